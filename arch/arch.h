@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * THE contract between the lab and a machine: all that a port supplies, and all that it may call.
+ * No weak symbols, no optional functions: a port is whole or it does not link. A port includes
+ * kernel/base.h, kernel/trap.h, kernel/lib and this file, never an allocator or the protocol.
+ * arch/README.md tells in which order to bring one up.
+ */
+#ifndef PFNLAB_ARCH_H
+#define PFNLAB_ARCH_H
+
+#include "kernel/base.h"
+#include "kernel/trap.h"
+
+/* ---- What a port supplies: data ---- */
+
+extern const char arch_name[];                      /* as in ./run-guest.sh NAME */
+extern const struct area_limit arch_areas[];        /* the default area table, ascending */
+extern const size_t arch_areas_count;
+
+/* ---- What a port supplies: functions ---- */
+
+/*
+ * Traps and console up, boot information copied to safety. Called once, first, by kernel_main().
+ * Allocates nothing. A machine that cannot run the kernel says so on the console and halts.
+ */
+void arch_init(void);
+
+/* The kernel command line without the image's name; static, NUL-terminated, printable ASCII. */
+const char *arch_command_line(void);
+
+/*
+ * Report physical memory: calls `range` for each range the firmware tells of and for each one that
+ * must not be used (the image, boot modules, what the port itself needs) as RANGE_RESERVED. Any
+ * order, overlaps allowed. Names are for people ("image", "module", "firmware").
+ */
+void arch_memory_map(void (*range)(const struct phys_range *range, const char *name));
+
+/*
+ * Make [start, start + size) of real memory reachable through arch_pointer(); called for each run of
+ * usable memory before it is touched. `table_page` returns a zeroed page of reachable memory for
+ * page tables, or NULL. False: it cannot be reached on this machine (beyond a 32-bit port's window),
+ * or no table page; arch_pointer() then answers NULL.
+ */
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void));
+
+/* Where physical memory can be touched; NULL if any byte of the range cannot be. */
+void *arch_pointer(phys_t start, uint64_t size);
+
+/*
+ * Read or write `width` bytes (1, 2, 4, 8) at `address`, an address as the machine's instructions
+ * see it, naturally aligned, by one access. May fault: callers run it under trap_run(). An address
+ * that the machine cannot even express raises the fault as the hardware would (FAULT_ADDRESS).
+ */
+uint64_t arch_load(virt_t address, unsigned width);
+void arch_store(virt_t address, unsigned width, uint64_t value);
+
+/*
+ * Received bytes, at least 1 and at most `size`, as soon as there are any; 0 with `wait` false and
+ * none there. Waiting is idle (halted), not a spin. Reception goes on in the background or inside
+ * arch_console_write() into a ring of at least ARCH_CONSOLE_RING bytes. Returns SIZE_MAX at the end
+ * of the input, where a machine has one (native).
+ */
+#define ARCH_CONSOLE_RING 4096u
+size_t arch_console_read(char *buffer, size_t size, bool wait);
+
+/* Send all of it. Whole lines where possible: one machine operation a call on SCLP. */
+void arch_console_write(const char *text, size_t size);
+
+/*
+ * True once for each ^C (0x03) that arrived since the last call, whether read yet or not. Cheap
+ * enough for an inner loop; the byte itself still comes through arch_console_read().
+ */
+bool arch_console_interrupted(void);
+
+/*
+ * Run `function(argument)` and return true; or return false because arch_unwind() was called in it,
+ * on this CPU, innermost call first. Callee-saved registers are restored, interrupts are as at the
+ * call.
+ */
+bool arch_guard(void (*function)(void *argument), void *argument);
+_Noreturn void arch_unwind(void);
+
+/* The registers of the interrupted context, or the current ones: calls `reg` for each. */
+void arch_registers(void (*reg)(const char *name, uint64_t value));
+
+/* Return addresses, newest first, of the interrupted context, or the current one; returns how many. */
+size_t arch_backtrace(uint64_t *addresses, size_t max);
+
+/*
+ * A free-running counter for measuring inside one run (TSC, TOD, clock): ticks, and its rate in Hz
+ * (0: unknown).
+ */
+uint64_t arch_ticks(void);
+uint64_t arch_ticks_per_second(void);
+
+/* Machine off. status 0: orderly; else the emulator ends in a way that run-guest.sh calls a panic. */
+_Noreturn void arch_halt(int status);
+
+/* ---- What a port calls ---- */
+
+/* The machine-independent start, on a stack of at least 16 KiB, interrupts off, .bss clear. */
+_Noreturn void kernel_main(void);
+
+/*
+ * A processor exception that is not an interrupt. Under a guard it does not return (it unwinds);
+ * else it panics. The port keeps the interrupted registers for arch_registers() until then.
+ */
+_Noreturn void kernel_fault(const struct fault *fault);
+
+#endif

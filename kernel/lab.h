@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lab: the allocators under test and the memory map that they run on, the machine's own or an
+ * injected one. There is one, and commands work on it.
+ */
+#ifndef PFNLAB_LAB_H
+#define PFNLAB_LAB_H
+
+#include "kernel/base.h"
+#include "kernel/mm/kpool.h"
+#include "kernel/mm/pages.h"
+#include "kernel/mm/phys.h"
+
+/* early: only phys serves, nothing is handed over yet. page: the page allocator has the rest. */
+enum lab_stage { STAGE_EARLY, STAGE_PAGE };
+
+struct lab {
+    enum lab_stage stage;
+    bool injected;                    /* the map came over the wire; its frames have no memory */
+    bool dead;                        /* an assertion failed: mutators are refused until reset */
+    const struct page_engine *engine; /* chosen at boot (engine=NAME) */
+    struct phys_allocator phys;
+    struct pages pages;               /* with STAGE_PAGE */
+    struct kpool pool;
+    struct area_limit areas[MAX_AREAS];   /* in force */
+    size_t nareas;
+};
+
+extern struct lab lab;
+
+/*
+ * Boot: take the machine's map, set up the pool (size in bytes by the command line's `kpool=`), the
+ * areas (`areas=dma:16M,low:4G,high`), the scan order (`scan=`), the engine (`engine=`), and bring
+ * the lab to STAGE_PAGE. A command line that cannot be honoured is reported by `log`, one line for
+ * each mistake, and the default used.
+ */
+void lab_boot(const char *command_line, void (*log)(const char *text));
+
+/*
+ * A fresh instance of everything on the map in force: nothing allocated, everything fresh. Clears
+ * `dead`. Errors as pages_init(); cannot fail on a map that was accepted before.
+ */
+MUST_USE enum error lab_reset(enum lab_stage stage);
+
+/* From STAGE_EARLY to STAGE_PAGE. CALL_STATE: is there already. MEM_METADATA: *needed as pages_init(). */
+MUST_USE enum error lab_hand_over(uint64_t *needed);
+
+/*
+ * Injected maps: begin a list, add to it, then put it in force at once or not at all.
+ * CALL_STATE: no list was begun. CALL_RANGE: wraps or lies beyond ADDRESS_LIMIT. MEM_METADATA: the
+ * list is full (LAB_MAP_RANGES), or the map's roots do not fit: *needed bytes.
+ * lab_map_area replaces the area table of the map being built, row by row, ascending.
+ */
+#define LAB_MAP_RANGES 1024u
+void lab_map_begin(void);
+MUST_USE enum error lab_map_area(const char *name, uint64_t limit);
+MUST_USE enum error lab_map_add(uint64_t base, uint64_t size, enum range_kind kind);
+MUST_USE enum error lab_map_commit(enum lab_stage stage, uint64_t *needed);
+
+/* Back to the machine's own map and area table. */
+MUST_USE enum error lab_map_machine(enum lab_stage stage);
+
+/*
+ * Find what a word of an area set means: an area, `any`, or an alias (`dma24`, `dma31`, `dma32`:
+ * everything below 2^24, 2^31, 2^32 bytes). *limit becomes the first frame that is too high, or
+ * PFN_LIMIT. CALL_AREA: no such area, or none of an alias's memory exists on this area table.
+ */
+MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *areas, pfn_t *limit);
+
+/*
+ * Everything that can be verified: 1..99 engine, 100.. pages, 200.. phys, 300.. the lab itself
+ * (each frame that phys handed over is managed and no other; areas cover the map).
+ */
+MUST_USE bool lab_check(struct page_violation *violation);
+
+#endif

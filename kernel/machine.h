@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a command may ask of the machine under the lab, so that protocol/ needs no arch.h.
+ */
+#ifndef PFNLAB_MACHINE_H
+#define PFNLAB_MACHINE_H
+
+#include "kernel/base.h"
+#include "kernel/trap.h"
+
+const char *machine_name(void);
+
+/*
+ * One access of `width` (1, 2, 4, 8) bytes at a naturally aligned address of real memory. On error
+ * nothing has changed and *fault tells address and place. CALL_ALIGN, CALL_RANGE (the width),
+ * FAULT_* as the processor reports, and for writes FAULT_PROTECTION, without trying, where the
+ * address is not memory that the allocators own (the kernel itself, its pool, devices).
+ */
+MUST_USE enum error machine_read(uint64_t address, unsigned width, uint64_t *value,
+                                 struct fault *fault);
+MUST_USE enum error machine_write(uint64_t address, unsigned width, uint64_t value,
+                                  struct fault *fault);
+
+/*
+ * Frames as a pattern made of `seed` and the address of each 8-byte word. verify: *at is the first
+ * address that differs, FAULT_PATTERN. CALL_UNSUPPORTED: this machine cannot reach the frames.
+ * FAULT_PROTECTION: not memory that the allocators own. STOP_INTERRUPTED: ^C; *at is how far it got.
+ */
+MUST_USE enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);
+MUST_USE enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);
+
+/* Zero frames; false if they cannot be reached. The shape of pages_hooks.zero. */
+bool machine_zero(pfn_t first, uint64_t pages);
+
+/* True if a ^C came in since the command began. Once true, true until machine_interrupt_clear(). */
+bool machine_interrupted(void);
+void machine_interrupt_clear(void);
+
+uint64_t machine_ticks(void);
+uint64_t machine_ticks_per_second(void);
+
+/* The machine ends: status 0 is orderly. */
+_Noreturn void machine_off(int status);
+
+#endif

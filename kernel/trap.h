@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults and failed assertions as values: run a function under guard, and learn how it ended.
+ */
+#ifndef PFNLAB_TRAP_H
+#define PFNLAB_TRAP_H
+
+#include "kernel/base.h"
+
+/* What the processor reported, in words of all machines; arch code fills it in. */
+struct fault {
+    enum error class;             /* one of FAULT_* */
+    bool has_address;
+    uint64_t address;             /* the address touched, if the machine tells it */
+    uint64_t pc;                  /* of the instruction that faulted */
+    uint64_t code;                /* the machine's own code: vector, program interruption code */
+};
+
+enum outcome { ENDED, FAULTED, ASSERTED };
+
+/* How a guarded function ended; `fault` with FAULTED, `file` and the rest with ASSERTED. */
+struct ending {
+    enum outcome outcome;
+    struct fault fault;
+    const char *condition, *file;
+    int line;
+};
+
+/*
+ * Run `function(argument)`. Guards nest; the innermost one catches. The stack of the function is
+ * abandoned when it does not end by itself.
+ */
+struct ending trap_run(void (*function)(void *argument), void *argument);
+
+/* True while some guard is active. */
+bool trap_guarded(void);
+
+/*
+ * Our end of the world: "% panic kind=KIND ..." with registers and backtrace over the panic output,
+ * then a halt with a failing status. Used where no guard is active and for what cannot go on.
+ */
+_Noreturn void panic(const char *kind, const char *file, int line, const struct fault *fault);
+
+/* Where panic() writes; whole lines, polled, no locks, no allocation. Set once by main. */
+void panic_set_output(void (*write)(const char *text, size_t size));
+
+#endif
