@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+#
+# `make help` lists the targets. An architecture is a folder arch/NAME with an arch.mk in it; this
+# file knows none by name, except that unit tests run on `native`, the host.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+ARCHES := $(patsubst arch/%/arch.mk,%,$(wildcard arch/*/arch.mk))
+PYTHON ?= /usr/bin/python3
+Q := $(if $(V),,@)
+
+# LLVM=1 builds with clang and lld, LLVM=-19 with clang-19 and lld-19.
+LLVM_SUFFIX := $(filter -%,$(LLVM))
+
+WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wundef
+CPPFLAGS := -I.
+CFLAGS_COMMON := -std=c11 -g $(WARNINGS) -fno-omit-frame-pointer -MMD -MP
+
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/mm/*.c kernel/lib/*.c protocol/*.c))
+
+ifdef ARCH
+ifeq ($(filter $(ARCH),$(ARCHES)),)
+$(error there is no architecture '$(ARCH)'; there is: $(ARCHES))
+endif
+BUILD := build/$(ARCH)
+
+# An arch.mk sets CC, CFLAGS, SOURCES (its own), SKIP (kernel sources that it does without), IMAGES
+# (what is to be built), and has the rules that make these from $(OBJECTS).
+OBJECTS = $(addsuffix .o,$(addprefix $(BUILD)/,\
+	$(SOURCES) $(filter-out $(SKIP),$(KERNEL_SOURCES))))
+include arch/$(ARCH)/arch.mk
+
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_COMMON) $(CFLAGS)
+
+image: $(IMAGES)
+
+$(BUILD)/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC $(ARCH) $<")
+	$(Q)$(FLAGS) $(CFLAGS_$(subst /,_,$<)) -c -o $@ $<
+
+# Changes when the flags change, and only then: objects of other flags are stale.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS) $(LDFLAGS) $(OBJECTS)' | cmp -s - $@ || echo '$(FLAGS) $(LDFLAGS) $(OBJECTS)' >$@
+
+-include $(OBJECTS:.o=.d)
+endif
+
+# Whoever has targets of their own: tests/NAME.mk or tests/NAME/*.mk.
+include $(wildcard tests/*.mk tests/*/*.mk)
+
+ifdef ARCH
+all: image
+else
+all: $(addprefix all-,$(ARCHES)) ## every architecture; with ARCH=NAME only that one
+all-%:
+	@$(MAKE) ARCH=$* image
+endif
+
+help: ## this list
+	@echo 'architectures: $(ARCHES)    variables: ARCH=NAME LLVM=1|-19 V=1'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | sort | expand -t 12
+
+clean: ## remove everything that was built
+	rm -rf build
+
+FORCE:
+.PHONY: all image help clean FORCE $(addprefix all-,$(ARCHES))
+.SECONDARY:

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# Unit tests: each tests/unit/test_NAME.c is a program. It is linked with an archive of everything
+# that needs no machine, so that it gets what it calls and may stand in for what it does not.
+
+unit: ## the unit tests in C, under ASan and UBSan; TEST=NAME runs one
+	@$(MAKE) ARCH=native unit-run
+
+ifeq ($(ARCH),native)
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_$(or $(TEST),*).c))
+UNIT_PROGRAMS := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
+# Parts of the ports that are plain functions and run anywhere; ports add to it.
+include $(wildcard arch/*/unit.mk)
+UNIT_OBJECTS := $(filter-out %/kernel/main.c.o,\
+	$(addsuffix .o,$(addprefix $(BUILD)/,$(UNIT_SOURCES) $(filter-out $(SKIP),$(KERNEL_SOURCES)))))
+
+$(BUILD)/unit.a: $(UNIT_OBJECTS)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.c.o $(BUILD)/tests/unit/support.c.o $(BUILD)/unit.a
+	$(if $(V),,@echo "  LINK $@")
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
+
+unit-run: $(UNIT_PROGRAMS)
+	@failed=; for program in $(UNIT_PROGRAMS); do \
+		if $$program >$$program.log 2>&1; then grep -h 'PASSED  \]' $$program.log | \
+			sed "s|^\[  PASSED  \]|unit $${program##*/test_}: passed|"; \
+		else cat $$program.log; failed="$$failed $${program##*/}"; fi; done; \
+	test -z "$$failed" || { echo "unit tests FAILED:$$failed"; exit 1; }
+
+-include $(UNIT_PROGRAMS:=.c.d) $(UNIT_OBJECTS:.o=.d)
+endif
+.PHONY: unit unit-run
