@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The process: its options, the area table, the clock, the end. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arch/native/native.h"
+
+const char arch_name[] = "native";
+
+/* As on x86, so that a scenario finds the same areas on both. */
+const struct area_limit arch_areas[] = {
+    { "realmode", { UINT64_C(0x100000) >> PAGE_SHIFT } },
+    { "lowest", { UINT64_C(0x1000000) >> PAGE_SHIFT } },
+    { "low", { UINT64_C(0x100000000) >> PAGE_SHIFT } },
+    { "high", { UINT64_C(0x1000000000) >> PAGE_SHIFT } },
+    { "normal", { PFN_LIMIT } },
+};
+const size_t arch_areas_count = ARRAY_SIZE(arch_areas);
+
+static const char *command_line = "";
+
+static const char usage[] =
+    "usage: pfnlab [--memory SIZE] [--append STRING]\n"
+    "The lab as a process; standard input and output are its serial line.\n"
+    "  --memory SIZE    RAM of the machine it plays, 4M to 1T, suffixes K M G T (256M)\n"
+    "  --append STRING  the kernel command line\n";
+
+static _Noreturn void fail(const char *problem, const char *value)
+{
+    fprintf(stderr, "pfnlab: %s: %s\n", problem, value);
+    exit(EXIT_USAGE);
+}
+
+/* Bytes of "64M"; 0 if it is not a size. */
+static uint64_t parse_size(const char *text)
+{
+    static const char suffixes[] = "KMGT";
+    uint64_t n = 0;
+    if (*text < '1' || *text > '9')
+        return 0;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        if (n > NATIVE_MAXIMUM)
+            return 0;
+        n = n * 10 + (uint64_t)(*text - '0');
+    }
+    const char *suffix = *text == 0 ? NULL : strchr(suffixes, *text);
+    if (*text != 0 && (suffix == NULL || text[1] != 0))
+        return 0;
+    unsigned shift = suffix == NULL ? 0 : 10 * (unsigned)(suffix - suffixes + 1);
+    return n > NATIVE_MAXIMUM >> shift ? 0 : n << shift;
+}
+
+static uint64_t parse_memory(const char *text)
+{
+    uint64_t size = parse_size(text);
+    if (size < NATIVE_MINIMUM || size > NATIVE_MAXIMUM)
+        fail("memory is a size from 4M to 1T", text);
+    return align_down(size, PAGE_SIZE);
+}
+
+static void parse_append(const char *text)
+{
+    for (const char *c = text; *c != 0; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            fail("the command line must be printable ASCII", text);
+    command_line = text;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t memory = UINT64_C(256) << 20;
+    for (int i = 1; i < argc; i += 2) {
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            return EXIT_ORDERLY;
+        }
+        if (i + 1 == argc)
+            fail("missing value or unknown option", argv[i]);
+        if (strcmp(argv[i], "--memory") == 0)
+            memory = parse_memory(argv[i + 1]);
+        else if (strcmp(argv[i], "--append") == 0)
+            parse_append(argv[i + 1]);
+        else
+            fail("unknown option", argv[i]);
+    }
+    if (!memory_open(memory))
+        fail("the host refuses so much address space", "mmap");
+    kernel_main();
+}
+
+void arch_init(void)
+{
+    trap_open();
+    console_open();
+}
+
+const char *arch_command_line(void)
+{
+    return command_line;
+}
+
+uint64_t arch_ticks(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t arch_ticks_per_second(void)
+{
+    return 1000000000u;
+}
+
+_Noreturn void arch_halt(int status)
+{
+    console_restore();
+    if (status != 0)
+        _exit(EXIT_PANIC);
+    exit(EXIT_ORDERLY);
+}
