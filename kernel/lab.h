@@ -24,6 +24,7 @@ struct lab {
     struct kpool pool;
     struct area_limit areas[MAX_AREAS];   /* in force */
     size_t nareas;
+    uint8_t scan[MAX_AREAS];          /* the order in which areas are tried, nareas indices */
 };
 
 extern struct lab lab;
@@ -59,6 +60,13 @@ MUST_USE enum error lab_map_commit(enum lab_stage stage, uint64_t *needed);
 
 /* Back to the machine's own map and area table. */
 MUST_USE enum error lab_map_machine(enum lab_stage stage);
+
+/*
+ * Try the areas in this order: lab.nareas distinct indices. A fresh instance begins with that of
+ * the command line, else with the highest area first. CALL_RANGE: not a permutation. CALL_STATE:
+ * STAGE_EARLY.
+ */
+MUST_USE enum error lab_scan_order(const uint8_t *order);
 
 /*
  * Find what a word of an area set means: an area, `any`, or an alias (`dma24`, `dma31`, `dma32`:
