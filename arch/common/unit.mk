@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+UNIT_SOURCES += arch/common/ns16550.c

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two widths share of the PC, and what each supplies to it. */
+#ifndef PFNLAB_X86_MACHINE_H
+#define PFNLAB_X86_MACHINE_H
+
+#include "arch/x86/multiboot.h"
+
+/*
+ * The image owns this megabyte and the next, whatever its size, so that the memory map does not
+ * depend on the build; link.ld verifies that it fits.
+ */
+#define IMAGE_START UINT64_C(0x100000)
+#define IMAGE_END UINT64_C(0x300000)
+
+/* Set by the entry code: what EAX and EBX held. */
+extern uint32_t boot_magic, boot_address;
+
+extern struct boot_info boot_info;
+
+/* Complain on the console and end, before anything else works. */
+_Noreturn void machine_refuse(const char *why);
+
+/* The port's: final page tables for the memory that boot_info tells of; segments. */
+void paging_open(void);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Vectors and error codes: Intel SDM volume 3, sections 6.3.1 and 4.7. */
+#include "arch/x86/trap.h"
+
+enum { GENERAL_PROTECTION = 13, PAGE_FAULT = 14 };
+enum { CODE_PRESENT = 1 << 0, CODE_RESERVED_BIT = 1 << 3, CODE_FETCH = 1 << 4 };
+
+#define IRQ_COM1 4u
+
+/* All kernel stacks lie in the image (link.ld): a frame pointer outside it ends a backtrace. */
+extern char image_start[], image_end[];
+
+/* The context of an exception that was not unwound yet. */
+static struct x86_trap interrupted;
+
+void trap_forget(void)
+{
+    interrupted.frame = NULL;
+}
+
+static enum error page_fault_class(uint64_t code)
+{
+    /* Emulators disagree whether "present" is set with a reserved bit: look at that one first. */
+    if ((code & CODE_RESERVED_BIT) != 0)
+        return E_FAULT_OTHER;
+    if ((code & CODE_PRESENT) == 0)
+        return E_FAULT_ADDRESS;
+    return (code & CODE_FETCH) != 0 ? E_FAULT_EXECUTE : E_FAULT_PROTECTION;
+}
+
+static struct fault describe(const struct x86_trap *trap)
+{
+    struct fault fault = { .class = E_FAULT_OTHER, .pc = trap->pc, .code = trap->vector };
+    if (trap->vector == PAGE_FAULT || trap->vector == VECTOR_DOUBLE_FAULT) {
+        fault.has_address = true;
+        fault.address = fault_address();
+    }
+    if (trap->vector == PAGE_FAULT)
+        fault.class = page_fault_class(trap->code);
+    if (trap->vector == GENERAL_PROTECTION && trap->has_wild_address) {
+        fault.class = E_FAULT_ADDRESS;
+        fault.has_address = true;
+        fault.address = trap->wild_address;
+    }
+    return fault;
+}
+
+void trap_handle(const struct x86_trap *trap)
+{
+    if (trap->vector == VECTOR_IRQ + IRQ_COM1) {
+        pic_acknowledge();
+        console_interrupt();
+    } else if (trap->vector < VECTOR_IRQ) {
+        struct fault fault = describe(trap);
+        interrupted = *trap;
+        kernel_fault(&fault);
+    }
+    /* Any other is a spurious one of the controllers: all their other lines are masked. */
+}
+
+void arch_registers(void (*reg)(const char *name, uint64_t value))
+{
+    if (interrupted.frame != NULL)
+        frame_registers(interrupted.frame, reg);
+    else
+        current_registers(reg);
+}
+
+static bool is_frame(uintptr_t at)
+{
+    return at >= (uintptr_t)image_start && at < (uintptr_t)image_end - 2 * sizeof(at)
+        && at % sizeof(at) == 0;
+}
+
+size_t arch_backtrace(uint64_t *addresses, size_t max)
+{
+    uintptr_t at = interrupted.frame != NULL ? interrupted.frame_pointer
+                                             : (uintptr_t)__builtin_frame_address(0);
+    size_t n = 0;
+    /* A frame is the caller's frame pointer, then the return address; 0 ends the chain. */
+    while (n < max && is_frame(at)) {
+        const uintptr_t *frame = (const uintptr_t *)at;
+        if (frame[1] == 0)
+            break;
+        addresses[n++] = frame[1];
+        if (frame[0] <= at)
+            break;
+        at = frame[0];
+    }
+    return n;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions and interrupts, for both widths. The entry code and the layout of the saved registers
+ * are a port's; it translates them into struct x86_trap.
+ */
+#ifndef PFNLAB_X86_TRAP_H
+#define PFNLAB_X86_TRAP_H
+
+#include "arch/arch.h"
+
+/* Interrupts of the two controllers begin here, right after the exceptions. */
+#define VECTOR_IRQ 0x20u
+#define VECTORS 0x30u             /* entry points of a port */
+#define VECTOR_SPURIOUS 0xffu     /* of the local APIC; not served, only returned from */
+#define VECTOR_DOUBLE_FAULT 8u
+
+struct trap_frame;                /* the saved registers, a port's own */
+
+struct x86_trap {
+    unsigned vector;
+    uint64_t code;                /* error code, 0 where the processor pushes none */
+    uintptr_t pc, frame_pointer;
+    /* For a #GP raised by arch_load() or arch_store(): the address that cannot be expressed. */
+    bool has_wild_address;
+    uint64_t wild_address;
+    const struct trap_frame *frame;
+};
+
+/* From the entry code, interrupts off. Returns for an interrupt, never for an exception. */
+void trap_handle(const struct x86_trap *trap);
+
+/* What the port supplies: tables and entry points; every saved register. */
+void trap_open(void);
+void frame_registers(const struct trap_frame *frame, void (*reg)(const char *, uint64_t));
+void current_registers(void (*reg)(const char *, uint64_t));
+uint64_t fault_address(void);     /* CR2 */
+
+/* The port's arch_unwind() calls this: the interrupted context is gone. */
+void trap_forget(void);
+
+/* Receive what the UART has; on its interrupt. */
+void console_interrupt(void);
+
+/* The two interrupt controllers: only COM1's line is let through. */
+void pic_open(void);
+void pic_acknowledge(void);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/x86_64/selectors.h"
+
+    .text
+
+/* ---- Exceptions and interrupts: one entry point of 16 bytes for each vector ---- */
+
+    .balign 16
+    .globl trap_entries
+trap_entries:
+    .set vector, 0
+    .rept 0x30
+    .balign 16
+    /* The processor pushes an error code for these only. */
+    .if (vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 \
+         || vector == 29 || vector == 30)
+    .else
+    push $0
+    .endif
+    push $vector
+    jmp trap_common
+    .set vector, vector + 1
+    .endr
+
+trap_common:
+    push %rax
+    push %rbx
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rbp
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    cld
+    mov %rsp, %rdi
+    call trap_entered
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rbp
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %rbx
+    pop %rax
+    add $16, %rsp
+    .globl trap_ignored
+trap_ignored:
+    iretq
+
+/* ---- Guards: a chain of saved contexts on the stack, innermost first ---- */
+
+    .globl arch_guard
+arch_guard:
+    push %rbp
+    mov %rsp, %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    pushfq
+    push guard_innermost(%rip)
+    sub $8, %rsp
+    mov %rsp, guard_innermost(%rip)
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    call *%rax
+    mov $1, %eax
+guard_leave:
+    add $8, %rsp
+    pop guard_innermost(%rip)
+    popfq
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+
+    .globl arch_unwind
+arch_unwind:
+    mov guard_innermost(%rip), %rsp
+    call trap_forget
+    xor %eax, %eax
+    jmp guard_leave
+
+/* ---- Single accesses: rdi is the address, esi the width, rdx the value ---- */
+
+    .globl access_start, access_end, arch_load, arch_store
+access_start:
+arch_load:
+    cmp $4, %esi
+    ja 8f
+    je 4f
+    cmp $2, %esi
+    je 2f
+    movzbl (%rdi), %eax
+    ret
+2:  movzwl (%rdi), %eax
+    ret
+4:  mov (%rdi), %eax
+    ret
+8:  mov (%rdi), %rax
+    ret
+
+arch_store:
+    cmp $4, %esi
+    ja 8f
+    je 4f
+    cmp $2, %esi
+    je 2f
+    mov %dl, (%rdi)
+    ret
+2:  mov %dx, (%rdi)
+    ret
+4:  mov %edx, (%rdi)
+    ret
+8:  mov %rdx, (%rdi)
+    ret
+access_end:
+
+    .bss
+    .balign 8
+guard_innermost: .skip 8
