@@ -12,8 +12,8 @@ const char *machine_name(void);
 
 /*
  * One access of `width` (1, 2, 4, 8) bytes at a naturally aligned address of real memory. On error
- * nothing has changed and *fault tells address and place. CALL_ALIGN, CALL_RANGE (the width),
- * FAULT_* as the processor reports, and for writes FAULT_PROTECTION, without trying, where the
+ * nothing has changed. CALL_ALIGN, CALL_RANGE (the width), CALL_UNSUPPORTED (an injected map has no
+ * memory); else *fault tells address and place: FAULT_* as the processor reports, and for writes FAULT_PROTECTION, without trying, where the
  * address is not memory that the allocators own (the kernel itself, its pool, devices).
  */
 MUST_USE enum error machine_read(uint64_t address, unsigned width, uint64_t *value,
@@ -24,7 +24,8 @@ MUST_USE enum error machine_write(uint64_t address, unsigned width, uint64_t val
 /*
  * Frames as a pattern made of `seed` and the address of each 8-byte word. verify: *at is the first
  * address that differs, FAULT_PATTERN. CALL_UNSUPPORTED: this machine cannot reach the frames.
- * FAULT_PROTECTION: not memory that the allocators own. STOP_INTERRUPTED: ^C; *at is how far it got.
+ * FAULT_PROTECTION: not memory that the allocators own. CALL_RANGE: 0 pages, or beyond PFN_LIMIT.
+ * STOP_INTERRUPTED: ^C; *at is how far it got. On an injected map nothing can be reached.
  */
 MUST_USE enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);
 MUST_USE enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);

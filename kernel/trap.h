@@ -38,8 +38,15 @@ bool trap_guarded(void);
 /*
  * Our end of the world: "% panic kind=KIND ..." with registers and backtrace over the panic output,
  * then a halt with a failing status. Used where no guard is active and for what cannot go on.
+ * `kind` is a word; `file` and `fault` may be NULL. Every line is an event of the protocol, with
+ * its checksum: "% panic kind= [at=FILE:LINE] [fault= address= code=] cpu= pc=", a "% reg NAME=" for
+ * each register, "% bt" with return addresses, "% end panic". A panic in a panic says
+ * "% panic kind=double" and halts at once.
  */
 _Noreturn void panic(const char *kind, const char *file, int line, const struct fault *fault);
+
+/* True once panic() has begun: nothing unwinds any more. */
+bool panicking(void);
 
 /* Where panic() writes; whole lines, polled, no locks, no allocation. Set once by main. */
 void panic_set_output(void (*write)(const char *text, size_t size));

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The composition root: the boot order as one column, and the only file that sees everything. */
+#include "arch/arch.h"
+#include "kernel/lab.h"
+#include "kernel/trap.h"
+#include "protocol/protocol.h"
+
+static size_t console_read(char *buffer, size_t size)
+{
+    return arch_console_read(buffer, size, true);
+}
+
+static const struct channel console = { .read = console_read, .write = arch_console_write };
+
+void kernel_main(void)
+{
+    arch_init();
+    panic_set_output(protocol_panic_write);
+    protocol_open(&console);
+    lab_boot(arch_command_line(), protocol_log);
+    protocol_serve(&console);
+}

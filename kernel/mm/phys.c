@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Invariants, by the numbers of phys_check():
+ *   1  there are at most as many extents as there are records
+ *   2  an extent is not empty and does not go beyond ADDRESS_LIMIT
+ *   3  extents ascend and do not overlap
+ *   4  extents that touch differ in state or in `used`, except for early allocations
+ *   5  early memory is `used`, reserved memory is not
+ *   6  nothing of frame 0 but RESERVED
+ *   7  handed-over extents are whole pages, and there are none before the hand-over
+ *   8  the minimum alignment is a power of two, at most MAX_BLOCK_PAGES pages
+ */
+#include "kernel/mm/phys_extents.h"
+
+#define DEFAULT_ALIGNMENT 32u
+#define ALIGNMENT_LIMIT (MAX_BLOCK_PAGES << PAGE_SHIFT)
+
+void phys_init(struct phys_allocator *phys, struct phys_extent *records, size_t capacity)
+{
+    *phys = (struct phys_allocator){
+        .extents = records, .capacity = capacity, .minimum_alignment = DEFAULT_ALIGNMENT,
+    };
+}
+
+/* The next hole in [*start, end): false if there is none, else its edges. */
+static bool hole_next(const struct phys_allocator *phys, uint64_t *start, uint64_t end,
+                      uint64_t *hole_end)
+{
+    size_t i = extent_find(phys, *start);
+
+    while (i < phys->count && phys->extents[i].start <= *start)
+        *start = phys->extents[i++].end;
+    *hole_end = i < phys->count ? lesser(phys->extents[i].start, end) : end;
+    return *start < end;
+}
+
+/* Whether a free extent ends or begins at an edge of the hole: filling it needs no record then. */
+static bool hole_touches_free(const struct phys_allocator *phys, uint64_t start, uint64_t end)
+{
+    size_t i = extent_find(phys, start);
+    const struct phys_extent *after = &phys->extents[i], *before = after - 1;
+
+    return (i > 0 && before->end == start && before->state == PHYS_FREE)
+        || (i < phys->count && after->start == end && after->state == PHYS_FREE);
+}
+
+static enum error add_usable(struct phys_allocator *phys, uint64_t start, uint64_t end)
+{
+    size_t needed = 0;
+    uint64_t hole_end;
+
+    for (uint64_t at = start; hole_next(phys, &at, end, &hole_end); at = hole_end)
+        needed += !hole_touches_free(phys, at, hole_end);
+    if (needed > phys->capacity - phys->count)
+        return E_MEM_METADATA;
+    for (uint64_t at = start; hole_next(phys, &at, end, &hole_end); at = hole_end) {
+        enum error e = extent_paint(phys, (struct phys_extent){ at, hole_end, PHYS_FREE, false });
+
+        ASSERT(e == OK);
+    }
+    return OK;
+}
+
+static enum error add_reserved(struct phys_allocator *phys, uint64_t start, uint64_t end)
+{
+    return extent_paint(phys, (struct phys_extent){ start, end, PHYS_RESERVED, false });
+}
+
+/* Memory was allocated or handed over. */
+static bool in_use(const struct phys_allocator *phys)
+{
+    for (size_t i = 0; i < phys->count; i++)
+        if (phys->extents[i].used || phys->extents[i].state == PHYS_EARLY)
+            return true;
+    return phys->handed_over;
+}
+
+enum error phys_add(struct phys_allocator *phys, const struct phys_range *range)
+{
+    uint64_t start = range->start.a, end = start + range->size;
+    enum error e = OK;
+
+    /* A range may end at 2^64 exactly, where the sum is 0. */
+    if (end < start && end != 0)
+        return E_CALL_RANGE;
+    if (in_use(phys))
+        return E_CALL_STATE;
+    if (end > ADDRESS_LIMIT || end < start)
+        end = ADDRESS_LIMIT;
+    if (start >= end)
+        return OK;
+    if (range->kind == RANGE_RESERVED)
+        return add_reserved(phys, start, end);
+    if (start < PAGE_SIZE) {
+        if (phys->count == phys->capacity)
+            return E_MEM_METADATA;
+        e = add_reserved(phys, start, lesser(end, PAGE_SIZE));
+        start = PAGE_SIZE;
+    }
+    return e == OK && start < end ? add_usable(phys, start, end) : e;
+}
+
+/* The end of the run of touching free extents that begins with extent `i`; *next is behind it. */
+static uint64_t free_run_end(const struct phys_allocator *phys, size_t i, size_t *next)
+{
+    uint64_t end = phys->extents[i++].end;
+
+    while (i < phys->count && phys->extents[i].start == end
+           && phys->extents[i].state == PHYS_FREE)
+        end = phys->extents[i++].end;
+    *next = i;
+    return end;
+}
+
+/* The place of `request` in the free run [start, end); addresses below 2^52 do not wrap here. */
+static bool place(const struct phys_request *request, uint64_t align, uint64_t start, uint64_t end,
+                  uint64_t *out)
+{
+    uint64_t low = greater(start, request->min), high = lesser(end, request->max);
+
+    if (low >= high || high - low < request->size)
+        return false;
+    if (request->direction == PHYS_LOW) {
+        *out = align_up(low, align);
+        return *out < high && high - *out >= request->size;
+    }
+    *out = align_down(high - request->size, align);
+    return *out >= low;
+}
+
+enum error phys_alloc(struct phys_allocator *phys, const struct phys_request *request, phys_t *out)
+{
+    uint64_t align = greater(request->align, phys->minimum_alignment), at, start = 0;
+    bool found = false;
+    enum error e;
+
+    if (request->size == 0)
+        return E_CALL_RANGE;
+    if (!is_power_of_two(request->align))
+        return E_CALL_ALIGN;
+    for (size_t i = 0; i < phys->count && !(found && request->direction == PHYS_LOW);) {
+        uint64_t run_start = phys->extents[i].start;
+
+        if (phys->extents[i].state != PHYS_FREE) {
+            i++;
+        } else if (place(request, align, run_start, free_run_end(phys, i, &i), &at)) {
+            found = true;
+            start = at;
+        }
+    }
+    if (!found)
+        return E_MEM_NONE;
+    e = extent_paint(phys, (struct phys_extent){ start, start + request->size, PHYS_EARLY, true });
+    if (e == OK)
+        out->a = start;
+    return e;
+}
+
+enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size)
+{
+    size_t i = extent_find(phys, start.a);
+    struct phys_extent extent;
+
+    if (i == phys->count || phys->extents[i].start > start.a)
+        return E_MEM_UNMANAGED;
+    extent = phys->extents[i];
+    switch (extent.state) {
+    case PHYS_FREE: return E_MEM_FREE;
+    case PHYS_RESERVED: return E_MEM_RESERVED;
+    case PHYS_HANDED: return E_MEM_BUSY;
+    case PHYS_EARLY: break;
+    }
+    if (extent.start != start.a)
+        return E_MEM_INSIDE;
+    *size = extent.end - extent.start;
+    extent.state = PHYS_FREE;
+    return extent_paint(phys, extent);
+}
+
+enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint64_t align)
+{
+    if (!is_power_of_two(align) || align > ALIGNMENT_LIMIT)
+        return E_CALL_ALIGN;
+    phys->minimum_alignment = align;
+    return OK;
+}
+
+/*
+ * Where the pages from `start` on, all free up to `limit`, stop being as fresh as the first one. A
+ * page of which some bytes were used is not fresh.
+ */
+static uint64_t fresh_edge(const struct phys_allocator *phys, uint64_t start, uint64_t limit,
+                           bool *used)
+{
+    const struct phys_extent *e = phys->extents + extent_find(phys, start);
+    const struct phys_extent *last = phys->extents + phys->count;
+    uint64_t end = start;
+
+    while (e < last && e->start < limit && !e->used)
+        e++;
+    *used = e < last && e->start < limit && align_down(e->start, PAGE_SIZE) <= start;
+    if (!*used)
+        return e < last ? lesser(align_down(e->start, PAGE_SIZE), limit) : limit;
+    for (; e < last && e->start < limit; e++) {
+        if (e->used && align_down(e->start, PAGE_SIZE) > end)
+            break;
+        if (e->used)
+            end = align_up(e->end, PAGE_SIZE);
+    }
+    return lesser(end, limit);
+}
+
+/* The first run of whole free pages, equally fresh, at or above `from`; false: none. */
+static bool whole_pages_next(const struct phys_allocator *phys, uint64_t from,
+                             struct phys_extent *run)
+{
+    for (size_t i = extent_find(phys, from); i < phys->count;) {
+        uint64_t start = align_up(greater(phys->extents[i].start, from), PAGE_SIZE), limit;
+
+        if (phys->extents[i].state != PHYS_FREE) {
+            i++;
+            continue;
+        }
+        limit = align_down(free_run_end(phys, i, &i), PAGE_SIZE);
+        if (start < limit) {
+            run->start = start;
+            run->state = PHYS_HANDED;
+            run->end = fresh_edge(phys, start, limit, &run->used);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many records it may take to paint `run`: one for each end that is not an edge. */
+static size_t records_for(const struct phys_allocator *phys, const struct phys_extent *run)
+{
+    const struct phys_extent *first = &phys->extents[extent_find(phys, run->start)];
+    const struct phys_extent *last = &phys->extents[extent_find(phys, run->end - 1)];
+
+    return (first->start < run->start) + (size_t)(last->end > run->end);
+}
+
+enum error phys_hand_over(struct phys_allocator *phys, struct page_range *out, size_t max,
+                          size_t *n)
+{
+    struct phys_extent run = { .end = 0 };
+    size_t records = 0, ranges = 0;
+
+    if (phys->handed_over)
+        return E_CALL_STATE;
+    for (; whole_pages_next(phys, run.end, &run); ranges++)
+        records += records_for(phys, &run);
+    *n = ranges;
+    if (ranges > max || records > phys->capacity - phys->count)
+        return E_MEM_METADATA;
+    run.end = 0;
+    while (whole_pages_next(phys, run.end, &run)) {
+        enum error e = extent_paint(phys, run);
+
+        ASSERT(e == OK);
+        *out++ = (struct page_range){
+            pfn(run.start >> PAGE_SHIFT), (run.end - run.start) >> PAGE_SHIFT, !run.used,
+        };
+    }
+    phys->handed_over = true;
+    return OK;
+}
+
+bool phys_is_memory(const struct phys_allocator *phys, uint64_t start, uint64_t size)
+{
+    uint64_t end = start + size;
+    size_t i = extent_find(phys, start);
+
+    if (end < start)
+        return false;
+    for (; start < end; start = phys->extents[i++].end)
+        if (i == phys->count || phys->extents[i].start > start
+            || phys->extents[i].state == PHYS_RESERVED)
+            return false;
+    return true;
+}
+
+/* The number of the first invariant of one extent that does not hold, 0 if all do. */
+static unsigned extent_check(const struct phys_allocator *phys, size_t i)
+{
+    const struct phys_extent *e = &phys->extents[i], *before = i > 0 ? e - 1 : NULL;
+
+    if (e->start >= e->end || e->end > ADDRESS_LIMIT)
+        return 2;
+    if (before != NULL && before->end > e->start)
+        return 3;
+    if (before != NULL && before->end == e->start && extents_alike(before, e))
+        return 4;
+    if ((e->state == PHYS_EARLY && !e->used) || (e->state == PHYS_RESERVED && e->used))
+        return 5;
+    if (e->start < PAGE_SIZE && e->state != PHYS_RESERVED)
+        return 6;
+    if (e->state == PHYS_HANDED && !(phys->handed_over && is_aligned(e->start, PAGE_SIZE)
+                                     && is_aligned(e->end, PAGE_SIZE)))
+        return 7;
+    return 0;
+}
+
+bool phys_check(const struct phys_allocator *phys, unsigned *number, phys_t *at)
+{
+    *number = phys->count > phys->capacity ? 1 : 0;
+    at->a = 0;
+    for (size_t i = 0; *number == 0 && i < phys->count; i++) {
+        *number = extent_check(phys, i);
+        at->a = phys->extents[i].start;
+    }
+    if (*number == 0 && !(is_power_of_two(phys->minimum_alignment)
+                          && phys->minimum_alignment <= ALIGNMENT_LIMIT)) {
+        *number = 8;
+        at->a = 0;
+    }
+    return *number == 0;
+}
