@@ -2,6 +2,9 @@
 /*
  * The lab: the allocators under test and the memory map that they run on, the machine's own or an
  * injected one. There is one, and commands work on it.
+ *
+ * What changes the map or the stage builds the new instance beside the one in force, in the other
+ * half of the kernel's pool, and takes its place only when it is whole: a refusal changes nothing.
  */
 #ifndef PFNLAB_LAB_H
 #define PFNLAB_LAB_H
@@ -30,12 +33,18 @@ struct lab {
 extern struct lab lab;
 
 /*
- * Boot: take the machine's map, set up the pool (size in bytes by the command line's `kpool=`), the
- * areas (`areas=dma:16M,low:4G,high`), the scan order (`scan=`), the engine (`engine=`), and bring
- * the lab to STAGE_PAGE. A command line that cannot be honoured is reported by `log`, one line for
- * each mistake, and the default used.
+ * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default, twice
+ * that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`), the scan
+ * order (`scan=low,high`, then the rest), the engine (`engine=NAME`), and bring the lab to
+ * STAGE_PAGE, or, if the pool is too small for that, leave it at STAGE_EARLY. Every range of the map
+ * and every word of the command line that cannot be honoured is reported by `log` in one line; the
+ * default is used for the latter.
  */
 void lab_boot(const char *command_line, void (*log)(const char *text));
+
+/* Report what pages.h calls events to `event` from now on, over every reset; NULL: to nobody. */
+void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint64_t pages,
+                                      uint32_t tag));
 
 /*
  * A fresh instance of everything on the map in force: nothing allocated, everything fresh. Clears
@@ -50,7 +59,10 @@ MUST_USE enum error lab_hand_over(uint64_t *needed);
  * Injected maps: begin a list, add to it, then put it in force at once or not at all.
  * CALL_STATE: no list was begun. CALL_RANGE: wraps or lies beyond ADDRESS_LIMIT. MEM_METADATA: the
  * list is full (LAB_MAP_RANGES), or the map's roots do not fit: *needed bytes.
- * lab_map_area replaces the area table of the map being built, row by row, ascending.
+ * lab_map_area replaces the area table of the map being built, row by row, ascending: CALL_WORD:
+ * not a name for an area, or taken; CALL_ALIGN: the limit is not that of a page; CALL_RANGE: not
+ * above the last one, or beyond ADDRESS_LIMIT; MEM_METADATA: MAX_AREAS rows are there. A list that
+ * was refused by lab_map_commit is still there.
  */
 #define LAB_MAP_RANGES 1024u
 void lab_map_begin(void);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two banks, each with a pool and records for an instance; `active` is the one that `lab` uses. The
+ * other one is where the next instance is built. An instance that was abandoned half-way, by a
+ * failed assertion, harms nothing: the next one is built on the bank that is not active, from the
+ * map in force.
+ */
+#include "kernel/lab.h"
+
+#include "kernel/lab_parts.h"
+#include "kernel/lib/string.h"
+#include "kernel/machine.h"
+
+struct bank {
+    struct kpool pool;                /* as kpool_init() left it */
+    struct phys_extent records[LAB_EXTENTS];
+};
+
+struct lab lab;
+struct lab_map lab_machine_map;
+
+static struct bank banks[2];
+static unsigned active;
+static const struct lab_map *in_force;
+static struct page_range page_ranges[LAB_EXTENTS];
+static struct pages_hooks hooks = { .zero = machine_zero };
+
+void lab_set_pool(unsigned char *base, uint64_t pages_each)
+{
+    kpool_init(&banks[0].pool, base, pages_each);
+    kpool_init(&banks[1].pool, base + (size_t)(pages_each << PAGE_SHIFT), pages_each);
+}
+
+struct phys_extent *lab_scratch_records(void)
+{
+    return banks[!active].records;
+}
+
+void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint64_t pages,
+                                      uint32_t tag))
+{
+    hooks.event = event;
+    lab.pages.hooks.event = event;
+}
+
+enum error lab_map_replay(const struct lab_map *map, struct phys_allocator *phys,
+                          struct phys_extent *records, size_t capacity)
+{
+    enum error e = OK;
+
+    phys_init(phys, records, capacity);
+    for (size_t i = 0; e == OK && i < map->n; i++)
+        e = phys_add(phys, &map->ranges[i]);
+    return e;
+}
+
+/* What is written here is undone by the callers, who keep a copy of `lab`. */
+static enum error hand_over(uint64_t *needed)
+{
+    struct page_map map = { .ranges = page_ranges, .areas = lab.areas, .nareas = lab.nareas };
+    enum error e = phys_hand_over(&lab.phys, page_ranges, ARRAY_SIZE(page_ranges), &map.nranges);
+
+    if (e == OK)
+        e = pages_init(&lab.pages, lab.engine, &map, !lab.injected, &lab.pool, &hooks, needed);
+    if (e == OK)
+        e = lab.engine->set_scan_order(lab.pages.state, lab.scan, lab.nareas);
+    lab.stage = STAGE_PAGE;
+    return e;
+}
+
+enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *needed)
+{
+    const struct lab before = lab;
+    enum error e;
+
+    *needed = 0;
+    lab.stage = STAGE_EARLY;
+    lab.injected = map->injected;
+    lab.dead = false;
+    lab.pool = banks[!active].pool;
+    lab.nareas = map->areas.n;
+    memcpy(lab.areas, map->areas.rows, sizeof(lab.areas));
+    memcpy(lab.scan, map->scan, sizeof(lab.scan));
+    e = lab_map_replay(map, &lab.phys, banks[!active].records, LAB_EXTENTS);
+    if (e == OK && stage == STAGE_PAGE)
+        e = hand_over(needed);
+    if (e != OK) {
+        lab = before;
+        return e;
+    }
+    active = !active;
+    in_force = map;
+    return OK;
+}
+
+enum error lab_reset(enum lab_stage stage)
+{
+    uint64_t needed;
+
+    return lab_build(in_force, stage, &needed);
+}
+
+enum error lab_hand_over(uint64_t *needed)
+{
+    const struct lab before = lab;
+    struct phys_extent *records = banks[!active].records;
+    enum error e;
+
+    *needed = 0;
+    if (lab.stage != STAGE_EARLY)
+        return E_CALL_STATE;
+    memcpy(records, lab.phys.extents, lab.phys.count * sizeof(*records));
+    lab.phys.extents = records;
+    lab.pool = banks[!active].pool;
+    e = hand_over(needed);
+    if (e != OK)
+        lab = before;
+    else
+        active = !active;
+    return e;
+}
+
+enum error lab_scan_order(const uint8_t *order)
+{
+    enum error e;
+
+    if (lab.stage != STAGE_PAGE)
+        return E_CALL_STATE;
+    if (!scan_order_valid(order, lab.nareas))
+        return E_CALL_RANGE;
+    e = lab.engine->set_scan_order(lab.pages.state, order, lab.nareas);
+    if (e == OK)
+        memcpy(lab.scan, order, lab.nareas);
+    return e;
+}

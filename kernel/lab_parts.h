@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lab*.c share among themselves.
+ */
+#ifndef PFNLAB_LAB_PARTS_H
+#define PFNLAB_LAB_PARTS_H
+
+#include "kernel/lab.h"
+
+/* Extents of one instance: twice LAB_MAP_RANGES by the map, the rest by early allocations. */
+#define LAB_EXTENTS 4096u
+
+struct area_table {
+    struct area_limit rows[MAX_AREAS];
+    size_t n;
+};
+
+/*
+ * Append an area up to `limit` bytes. CALL_WORD: not a name (a word of at most 15 characters
+ * [a-z][a-z0-9_]*, no alias), or taken. CALL_ALIGN: not a multiple of PAGE_SIZE. CALL_RANGE: not
+ * above the last limit, or beyond ADDRESS_LIMIT. MEM_METADATA: the table is full.
+ */
+MUST_USE enum error area_table_add(struct area_table *table, const char *name, size_t length,
+                                   uint64_t limit);
+
+/* The index of the area named so, or table->n. */
+size_t area_table_find(const struct area_table *table, const char *name, size_t length);
+
+/* Highest area first. */
+void scan_order_default(uint8_t *order, size_t n);
+
+/* True if `order` holds each index below `n` once. */
+bool scan_order_valid(const uint8_t *order, size_t n);
+
+/* All that makes an instance. */
+struct lab_map {
+    struct phys_range ranges[LAB_MAP_RANGES];
+    size_t n;
+    struct area_table areas;
+    uint8_t scan[MAX_AREAS];
+    bool injected;
+};
+
+/* Append a range, or make the last one longer. MEM_METADATA: the list is full. */
+MUST_USE enum error lab_map_append(struct lab_map *map, const struct phys_range *range);
+
+/* The machine's own, filled at boot. */
+extern struct lab_map lab_machine_map;
+
+/* Tell lab.c where the two halves of the pool are. Once, at boot. */
+void lab_set_pool(unsigned char *base, uint64_t pages_each);
+
+/* Fill `phys` from a map. MEM_METADATA: the records are full. */
+MUST_USE enum error lab_map_replay(const struct lab_map *map, struct phys_allocator *phys,
+                                   struct phys_extent *records, size_t capacity);
+
+/*
+ * Make a fresh instance of `map` the one in force, or change nothing. `map` must live as long.
+ * MEM_METADATA: *needed as pages_init().
+ */
+MUST_USE enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *needed);
+
+/* Records that lab_build() does not need before it runs: scratch for boot. LAB_EXTENTS of them. */
+struct phys_extent *lab_scratch_records(void);
+
+/* A pool smaller than this holds no instance. */
+#define POOL_MINIMUM (UINT64_C(64) << 10)
+
+/*
+ * Read the command line into lab.engine and the areas and scan order of lab_machine_map, which hold
+ * the defaults; each word that cannot be honoured is reported by `log`. Returns the size of the
+ * pool wanted, in bytes.
+ */
+uint64_t lab_options(const char *command_line, void (*log)(const char *text));
+
+#endif

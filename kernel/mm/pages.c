@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/mm/pages.h"
+
+enum error pages_init(struct pages *pages, const struct page_engine *engine,
+                      const struct page_map *map, bool backed, struct kpool *pool,
+                      const struct pages_hooks *hooks, uint64_t *needed)
+{
+    struct node_source nodes = kpool_source(pool);
+    uint64_t size = engine->memory_size(map);
+    enum error e;
+
+    *needed = 0;
+    *pages = (struct pages){ .engine = engine, .hooks = *hooks, .backed = backed };
+    pages->state = kpool_carve(pool, size);
+    if (pages->state == NULL) {
+        *needed = size;
+        return E_MEM_METADATA;
+    }
+    e = engine->init(pages->state, map, &nodes);
+    if (e != OK)
+        return e;
+    pages->owners = owners_create(&nodes);
+    return pages->owners != NULL ? OK : E_MEM_METADATA;
+}
+
+static void event(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
+                  uint32_t tag)
+{
+    if (pages->hooks.event != NULL)
+        pages->hooks.event(event, first, count, tag);
+}
+
+/* A block of tag 0 is nobody's and has no record. */
+static enum error record_make_room(struct pages *pages, uint32_t tag)
+{
+    return tag == 0 ? OK : owners_make_room(pages->owners);
+}
+
+/* With room made before, so that it cannot fail. */
+static void record_add(struct pages *pages, pfn_t first, uint32_t tag)
+{
+    enum error e = tag == 0 ? OK : owners_add(pages->owners, first, tag);
+
+    ASSERT(e == OK);
+}
+
+static uint32_t record_remove(struct pages *pages, pfn_t first)
+{
+    uint32_t tag;
+
+    return owners_remove(pages->owners, first, &tag) ? tag : 0;
+}
+
+enum error pages_alloc(struct pages *pages, const struct page_request *request, uint32_t tag,
+                       bool dontzero, pfn_t *out, bool *zeroed, pfn_t *blame)
+{
+    enum error e = record_make_room(pages, tag);
+    pfn_t first;
+
+    *blame = pfn(0);
+    if (e != OK)
+        return e;
+    e = pages->engine->alloc(pages->state, request, &first, blame);
+    if (e != OK) {
+        owners_trim(pages->owners);
+        return e;
+    }
+    record_add(pages, first, tag);
+    *zeroed = dontzero || (pages->backed && pages->hooks.zero(first, request->pages));
+    *out = first;
+    event(pages, PAGES_ALLOC, first, request->pages, tag);
+    return OK;
+}
+
+static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed)
+{
+    enum error e = pages->engine->free(pages->state, first, freed);
+
+    if (e == OK)
+        event(pages, PAGES_FREE, first, *freed, record_remove(pages, first));
+    return e;
+}
+
+/* The tag of the block that holds `frame`; *end is the frame behind it, 0 without a block. */
+static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end, bool *is_first)
+{
+    struct page_info info = { .state = PAGE_UNMANAGED };
+
+    if (frame.n < PFN_LIMIT)
+        pages->engine->query(pages->state, frame, &info);
+    *end = info.state == PAGE_ALLOCATED ? info.block.n + info.pages : 0;
+    *is_first = info.state == PAGE_ALLOCATED && info.block.n == frame.n;
+    return *end != 0 ? pages_owner(pages, info.block) : 0;
+}
+
+static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed)
+{
+    pfn_t head, rest;
+    uint64_t rest_pages, end;
+    bool is_first;
+    uint32_t tag = block_tag(pages, first, &end, &is_first);
+    bool leaves_rest = first.n < end && count < end - first.n;
+    enum error e = leaves_rest ? record_make_room(pages, tag) : OK;
+
+    if (e != OK)
+        return e;
+    e = pages->engine->free_part(pages->state, first, count, &head, &rest, &rest_pages);
+    if (e == OK) {
+        if (rest_pages > 0)
+            record_add(pages, rest, tag);
+        if (is_first)
+            (void)record_remove(pages, first);
+        *freed = count;
+        event(pages, PAGES_FREE, first, count, tag);
+    }
+    owners_trim(pages->owners);
+    return e;
+}
+
+enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed)
+{
+    return count == 0 ? free_whole(pages, first, freed) : free_part(pages, first, count, freed);
+}
+
+enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
+                         pfn_t *blame)
+{
+    enum error e = pages->engine->reserve(pages->state, first, count, blame);
+
+    if (e == OK)
+        event(pages, PAGES_RESERVE, first, count, tag);
+    return e;
+}
+
+enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
+                           pfn_t *blame)
+{
+    enum error e = pages->engine->unreserve(pages->state, first, count, blame);
+
+    if (e == OK)
+        event(pages, PAGES_UNRESERVE, first, count, tag);
+    return e;
+}
+
+uint32_t pages_owner(const struct pages *pages, pfn_t first)
+{
+    uint32_t tag;
+
+    return owners_find(pages->owners, first, &tag) ? tag : 0;
+}
+
+/* The frame of an owner record that is nobody's block, or that cannot be found; false: none. */
+static bool stray_record(const struct pages *pages, pfn_t *at)
+{
+    if (!owners_check(pages->owners, at))
+        return true;
+    for (uint64_t i = 0; i < owners_count(pages->owners); i++) {
+        struct page_info info;
+        uint32_t tag;
+
+        owners_at(pages->owners, i, at, &tag);
+        pages->engine->query(pages->state, *at, &info);
+        if (info.state != PAGE_ALLOCATED || info.block.n != at->n)
+            return true;
+    }
+    return false;
+}
+
+bool pages_check(const struct pages *pages, struct page_violation *violation)
+{
+    if (!pages->engine->check(pages->state, violation))
+        return false;
+    if (!stray_record(pages, &violation->at))
+        return true;
+    violation->invariant = 100;
+    violation->text = "an owner is recorded for what is not an allocated block";
+    return false;
+}
