@@ -33,12 +33,12 @@ struct lab {
 extern struct lab lab;
 
 /*
- * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default, twice
- * that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`), the scan
- * order (`scan=low,high`, then the rest), the engine (`engine=NAME`), and bring the lab to
- * STAGE_PAGE, or, if the pool is too small for that, leave it at STAGE_EARLY. Every range of the map
- * and every word of the command line that cannot be honoured is reported by `log` in one line; the
- * default is used for the latter.
+ * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default,
+ * twice that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`),
+ * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`), and bring the lab to
+ * STAGE_PAGE, or, if the pool is too small for that, leave it at STAGE_EARLY. Every range of the
+ * map and every word of the command line that cannot be honoured is reported by `log` in one line;
+ * the default is used for the latter.
  */
 void lab_boot(const char *command_line, void (*log)(const char *text));
 
@@ -52,7 +52,10 @@ void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint6
  */
 MUST_USE enum error lab_reset(enum lab_stage stage);
 
-/* From STAGE_EARLY to STAGE_PAGE. CALL_STATE: is there already. MEM_METADATA: *needed as pages_init(). */
+/*
+ * From STAGE_EARLY to STAGE_PAGE. CALL_STATE: is there already. MEM_METADATA: *needed as
+ * pages_init().
+ */
 MUST_USE enum error lab_hand_over(uint64_t *needed);
 
 /*

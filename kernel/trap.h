@@ -39,8 +39,8 @@ bool trap_guarded(void);
  * Our end of the world: "% panic kind=KIND ..." with registers and backtrace over the panic output,
  * then a halt with a failing status. Used where no guard is active and for what cannot go on.
  * `kind` is a word; `file` and `fault` may be NULL. Every line is an event of the protocol, with
- * its checksum: "% panic kind= [at=FILE:LINE] [fault= address= code=] cpu= pc=", a "% reg NAME=" for
- * each register, "% bt" with return addresses, "% end panic". A panic in a panic says
+ * its checksum: "% panic kind= [at=FILE:LINE] [fault= address= code=] cpu= pc=", a "% reg NAME="
+ * for each register, "% bt" with return addresses, "% end panic". A panic in a panic says
  * "% panic kind=double" and halts at once.
  */
 _Noreturn void panic(const char *kind, const char *file, int line, const struct fault *fault);

@@ -15,8 +15,8 @@ struct owners;
 struct owners *owners_create(const struct node_source *nodes);
 
 /*
- * Make sure that the next owners_add() cannot fail, so that it may come after what cannot be undone.
- * MEM_METADATA: no page for one more record, or OWNERS_MAX records are there.
+ * Make sure that the next owners_add() cannot fail, so that it may come after what cannot be
+ * undone. MEM_METADATA: no page for one more record, or OWNERS_MAX records are there.
  */
 #define OWNERS_MAX ((1u << 24) - 1)
 MUST_USE enum error owners_make_room(struct owners *owners);

@@ -32,7 +32,8 @@ struct pages {
 /*
  * An allocator of the frames of `map`, with all its records in `pool`. Errors as the engine's
  * init(); MEM_METADATA also if the pool cannot hold the engine's roots: *needed, in bytes, is then
- * what it must have for them (0 on any other error).
+ * what it must have for them (0 on any other error). On error *pages means nothing and the pool is to
+ * be reset.
  */
 MUST_USE enum error pages_init(struct pages *pages, const struct page_engine *engine,
                                const struct page_map *map, bool backed, struct kpool *pool,
@@ -47,8 +48,8 @@ MUST_USE enum error pages_alloc(struct pages *pages, const struct page_request *
                                 pfn_t *blame);
 
 /*
- * Free a block by its first frame (`count` 0), or `count` frames of a block from `first` on; what is
- * left of the block keeps its owner. *freed is the number of frames given back. Errors as the
+ * Free a block by its first frame (`count` 0), or `count` frames of a block from `first` on; what
+ * is left of the block keeps its owner. *freed is the number of frames given back. Errors as the
  * engine's free() and free_part(); MEM_METADATA also when there is no record for the rest.
  */
 MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed);
