@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""A guest with a method for each of its commands."""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from pfnlab import errors
+from pfnlab.commands import Commands
+from pfnlab.link import Link, Request, Result
+from pfnlab.table import Command, Table, read_table
+from pfnlab.transport import Spec, Transport
+from pfnlab.values import Row, Rows, Value
+
+END_PATIENCE = 5.0                # seconds for an orderly end
+
+
+def outcome(request: Request, command: Command | None) -> Any:
+    """What a finished request returns, or raises."""
+    assert request.final is not None
+    final = request.final.row()
+    if request.final.sigil == "?":
+        code = str(final.values[0]) if final.values else ""
+        message = f"{request.text()}: {request.final.raw[1:].lstrip('0123456789').strip()}"
+        raise errors.class_for(code)(message, fields=final.fields, text=final.text,
+                                     request=request.text(), values=final.values[1:])
+    if final.fields.get("n", len(request.rows)) != len(request.rows) and request.rows:
+        raise errors.LinkLost(f"{len(request.rows)} rows came, the guest sent {final.fields['n']}")
+    if command is not None and command.result != "none" and final.values:
+        return _with_fields(final.values[0], final)
+    if command is None or command.kind == "query" or request.rows:
+        return Rows(request.rows, final)
+    return None
+
+
+def _with_fields(value: Value, final: Row) -> Value:
+    if hasattr(value, "fields"):
+        value.fields = final.fields
+    return value
+
+
+class Pending:
+    """A request of a pipeline: an argument for later ones at once, a result when it is there."""
+
+    def __init__(self, guest: Guest, request: Request, command: Command | None) -> None:
+        self.guest = guest
+        self.request = request
+        self.command = command
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for it, and return or raise as the method of Guest would have."""
+        self.guest.link.wait(self.request, timeout or self.guest.timeout)
+        return outcome(self.request, self.command)
+
+    def error(self, timeout: float | None = None) -> errors.GuestError | None:
+        """Wait for it; the error that it ended with, or None."""
+        try:
+            self.result(timeout)
+        except errors.GuestError as error:
+            return error
+        return None
+
+
+class Pipeline:
+    """The guest's commands without waiting: each method returns a Pending.
+
+    At the end of a `with` block everything has been answered.
+    """
+
+    def __init__(self, guest: Guest) -> None:
+        self._guest = guest
+
+    def __getattr__(self, name: str) -> Callable[..., Pending]:
+        command = self._guest.command(name)
+
+        def method(*args: object, timeout: float | None = None, **keys: object) -> Pending:
+            return self._guest.submit(command, command.words(args, keys))
+        return method
+
+    def line(self, text: str) -> Pending:
+        """Any line, as a person would type it."""
+        return self._guest.submit_line(text)
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self._guest.link.drain(self._guest.timeout)
+
+
+class Guest(Commands):
+    """A running guest. Not for several threads at once.
+
+    `name` as in pfnlab.transport. Every command of the guest's `help` is a method; `as` and `from`
+    are spelled `as_` and `from_`. Each takes `timeout` in seconds. An error of the guest raises the
+    class of its word, `pfnlab.errors.MemNone` for "mem.none".
+    """
+
+    def __init__(self, name: str = "native", *, timeout: float = 20.0, boot_timeout: float = 120.0,
+                 transport: Transport | None = None) -> None:
+        self.name = name
+        self.timeout = timeout
+        self.transport = transport or Transport.start(Spec(name).name, boot_timeout)
+        self.link = Link(self.transport)
+        try:
+            self.link.connect(boot_timeout)
+            self.table: Table = read_table(self._ask("help"))
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def arch(self) -> str:
+        """The architecture, as the guest tells it."""
+        return str(self.link.hello["arch"])
+
+    @property
+    def dead(self) -> bool:
+        """Is there nobody any more?"""
+        return self.link.reason is not None or self.transport.process.poll() is not None
+
+    # ---- commands ----
+
+    def command(self, name: str) -> Command:
+        """The command of that name or alias; AttributeError if there is none."""
+        found = self.table.find(name.removesuffix("_"))
+        if found is None:
+            raise AttributeError(f"the guest has no command {name!r}")
+        return found
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or "table" not in self.__dict__:
+            raise AttributeError(name)
+        command = self.command(name)
+
+        @functools.wraps(self.call)
+        def method(*args: object, timeout: float | None = None, **keys: object) -> Any:
+            return self.submit(command, command.words(args, keys)).result(timeout)
+        method.__name__ = method.__qualname__ = name
+        method.__doc__ = command.text + "."
+        signature = command.signature()
+        method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=list(signature.parameters.values())[1:])
+        self.__dict__[name] = method
+        return method
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.table.commands, *self.table.aliases]
+
+    def call(self, name: str, *args: object, timeout: float | None = None, **keys: object) -> Any:
+        """A command by its name."""
+        command = self.command(name)
+        return self.submit(command, command.words(args, keys)).result(timeout)
+
+    def line(self, text: str, timeout: float | None = None) -> Any:
+        """Run a line as a person would type it."""
+        return self.submit_line(text).result(timeout)
+
+    def submit_line(self, text: str) -> Pending:
+        """Send a line as a person would type it, without waiting."""
+        command = self._named(text)
+        return Pending(self, self.submit_words([text]), command)
+
+    def submit_words(self, words: list[str | Result]) -> Request:
+        """The same for words of which some are results of earlier requests."""
+        command = self._named(str(words[0]))
+        return self.link.submit(words, command.kind if command is not None else "query")
+
+    def _named(self, text: str) -> Command | None:
+        name = text.split()[:1]
+        return self.table.find(name[0]) if name else None
+
+    def submit(self, command: Command, words: list[object]) -> Pending:
+        """Send the words of a request, without waiting."""
+        request = self.link.submit([self._word(w) for w in words], command.kind)
+        return Pending(self, request, command)
+
+    def _word(self, word: object) -> str | Result:
+        """A word of a line; the result of a pending request is named by its tag."""
+        key, value = word if isinstance(word, tuple) else ("", word)
+        if not isinstance(value, Pending):
+            return f"{key}{value}"
+        if self.link.next_tag - value.request.tag < self.link.limit("slots", 1):
+            return Result(value.request, str(key))
+        return f"{key}{int(value.result()):#x}"
+
+    def pipeline(self) -> Pipeline:
+        """The commands again, without waiting for each."""
+        return Pipeline(self)
+
+    def _ask(self, text: str) -> Rows:
+        request = self.link.wait(self.link.submit([text], "query"), self.timeout)
+        rows = outcome(request, None)
+        assert isinstance(rows, Rows)
+        return rows
+
+    # ---- what happened ----
+
+    @property
+    def events(self) -> list[Row]:
+        """The events so far, oldest first."""
+        return list(self.link.events)
+
+    def transcript(self) -> str:
+        """The session so far as a script: requests, rows and finals, without checksums."""
+        return self.link.transcript()
+
+    # ---- the end ----
+
+    def close(self) -> int | None:
+        """End the guest orderly, or by force if it will not; its exit status."""
+        status = None
+        try:
+            if not self.dead:
+                self.link.submit(["poweroff"], "session")
+            status = self.transport.wait(END_PATIENCE)
+        except (errors.PfnlabError, OSError):
+            pass
+        self.kill()
+        return status
+
+    def kill(self) -> None:
+        """End the guest by force."""
+        self.transport.close()
+        self.link.join()
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: MIT
+"""A strict session over a transport: every request runs exactly once, or the caller learns why not.
+
+A thread drains the line at all times (a guest that cannot send does not read either, so a host that
+writes first and reads later can stop both for ever). All else happens in the caller's thread, which
+must be one at a time.
+"""
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pfnlab import wire
+from pfnlab.errors import GuestGone, GuestPanic, GuestSilent, LinkLost, ProtocolMismatch
+from pfnlab.transport import Transport
+from pfnlab.values import Row, Value
+
+SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
+PANIC_PATIENCE = 2.0              # seconds for the lines behind the first one of a panic
+LOG_LINES = 20000                 # lines kept, both directions
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of an earlier request as an argument; `key` is "" or "name="."""
+
+    of: Request
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}${self.of.tag}"
+
+
+@dataclass
+class Request:
+    """A request on its way."""
+
+    words: Sequence[str | Result]
+    kind: str                     # query, mutator or session, as in `help`
+    tag: int = 0
+    size: int = 0                 # bytes on the wire, as counted by the credit window
+    rows: list[Row] = field(default_factory=list)
+    final: wire.Line | None = None
+    lost: bool = False
+
+    repeats: Request | None = None    # this is the `again` of that one
+
+    def answers(self, tag: int | None) -> bool:
+        """Is a reply of that tag a reply to this one?"""
+        return tag == self.tag or (self.repeats is not None and tag == self.repeats.tag)
+
+    def finish(self, line: wire.Line) -> None:
+        """Its final line is here."""
+        self.final = line
+        if self.repeats is not None:
+            self.repeats.final = line
+
+    def text(self) -> str:
+        """The request as a person would type it."""
+        return " ".join(map(str, self.words))
+
+    @property
+    def done(self) -> bool:
+        """Is its outcome known?"""
+        return self.final is not None or self.lost
+
+
+@dataclass
+class Entry:
+    """A line of the log: when it passed, in seconds since the start, which way, and what it was."""
+
+    when: float
+    way: str                      # "->" to the guest, "<-" from it, "--" a remark of this side
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.when:9.3f} {self.way} {self.text}"
+
+
+def refused(line: wire.Line) -> bool:
+    """Is it the guest's word for a line that did not run?"""
+    return line.sigil == "?" and line.words[:1] != [] and line.words[0].startswith("link.")
+
+
+class Link:
+    """The session. `hello` holds the fields of the guest's answer to `sync`."""
+
+    def __init__(self, transport: Transport, silence: float = 10.0) -> None:
+        self.transport = transport
+        self.silence = silence        # seconds without a byte that make us ask what happened
+        self.log: deque[Entry] = deque(maxlen=LOG_LINES)
+        self.hello: dict[str, Value] = {}
+        self.events: deque[Row] = deque(maxlen=LOG_LINES)
+        self.recoveries = 0
+        self.reason: GuestGone | None = None
+        self.strict = False
+        self.on_event: Callable[[Row], None] | None = None
+        self._panic: list[str] = []
+        self._pending: deque[Request] = deque()
+        self._outstanding = 0
+        self._last = 0
+        self._start = time.monotonic()
+        self._inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._drain, daemon=True, name="pfnlab-reader")
+        self._reader.start()
+
+    # ---- bytes ----
+
+    def _drain(self) -> None:
+        rest = b""
+        while data := self.transport.receive():
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._inbox.put(line.rstrip(b"\r"))
+        if rest:
+            self._inbox.put(rest)
+        self._inbox.put(None)
+
+    def note(self, way: str, data: bytes | str) -> None:
+        """Add a line to the log."""
+        text = data if isinstance(data, str) else data.decode("ascii", "backslashreplace")
+        self.log.append(Entry(time.monotonic() - self._start, way, text))
+
+    def raw(self, data: bytes, timeout: float = 10.0) -> None:
+        """Send bytes as they are: for tests of the line itself."""
+        self.note("->", data.rstrip(b"\n"))
+        self.transport.send(data, time.monotonic() + timeout)
+
+    def take(self, deadline: float) -> bytes | None:
+        """The next line; None if there is none in time. GuestGone: and there will be none."""
+        if self.reason is not None and self._inbox.empty():
+            raise self.reason
+        if self._panic:
+            deadline = min(deadline, time.monotonic() + PANIC_PATIENCE)
+        try:
+            line = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            if self._panic:
+                raise self._gone() from None
+            return None
+        if line is None:
+            raise self._gone()
+        self.note("<-", line)
+        return line
+
+    def _gone(self) -> GuestGone:
+        """Why nothing more comes: a panic is named before an exit status."""
+        if self.reason is None:
+            if self._panic:
+                self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
+            else:
+                status = self.transport.wait(5.0)
+                last = (self.transport.stderr().strip().splitlines() or [""])[-1]
+                self.reason = GuestGone(f"the guest has ended, exit status {status}"
+                                        + (f": {last}" if last else ""))
+        return self.reason
+
+    # ---- lines ----
+
+    def _pump(self, deadline: float) -> bool:
+        """Handle one line; False if none came in time."""
+        data = self.take(deadline)
+        if data is None:
+            return False
+        line = wire.parse(data)
+        if line is None or not (line.sealed or line.sigil in ";%" or not self.strict):
+            if self.strict and data.strip() not in (b"", b">"):
+                self._recover(f"a damaged line: {data!r}")
+            return True
+        self._dispatch(line)
+        return True
+
+    def _dispatch(self, line: wire.Line) -> None:
+        if line.sigil == "%":
+            self._event(line)
+        elif refused(line):
+            if self.strict:
+                self._recover("the guest refused a line: " + line.raw)
+        elif line.sigil in "=?:" and line.tag:
+            self._answer(line)
+
+    def _event(self, line: wire.Line) -> None:
+        row = line.row()
+        self.events.append(row)
+        if self._panic or line.words[:1] == ["panic"]:
+            self._panic.append(line.raw)
+            self._await_end(line)
+        elif self.on_event is not None:
+            self.on_event(row)
+
+    def _await_end(self, line: wire.Line) -> None:
+        """A panic outranks whatever was waited for, once its last line is here."""
+        if line.words[:2] == ["end", "panic"]:
+            self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
+            raise self.reason
+
+    def _answer(self, line: wire.Line) -> None:
+        request = next((r for r in self._pending if r.answers(line.tag)), None)
+        if request is None or request.done:
+            return
+        if line.sigil == ":":
+            request.rows.append(line.row())
+            return
+        request.finish(line)
+        missing = self._pending[0]
+        if missing is not request and not missing.done:
+            self._recover(f"the reply to request {missing.tag} is missing")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Return the credit of requests whose outcome is known."""
+        while self._pending and self._pending[0].done:
+            self._outstanding -= self._pending.popleft().size
+
+    # ---- the session ----
+
+    def connect(self, timeout: float = 60.0, booting: bool = True) -> None:
+        """Begin a session, whatever went over the line before.
+
+        A guest that boots is not disturbed until it says so: boot loaders take keys as commands.
+        """
+        deadline = time.monotonic() + timeout
+        if booting:
+            self._await_boot(deadline)
+        self._sync(deadline)
+        version = self.hello.get("proto")
+        if version != wire.VERSION:
+            raise ProtocolMismatch(f"the guest speaks version {version} of the protocol, "
+                                   f"this package version {wire.VERSION}")
+
+    def _await_boot(self, deadline: float) -> None:
+        while True:
+            data = self.take(deadline)
+            if data is None:
+                raise GuestSilent("the guest does not boot")
+            line = wire.parse(data)
+            if line is not None and line.sigil == "%":
+                self._event(line)
+                if line.words[:1] == ["boot"]:
+                    return
+
+    def _sync(self, deadline: float) -> None:
+        """Say sync until it is answered; afterwards the guest has nothing half-read."""
+        nonce = f"0x{secrets.randbits(63):016x}"
+        self.strict = False
+        pause = SYNC_INTERVAL
+        while time.monotonic() < deadline:
+            data = wire.INTERRUPT + b"\n" + wire.request(0, f"sync {nonce}")
+            self.note("->", f"^C, >0 sync {nonce}")
+            self.transport.send(data, deadline)
+            if self._await_sync(int(nonce, 0), min(deadline, time.monotonic() + pause)):
+                self.strict = True
+                return
+            pause = min(1.0, pause * 1.5)
+        raise GuestSilent("the guest does not answer")
+
+    def _await_sync(self, nonce: int, deadline: float) -> bool:
+        while (data := self.take(deadline)) is not None:
+            line = wire.parse(data)
+            if line is None or not line.sealed:
+                continue
+            if line.sigil == "%":
+                self._event(line)
+            elif line.sigil == "=" and line.tag == 0 and line.row().values[:1] == (nonce,):
+                self.hello = line.row().fields
+                self._last = int(self.hello.get("last", 0))
+                return True
+            elif line.sigil in "=?" and line.tag and not refused(line):
+                self._late(line)
+        return False
+
+    def _late(self, line: wire.Line) -> None:
+        """A final of before the damage. That of a query is worth nothing: a row may be missing."""
+        for request in self._pending:
+            if request.answers(line.tag) and not request.done and request.kind != "query":
+                request.finish(line)
+
+    def _recover(self, why: str) -> None:
+        """Find out what ran, and bring every pending request to its end."""
+        self.recoveries += 1
+        self.note("--", "recovery: " + why)
+        self._sync(time.monotonic() + max(self.silence, 10.0))
+        ran = self._last
+        pending, self._pending = list(self._pending), deque()
+        self._outstanding = 0
+        mutated = max((r.tag for r in pending if r.tag <= ran and r.kind != "query"), default=0)
+        for request in pending:
+            if request.done:
+                continue
+            request.rows.clear()
+            if request.tag > ran or request.repeats is not None:
+                self._transmit(request)
+            elif request.kind != "query":
+                self._transmit(Request(["again", str(request.tag)], "session", repeats=request))
+            elif request.tag < mutated:
+                request.lost = True     # asked again, it could say something else
+            else:
+                self._transmit(request)
+
+    def _transmit(self, request: Request) -> None:
+        """Give the request the next tag and send it."""
+        self._last += 1
+        request.tag = self._last
+        data = wire.request(request.tag, request.text())
+        request.size = len(data)
+        self._pending.append(request)
+        self._outstanding += request.size
+        self.note("->", data.rstrip(b"\n"))
+        self.transport.send(data, time.monotonic() + self.silence)
+
+    @property
+    def next_tag(self) -> int:
+        """The tag that the next request gets."""
+        return self._last + 1
+
+    def limit(self, name: str, otherwise: int) -> int:
+        """A limit that the guest announced."""
+        value = self.hello.get(name, otherwise)
+        return value if isinstance(value, int) else otherwise
+
+    def submit(self, words: Sequence[str | Result], kind: str) -> Request:
+        """Send a request without waiting for its answer, as soon as the credit allows it."""
+        request = Request(words, kind, tag=self._last + 1)
+        size = len(wire.request(request.tag, request.text()))
+        if size - 1 > self.limit("line", 255):
+            raise ValueError(f"the line is longer than the guest takes: {size - 1} bytes")
+        deadline = time.monotonic() + self.silence
+        while self._outstanding + size > self.limit("rx", 1) and self._pending:
+            before = len(self._pending)
+            if not self._pump(deadline):
+                self._recover("silence")
+            if len(self._pending) < before:
+                deadline = time.monotonic() + self.silence
+        self._transmit(request)
+        return request
+
+    def wait(self, request: Request, timeout: float = 20.0) -> Request:
+        """Wait until the outcome of a request is known."""
+        deadline = time.monotonic() + timeout
+        patience = max(self.silence, timeout / 2)
+        while not request.done:
+            if self._pump(min(deadline, time.monotonic() + patience)):
+                continue
+            if time.monotonic() >= deadline:
+                raise GuestSilent(f"no answer in {timeout:g} s to: {request.text()}")
+            self._recover("silence")
+        if request.lost:
+            raise LinkLost(f"the reply was damaged: {request.text()}")
+        return request
+
+    def drain(self, timeout: float = 20.0) -> None:
+        """Wait for everything that is under way."""
+        while self._pending:
+            request = self._pending[0]
+            try:
+                self.wait(request, timeout)
+            except LinkLost:
+                self._settle()
+
+    def transcript(self) -> str:
+        """The lines of both directions as a script: without checksums, noise and line editing."""
+        lines = []
+        for entry in self.log:
+            line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
+            if entry.way == "->" and entry.text.startswith(">"):
+                lines.append(entry.text.rpartition(" *")[0])
+            elif entry.way == "<-" and line is not None:
+                lines.append(line.raw)
+        return "\n".join(lines) + "\n"
+
+    def join(self) -> None:
+        """Wait for the thread that reads: the transport is closed."""
+        self._reader.join(5.0)

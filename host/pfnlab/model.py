@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: MIT
+"""The allocators again, by brute force: what the guest must answer, exactly.
+
+`Pages` follows kernel/mm/engine.h and the placement paragraph of kernel/mm/page.h word by word, one
+byte for each page; `Phys` follows kernel/mm/phys.h; `Lab` has the commands. Meant for maps of up to
+a few hundred thousand pages. An expected refusal is a `Refusal`; nothing has changed then.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pfnlab.values import ADDRESS_LIMIT, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
+
+PFN_LIMIT = ADDRESS_LIMIT >> PAGE_SHIFT
+LEAF_PAGES, LEAF_ORDER = 512, 9            # 2 MiB
+CHUNK_LEAVES = 512                         # 1 GiB
+FREE, ALLOCATED, RESERVED, UNMANAGED = 0, 1, 2, 3
+STATES = ("free", "allocated", "reserved", "unmanaged")
+_IN_THE_WAY = {FREE: "mem.free", ALLOCATED: "mem.busy", RESERVED: "mem.reserved",
+               UNMANAGED: "mem.unmanaged"}
+
+
+class Refusal(Exception):
+    """The error that the guest must report; `at` is the address that it names, if it names one."""
+
+    def __init__(self, code: str, at: int | None = None) -> None:
+        super().__init__(code if at is None else f"{code} at={at:#018x}")
+        self.code = code
+        self.at = at
+
+
+def order_for(n: int) -> int:
+    """The smallest order whose 2^order is at least n."""
+    return max(0, (n - 1).bit_length())
+
+
+def align_up(x: int, align: int) -> int:
+    """The lowest multiple of `align` that is not below x."""
+    return -(-x // align) * align
+
+
+def largest_order(busy: bytes) -> int:
+    """The order of the largest naturally aligned run of zero bytes; -1 if there is none."""
+    for order in range(order_for(len(busy)), -1, -1):
+        size = 1 << order
+        if any(busy[i:i + size] == bytes(size) for i in range(0, len(busy), size)):
+            return order
+    return -1
+
+
+@dataclass
+class Run:
+    """Consecutive pages of one area: a state and a freshness (1 or 0) for each."""
+
+    area: int
+    first: int
+    state: bytearray
+    fresh: bytearray
+
+    @property
+    def end(self) -> int:
+        """The first frame behind it."""
+        return self.first + len(self.state)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted: see struct page_request. `areas` are indices."""
+
+    areas: frozenset[int]
+    pages: int
+    align: int = 0                         # as an order
+    min: int = 0                           # frames
+    max: int = PFN_LIMIT
+    fresh: bool = False
+    at: int | None = None
+
+
+class Pages:
+    """The page allocator: `ranges` of (first frame, pages, fresh), areas of (name, limit frame)."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int, bool]],
+                 areas: list[tuple[str, int]]) -> None:
+        self.areas = areas
+        self.scan = list(reversed(range(len(areas))))
+        self.runs: list[Run] = []
+        self.blocks: dict[int, int] = {}   # first frame -> pages
+        self.owners: dict[int, int] = {}
+        self._orders: dict[tuple[int, int], int] = {}   # (area, leaf) -> largest free order
+        for first, pages, fresh in sorted(ranges):
+            self._add(first, pages, fresh)
+        for run in self.runs:
+            self._changed(run.area, run.first, run.end)
+
+    def _add(self, first: int, pages: int, fresh: bool) -> None:
+        low = 0
+        for area, (_, limit) in enumerate(self.areas):
+            start, end = max(first, low), min(first + pages, limit)
+            low = limit
+            if start >= end:
+                continue
+            last = self.runs[-1] if self.runs else None
+            if last is None or (last.area, last.end) != (area, start):
+                last = Run(area, start, bytearray(), bytearray())
+                self.runs.append(last)
+            last.state += bytes(end - start)
+            last.fresh += bytes([fresh]) * (end - start)
+
+    # ---- looking ----
+
+    def pieces(self, first: int, end: int) -> Iterator[tuple[Run, int, int]]:
+        """The runs that [first, end) touches, with the frames of each that it covers."""
+        for run in self.runs:
+            if run.first < end and first < run.end:
+                yield run, max(first, run.first), min(end, run.end)
+
+    def state(self, frame: int) -> int:
+        """FREE, ALLOCATED, RESERVED or UNMANAGED."""
+        for run, at, _ in self.pieces(frame, frame + 1):
+            return run.state[at - run.first]
+        return UNMANAGED
+
+    def is_fresh(self, frame: int) -> bool:
+        """Was the frame never handed out?"""
+        return any(run.fresh[at - run.first] for run, at, _ in self.pieces(frame, frame + 1))
+
+    def block(self, frame: int) -> int:
+        """The first frame of the allocated block that holds `frame`."""
+        return next(b for b, pages in self.blocks.items() if b <= frame < b + pages)
+
+    def _changed(self, area: int, first: int, end: int) -> None:
+        """Count the largest free order anew in every leaf that [first, end) touches."""
+        for leaf in range(first // LEAF_PAGES, (end - 1) // LEAF_PAGES + 1):
+            busy = bytearray(b"\1" * LEAF_PAGES)
+            start = leaf * LEAF_PAGES
+            for run, low, high in self.pieces(start, start + LEAF_PAGES):
+                if run.area == area:
+                    part = run.state[low - run.first:high - run.first]
+                    busy[low - start:high - start] = part
+            self._orders[area, leaf] = largest_order(busy)
+
+    def _paint(self, first: int, end: int, state: int) -> None:
+        for run, low, high in self.pieces(first, end):
+            run.state[low - run.first:high - run.first] = bytes([state]) * (high - low)
+            if state == ALLOCATED:
+                run.fresh[low - run.first:high - run.first] = bytes(high - low)
+            self._changed(run.area, low, high)
+
+    # ---- placement ----
+
+    def _lowest(self, area: int, want: Request, first: int, end: int) -> int | None:
+        """The lowest slot of `area` in [first, end)."""
+        align = 1 << want.align
+        for run, low, high in self.pieces(max(first, want.min), min(end, want.max)):
+            if run.area != area:
+                continue
+            at = align_up(low, align)
+            while at + want.pages <= high:
+                i, j = at - run.first, at - run.first + want.pages
+                free = run.state[i:j] == bytes(want.pages)
+                if free and not (want.fresh and 0 in run.fresh[i:j]):
+                    return at
+                busy = max(run.state.rfind(ALLOCATED, i, j), run.state.rfind(RESERVED, i, j),
+                           run.fresh.rfind(0, i, j) if want.fresh else -1)
+                at = align_up(run.first + busy + 1, align)
+        return None
+
+    def _best_leaf(self, area: int, order: int) -> int | None:
+        """Rule 1: the open leaf with the smallest sufficient largest free order."""
+        leaves = [(largest, leaf) for (where, leaf), largest in self._orders.items()
+                  if where == area and order <= largest < LEAF_ORDER]
+        return min(leaves)[1] if leaves else None
+
+    def _best_chunk(self, area: int, order: int) -> tuple[int, int] | None:
+        """Rule 2: that chunk, and the lowest of its wholly free leaves."""
+        chunks: dict[int, list[int]] = {}
+        for (where, leaf), largest in self._orders.items():
+            if where == area and largest == LEAF_ORDER:
+                chunks.setdefault(leaf // CHUNK_LEAVES, []).append(leaf)
+        found = []
+        for chunk, leaves in chunks.items():
+            busy = bytearray(b"\1" * CHUNK_LEAVES)
+            for leaf in leaves:
+                busy[leaf % CHUNK_LEAVES] = 0
+            largest = LEAF_ORDER + largest_order(busy)
+            if largest >= order:
+                found.append((largest, chunk, min(leaves)))
+        return min(found)[1:] if found else None
+
+    def _place(self, area: int, want: Request) -> int | None:
+        if want.fresh or want.min > 0 or want.max < PFN_LIMIT:
+            return self._lowest(area, want, 0, PFN_LIMIT)
+        order = max(order_for(want.pages), want.align)
+        leaf = self._best_leaf(area, order) if order < LEAF_ORDER else None
+        if leaf is None:
+            chunk = self._best_chunk(area, max(order, LEAF_ORDER))
+            if chunk is None:
+                return self._lowest(area, want, 0, PFN_LIMIT)
+            if order >= LEAF_ORDER:
+                size = CHUNK_LEAVES * LEAF_PAGES
+                return self._lowest(area, want, chunk[0] * size, (chunk[0] + 1) * size)
+            leaf = chunk[1]
+        return self._lowest(area, want, leaf * LEAF_PAGES, (leaf + 1) * LEAF_PAGES)
+
+    def _exactly(self, want: Request, at: int) -> None:
+        """Refuse unless the slot at `at` is free; the refusal names the first frame in the way."""
+        area = None
+        for frame in range(at, at + want.pages):
+            state = self.state(frame)
+            if state != FREE:
+                raise Refusal(_IN_THE_WAY[state], frame << PAGE_SHIFT)
+            here = next(run.area for run, _, _ in self.pieces(frame, frame + 1))
+            area = here if area is None else area
+            if (here not in want.areas or here != area or at % (1 << want.align)
+                    or not want.min <= frame < want.max
+                    or (want.fresh and not self.is_fresh(frame))):
+                raise Refusal("mem.none", frame << PAGE_SHIFT)
+
+    # ---- the operations ----
+
+    def alloc(self, want: Request, owner: int = 0) -> int:
+        """Hand out a slot: its first frame."""
+        at: int | None = None
+        if want.at is not None:
+            self._exactly(want, want.at)
+            at = want.at
+        for area in self.scan:
+            if at is None and area in want.areas:
+                at = self._place(area, want)
+        if at is None:
+            raise Refusal("mem.none")
+        self._paint(at, at + want.pages, ALLOCATED)
+        self.blocks[at] = want.pages
+        self.owners[at] = owner
+        return at
+
+    def free(self, first: int, count: int | None = None) -> int:
+        """Give back a block, or `count` pages of one; the number of pages given back."""
+        state = self.state(first)
+        if state != ALLOCATED:
+            raise Refusal(_IN_THE_WAY[state], first << PAGE_SHIFT)
+        block = self.block(first)
+        end = block + self.blocks[block]
+        if count is None:
+            if first != block:
+                raise Refusal("mem.inside", first << PAGE_SHIFT)
+            count = end - first
+        if first + count > end:
+            raise Refusal("mem.beyond", end << PAGE_SHIFT)
+        owner = self.owners.pop(block)
+        del self.blocks[block]
+        for start, stop in ((block, first), (first + count, end)):
+            if start < stop:
+                self.blocks[start] = stop - start
+                self.owners[start] = owner
+        self._paint(first, first + count, FREE)
+        return count
+
+    def _demand(self, first: int, count: int, state: int) -> None:
+        """Refuse unless every frame is in `state`."""
+        if count < 1 or first + count > PFN_LIMIT:
+            raise Refusal("call.range")
+        frame = first
+        for run, low, high in self.pieces(first, first + count):
+            if low > frame:
+                break
+            part = run.state[low - run.first:high - run.first]
+            same = len(part) - len(part.lstrip(bytes([state])))
+            frame += same
+            if same < len(part):
+                raise Refusal(_IN_THE_WAY[part[same]], frame << PAGE_SHIFT)
+        if frame < first + count:
+            raise Refusal("mem.unmanaged", frame << PAGE_SHIFT)
+
+    def reserve(self, first: int, count: int) -> None:
+        """Take free frames out, all or nothing."""
+        self._demand(first, count, FREE)
+        self._paint(first, first + count, RESERVED)
+
+    def unreserve(self, first: int, count: int) -> None:
+        """Give reserved frames back, all or nothing."""
+        self._demand(first, count, RESERVED)
+        self._paint(first, first + count, FREE)
+
+    def totals(self, area: int) -> dict[str, int]:
+        """Pages of an area by state."""
+        counts = {name: sum(run.state.count(state) for run in self.runs if run.area == area)
+                  for state, name in enumerate(STATES[:UNMANAGED])}
+        return {"managed": sum(counts.values()), **counts}
+
+
+@dataclass
+class Phys:
+    """The early allocator: disjoint free extents, allocations and the rest, in bytes."""
+
+    usable: list[tuple[int, int]] = field(default_factory=list)
+    reserved: list[tuple[int, int]] = field(default_factory=list)
+    early: dict[int, int] = field(default_factory=dict)          # start -> size
+    used: list[tuple[int, int]] = field(default_factory=list)
+    handed: list[tuple[int, int]] = field(default_factory=list)
+    minimum: int = 32
+
+    def free_extents(self) -> list[tuple[int, int]]:
+        """What is usable and nothing else, in ascending order, touching extents joined."""
+        early = [(start, start + size) for start, size in self.early.items()]
+        return subtract(self.usable, self.reserved + early + self.handed)
+
+    def alloc(self, size: int, align: int = 1, low: int = 0, high: int = ADDRESS_LIMIT,
+              from_low: bool = False) -> int:
+        """Early memory: its address."""
+        align = max(align, self.minimum)
+        fits = []
+        for start, end in self.free_extents():
+            lowest = align_up(max(start, low), align)
+            highest = (min(end, high) - size) // align * align
+            if highest >= lowest:
+                fits.append(lowest if from_low else highest)
+        if not fits:
+            raise Refusal("mem.none")
+        at = min(fits) if from_low else max(fits)
+        self.early[at] = size
+        self.used.append((at, at + size))
+        return at
+
+    def free(self, start: int) -> int:
+        """Give back early memory; its size."""
+        if start in self.early:
+            return self.early.pop(start)
+
+        def within(ranges: Iterable[tuple[int, int]]) -> bool:
+            return any(a <= start < b for a, b in ranges)
+        if within((a, a + size) for a, size in self.early.items()):
+            raise Refusal("mem.inside", start)
+        if within(self.reserved):
+            raise Refusal("mem.reserved", start)
+        if within(self.handed):
+            raise Refusal("mem.busy", start)
+        raise Refusal("mem.free" if within(self.usable) else "mem.unmanaged", start)
+
+    def hand_over(self) -> list[tuple[int, int, bool]]:
+        """Every whole free page but page 0, as (first frame, pages, fresh)."""
+        ranges = []
+        for start, end in self.free_extents():
+            first, last = max(1, align_up(start, PAGE_SIZE) >> PAGE_SHIFT), end >> PAGE_SHIFT
+            if first >= last:
+                continue
+            self.handed.append((first << PAGE_SHIFT, last << PAGE_SHIFT))
+            stale = [(max(first, a >> PAGE_SHIFT), min(last, align_up(b, PAGE_SIZE) >> PAGE_SHIFT))
+                     for a, b in self.used]
+            fresh = subtract([(first, last)], stale)
+            ranges += [(a, b - a, True) for a, b in fresh]
+            ranges += [(a, b - a, False) for a, b in subtract([(first, last)], fresh)]
+        return sorted(ranges)
+
+
+def subtract(these: list[tuple[int, int]], those: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The union of `these` without `those`: sorted, disjoint, not touching."""
+    edges = sorted({x for pair in these + those for x in pair})
+    out: list[tuple[int, int]] = []
+    for a, b in zip(edges, edges[1:]):
+        if any(s <= a and b <= e for s, e in these) and not any(
+                s <= a and b <= e for s, e in those):
+            if out and out[-1][1] == a:
+                out[-1] = (out[-1][0], b)
+            else:
+                out.append((a, b))
+    return out
+
+
+assert MAX_ORDER == 2 * LEAF_ORDER

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""The commands of the guest on the model: what each must answer, as a value or as a Refusal.
+
+An `Oracle` is the lab on an injected map. Its methods have the names and arguments of the guest's,
+so that one call can go to both.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pfnlab.model import ALLOCATED, PFN_LIMIT, Pages, Phys, Refusal, Request, order_for
+from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT, PAGE_SIZE
+
+ALIAS_BITS = {"any": 64, "dma24": 24, "dma31": 31, "dma32": 32}
+
+
+class Oracle:
+    """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved")."""
+
+    def __init__(self, areas: Iterable[tuple[str, int]], ranges: Iterable[tuple[int, int, str]],
+                 stage: str = "page") -> None:
+        self.areas = [(name, limit >> PAGE_SHIFT) for name, limit in areas]
+        self.ranges = list(ranges)
+        self.reset(stage)
+
+    def reset(self, stage: str | None = None) -> None:
+        """Begin afresh."""
+        self.phys = Phys()
+        self.pages: Pages | None = None
+        for base, size, kind in self.ranges:
+            end = min(base + size, ADDRESS_LIMIT)
+            (self.phys.usable if kind == "usable" else self.phys.reserved).append((base, end))
+            if base < PAGE_SIZE:
+                self.phys.reserved.append((base, min(end, PAGE_SIZE)))
+        if stage != "early":
+            self.phys_hand_over()
+
+    # ---- early memory ----
+
+    def phys_alloc(self, size: int, align: int = 1, min: int = 0, max: int = ADDRESS_LIMIT,
+                   from_: str = "high") -> int:
+        """Early memory."""
+        return self.phys.alloc(size, align, min, max, from_ == "low")
+
+    def phys_free(self, address: int) -> int:
+        """Its end."""
+        return self.phys.free(address)
+
+    def phys_set_minimum_alignment(self, alignment: int) -> None:
+        """Align every early allocation at least so."""
+        self.phys.minimum = alignment
+
+    def phys_hand_over(self) -> None:
+        """From early memory to pages."""
+        if self.pages is not None:
+            raise Refusal("call.state")
+        self.pages = Pages(self.phys.hand_over(), self.areas)
+
+    # ---- pages ----
+
+    def _engine(self) -> Pages:
+        if self.pages is None:
+            raise Refusal("call.state")
+        return self.pages
+
+    def area_set(self, areas: str | None) -> tuple[frozenset[int], int]:
+        """The indices that a set of areas names, and the limit that its aliases promise."""
+        found: set[int] = set()
+        limit = PFN_LIMIT
+        for word in (areas or "any").split("|"):
+            start = 0
+            bound = PFN_LIMIT
+            if word in ALIAS_BITS:
+                bound = min(PFN_LIMIT, (1 << ALIAS_BITS[word]) >> PAGE_SHIFT)
+            elif word not in (name for name, _ in self.areas):
+                raise Refusal("call.area")
+            for index, (name, end) in enumerate(self.areas):
+                if name == word or (word in ALIAS_BITS and start < bound):
+                    found.add(index)
+                    if word in ALIAS_BITS and end > bound:
+                        limit = min(limit, bound)
+                start = end
+        return frozenset(found), limit
+
+    def _alloc(self, areas: str | None, pages: int, align_order: int, owner: int,
+               keys: dict[str, Any]) -> int:
+        engine = self._engine()
+        found, limit = self.area_set(areas)
+        align = max(align_order, order_for(-(-keys.get("align", 1) // PAGE_SIZE)))
+        lowest = -(-keys.get("min", 0) // PAGE_SIZE)
+        highest = min(limit, keys.get("max", ADDRESS_LIMIT) >> PAGE_SHIFT)
+        at = keys.get("at")
+        want = Request(found, pages, align, lowest, highest, bool(keys.get("fresh")),
+                       None if at is None else at >> PAGE_SHIFT)
+        return engine.alloc(want, owner) << PAGE_SHIFT
+
+    def alloc_page(self, area: str | None = None, owner: int = 0, **keys: Any) -> int:
+        """One page."""
+        return self._alloc(area, 1, 0, owner, keys)
+
+    def alloc_pages(self, order: int, area: str | None = None, owner: int = 0,
+                    **keys: Any) -> int:
+        """2^order pages."""
+        return self._alloc(area, 1 << order, order, owner, keys)
+
+    def alloc_pages_area(self, areas: str, order: int, owner: int = 0, **keys: Any) -> int:
+        """2^order pages of areas."""
+        return self._alloc(areas, 1 << order, order, owner, keys)
+
+    def memalign_pages_area(self, areas: str, alignment: int, size: int, owner: int = 0,
+                            **keys: Any) -> int:
+        """The power of two of pages that holds `size` bytes."""
+        order = order_for(-(-size // PAGE_SIZE))
+        least = max(order, order_for(-(-alignment // PAGE_SIZE)))
+        return self._alloc(areas, 1 << order, least, owner, keys)
+
+    def alloc_pages_exact(self, pages: int, area: str | None = None, owner: int = 0,
+                          **keys: Any) -> int:
+        """So many pages."""
+        return self._alloc(area, pages, 0, owner, keys)
+
+    def _frame(self, address: int) -> int:
+        if address % PAGE_SIZE:
+            raise Refusal("mem.unaligned")
+        return address >> PAGE_SHIFT
+
+    def free(self, address: int, pages: int | None = None) -> int:
+        """A block, or pages of one."""
+        engine = self._engine()
+        return engine.free(self._frame(address), pages)
+
+    def reserve(self, address: int, pages: int) -> int:
+        """Pages by address."""
+        engine = self._engine()
+        engine.reserve(self._frame(address), pages)
+        return address
+
+    def unreserve(self, address: int, pages: int) -> None:
+        """Back again."""
+        engine = self._engine()
+        engine.unreserve(self._frame(address), pages)
+
+    def scan_order(self, areas: str) -> None:
+        """These areas first, then the rest, highest first."""
+        engine = self._engine()
+        first: list[int] = []
+        for word in areas.split("|"):
+            first += sorted((i for i in self.area_set(word)[0] if i not in first), reverse=True)
+        rest = [i for i in reversed(range(len(self.areas))) if i not in first]
+        engine.scan = first + rest
+
+    # ---- what is there ----
+
+    def allocated(self) -> list[tuple[int, int, int]]:
+        """Every allocated block: address, pages, owner; ascending."""
+        engine = self._engine()
+        return [(first << PAGE_SHIFT, pages, engine.owners[first])
+                for first, pages in sorted(engine.blocks.items())]
+
+    def page_state(self, address: int) -> tuple[int, bool]:
+        """State and freshness of the page at an address."""
+        engine = self._engine()
+        frame = self._frame(address)
+        return engine.state(frame), engine.is_fresh(frame)
+
+    def is_allocated(self, address: int) -> bool:
+        """Does the page belong to somebody?"""
+        return self._engine().state(address >> PAGE_SHIFT) == ALLOCATED

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""The pytest plugin: guests as fixtures, transcripts as tests, reports that show what happened."""
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect  # type: ignore[import]
+import pytest
+
+from pfnlab import errors, report
+from pfnlab.guest import Guest
+from pfnlab.transcript import Mismatch, Transcript
+from pfnlab.transport import Spec, project_root
+
+_pool_key = pytest.StashKey[dict[str, Guest]]()
+_used_key = pytest.StashKey[list[Guest]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of this plugin."""
+    group = parser.getgroup("pfnlab")
+    group.addoption("--guest", "--arch", action="append", default=[], metavar="NAME", dest="guest",
+                    help="run on this guest (repeatable; default: every architecture there is), "
+                         "as in native or 'x86_64?memory=1G&boot=iso'")
+    group.addoption("--memory", metavar="SIZE", help="memory of the guests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and where the guests of this run are kept."""
+    pool: dict[str, Guest] = {}
+    config.stash[_pool_key] = pool
+    config.addinivalue_line("markers", "only(*arches): run on guests of these architectures")
+    config.addinivalue_line("markers", "options(text): the guest needs these options")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """No guest outlives the run."""
+    for guest in config.stash[_pool_key].values():
+        guest.close()
+
+
+def guest_names(config: pytest.Config) -> list[str]:
+    """The guests of this run, native first."""
+    names: list[str] = config.getoption("guest")
+    if not names:
+        there = sorted(p.parent.name for p in project_root().glob("arch/*/arch.mk"))
+        names = sorted(there, key=lambda name: bool(name != "native"))
+    memory = config.getoption("memory")
+    return [Spec(n).with_option("memory", memory).name if memory else n for n in names]
+
+
+def with_options(name: str, options: str) -> str:
+    """The guest's name with more options behind it."""
+    return f"{name}{'&' if '?' in name else '?'}{options}" if options else name
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a guest runs once on each."""
+    if "guest_name" not in metafunc.fixturenames:
+        return
+    only = [m.args for m in metafunc.definition.iter_markers("only")]
+    options = "&".join(m.args[0] for m in metafunc.definition.iter_markers("options"))
+    names = [n for n in guest_names(metafunc.config) if all(Spec(n).arch in o for o in only)]
+    metafunc.parametrize("guest_name", [with_options(n, options) for n in names], scope="session",
+                         ids=[with_options(n, options) for n in names])
+
+
+def acquire(config: pytest.Config, name: str) -> Guest:
+    """A guest of that name in its first state: the one that runs, or a new one."""
+    pool = config.stash[_pool_key]
+    guest = pool.get(name)
+    if guest is not None and not guest.dead:
+        try:
+            guest.link.drain()
+            guest.call("map_machine")
+            guest.call("trace", 0)
+            return guest
+        except errors.PfnlabError:
+            pass
+    if guest is not None:
+        guest.kill()
+    pool[name] = Guest(name)
+    return pool[name]
+
+
+@pytest.fixture
+def guest(request: pytest.FixtureRequest, guest_name: str) -> Iterator[Guest]:
+    """A clean guest: nothing allocated, the machine's own map. Shared between tests."""
+    found = acquire(request.config, guest_name)
+    request.node.stash[_used_key] = [found]
+    yield found
+
+
+@pytest.fixture
+def fresh_guest(request: pytest.FixtureRequest, guest_name: str
+                ) -> Iterator[Callable[..., Guest]]:
+    """Starts a guest for this test alone: fresh_guest(), fresh_guest("kpool=1M")."""
+    mine: list[Guest] = []
+    request.node.stash[_used_key] = mine
+
+    def start(options: str = "", **keys: Any) -> Guest:
+        mine.append(Guest(with_options(guest_name, options), **keys))
+        return mine[-1]
+    yield start
+    for one in mine:
+        one.close()
+
+
+@pytest.fixture
+def console(guest_name: str) -> Iterator[Any]:
+    """run-guest.sh on a terminal, as a person sees it, at the prompt: a pexpect.spawn."""
+    spec = Spec(guest_name)
+    argv = [str(project_root() / "run-guest.sh"), spec.arch, *spec.arguments()]
+    child = pexpect.spawn(argv[0], argv[1:], timeout=60, encoding="ascii", codec_errors="replace",
+                          dimensions=(50, 200), echo=False)
+    child.delaybeforesend = None
+    try:
+        child.expect_exact("\r\n> ")
+        yield child
+    finally:
+        child.close(force=True)
+
+
+# ---- reports ----
+
+def _command_line(item: pytest.Item) -> str:
+    path = os.path.relpath(item.path)
+    return shlex.join([sys.executable, "-m", "pytest", "::".join([path, *_inner(item.nodeid)])])
+
+
+def _inner(nodeid: str) -> list[str]:
+    return nodeid.partition("::")[2].split("::")
+
+
+@pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
+                              ) -> Generator[None, Any, None]:
+    """Show the guest behind a failure."""
+    outcome = yield
+    result = outcome.get_result()
+    if result.when == "teardown" or not result.failed:
+        return
+    for one in item.stash.get(_used_key, []):
+        result.sections += report.sections(one)
+        if call.excinfo is not None and call.excinfo.errisinstance(errors.GuestSilent):
+            one.kill()
+    result.sections.append(("run it again", _command_line(item)))
+
+
+# ---- transcripts ----
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Files *.t are tests."""
+    if file_path.suffix != ".t":
+        return None
+    collector: pytest.Collector = TranscriptFile.from_parent(parent, path=file_path)
+    return collector
+
+
+class TranscriptFile(pytest.File):
+    """A transcript: one test for each guest."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Its tests."""
+        transcript = Transcript(self.path.read_text("ascii"), str(self.path))
+        for name in guest_names(self.config):
+            full = with_options(name, transcript.options)
+            yield TranscriptItem.from_parent(self, name=f"{self.path.stem}[{full}]",
+                                             guest_name=full, transcript=transcript)
+
+
+class TranscriptItem(pytest.Item):
+    """A transcript on a guest."""
+
+    def __init__(self, *, guest_name: str, transcript: Transcript, **keys: Any) -> None:
+        super().__init__(**keys)
+        self.guest_name = guest_name
+        self.transcript = transcript
+
+    def runtest(self) -> None:
+        """Replay it."""
+        guest = acquire(self.config, self.guest_name)
+        self.stash[_used_key] = [guest]
+        self.transcript.replay(guest)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException],
+                     style: Any = None) -> Any:
+        """Expected and answered, nothing of this program."""
+        if isinstance(excinfo.value, Mismatch):
+            return f"{self.path}: {excinfo.value}"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it is."""
+        return self.path, 0, self.name

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""pfnlab.link against a guest without a kernel, over a line that damages bytes."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pfnlab import errors, wire
+from pfnlab.link import Link, Result
+from pfnlab.transport import Transport
+
+FAKE = Path(__file__).with_name("fake_guest.py")
+
+
+@contextmanager
+def linked(seed: int = 1, per_million: int = 0, mode: str = "", silence: float = 0.5
+           ) -> Iterator[Link]:
+    """A link to a fake guest."""
+    transport = Transport.command([sys.executable, str(FAKE), str(seed), str(per_million), mode])
+    try:
+        link = Link(transport, silence=silence)
+        link.connect(20)
+        yield link
+    finally:
+        transport.close()
+
+
+def final(link: Link, text: str) -> str:
+    """The final line of one request, without its tag."""
+    request = link.wait(link.submit(text.split(), "query" if "get" in text else "mutator"))
+    assert request.final is not None
+    return f"{request.final.sigil} {' '.join(request.final.words)}"
+
+
+def test_the_checksum_is_crc_16_ccitt_false() -> None:
+    assert wire.checksum(b"123456789") == "29b1"
+
+
+@pytest.mark.parametrize("line", [b"=1 5 *0000", b"=1 5 *ABCD", b"hello", b"", b"=01 5",
+                                  b"=1\x005", b"=1 \xff"])
+def test_a_line_that_is_damaged_or_none_of_ours_is_not_parsed(line: bytes) -> None:
+    assert wire.parse(line) is None
+
+
+def test_a_request_is_answered() -> None:
+    with linked() as link:
+        assert final(link, "add 5") == "= 5"
+        assert final(link, "add 2") == "= 7"
+        assert final(link, "get") == "= 7"
+        assert final(link, "nonsense") == "? call.command"
+        assert link.recoveries == 0
+
+
+def test_results_of_requests_under_way_are_arguments() -> None:
+    with linked() as link:
+        first = link.submit(["add", "21"], "mutator")
+        second = link.submit(["add", Result(first)], "mutator")
+        assert link.wait(second).final.words == ["42"]       # type: ignore[union-attr]
+
+
+def test_no_more_is_under_way_than_the_credit_allows() -> None:
+    with linked() as link:
+        for _ in range(200):
+            link.submit(["add", "1"], "mutator")
+            assert link._outstanding <= 512
+        link.drain()
+        assert final(link, "get") == "= 200"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_everything_runs_exactly_once_over_a_noisy_line(seed: int) -> None:
+    with linked(seed, per_million=2000) as link:
+        requests = [link.submit(["add", "1"], "mutator") for _ in range(150)]
+        for n, request in enumerate(requests, 1):
+            assert link.wait(request, 60).final.words == [str(n)]    # type: ignore[union-attr]
+        link.drain()
+        assert final(link, "get") == "= 150"
+        assert link.recoveries > 0
+
+
+def test_rows_over_a_noisy_line_are_whole_or_asked_for_again() -> None:
+    with linked(3, per_million=1000) as link:
+        for _ in range(20):
+            request = link.wait(link.submit(["list", "12"], "query"), 60)
+            assert [row[0] for row in request.rows] == list(range(12))
+        assert link.recoveries > 0
+
+
+def test_a_lost_query_is_not_asked_again_when_something_changed_since() -> None:
+    lost = 0
+    for seed in range(30):
+        with linked(seed, per_million=5000) as link:
+            query = link.submit(["get"], "query")
+            change = link.submit(["add", "1"], "mutator")
+            link.wait(change, 60)
+            try:
+                assert link.wait(query, 60).final.words == ["0"]     # type: ignore[union-attr]
+            except errors.LinkLost:
+                lost += 1
+    assert lost > 0
+
+
+def test_a_panic_is_named_at_once() -> None:
+    with linked() as link:
+        with pytest.raises(errors.GuestPanic, match="at=fake"):
+            final(link, "boom")
+        with pytest.raises(errors.GuestPanic):
+            final(link, "get")
+
+
+def test_an_end_is_named_with_its_status() -> None:
+    with linked() as link:
+        with pytest.raises(errors.GuestGone, match="exit status 3"):
+            final(link, "exit")
+
+
+def test_silence_is_an_error_in_time() -> None:
+    with linked(silence=30) as link:
+        with pytest.raises(errors.GuestSilent, match="hush"):
+            link.wait(link.submit(["hush"], "mutator"), timeout=0.3)
+
+
+def test_another_version_of_the_protocol_is_refused_by_number() -> None:
+    with pytest.raises(errors.ProtocolMismatch, match="version 99"):
+        with linked(mode="version"):
+            pass
+
+
+def test_a_transcript_has_requests_and_replies_without_checksums() -> None:
+    with linked() as link:
+        final(link, "add 5")
+        assert link.transcript().splitlines()[-2:] == [">1 add 5", "=1 5"]
+
+
+def test_classes_of_errors_are_made_from_their_words() -> None:
+    assert errors.MemNone is errors.class_for("mem.none")
+    assert issubclass(errors.MemNone, errors.MemError)
+    assert issubclass(errors.class_for("odd.thing"), errors.GuestError)
+    with pytest.raises(AttributeError):
+        errors.Nonsense
+
+
+def test_the_guest_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    script = ("import os, sys; from pfnlab.transport import Transport\n"
+              f"t = Transport.command([sys.executable, {str(FAKE)!r}, '1', '0'])\n"
+              "t.receive(); print(t.process.pid, flush=True); os.kill(os.getpid(), 9)\n")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={
+        **os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(FAKE.parents[2] / "host")},
+        check=False)
+    pid = int(done.stdout)
+    for _ in range(500):
+        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text():
+            return
+        os.sched_yield()
+    pytest.fail("the guest outlived its owner")
