@@ -32,8 +32,8 @@ struct pages {
 /*
  * An allocator of the frames of `map`, with all its records in `pool`. Errors as the engine's
  * init(); MEM_METADATA also if the pool cannot hold the engine's roots: *needed, in bytes, is then
- * what it must have for them (0 on any other error). On error *pages means nothing and the pool is to
- * be reset.
+ * what it must have for them (0 on any other error). On error *pages means nothing and the pool is
+ * to be reset.
  */
 MUST_USE enum error pages_init(struct pages *pages, const struct page_engine *engine,
                                const struct page_map *map, bool backed, struct kpool *pool,

@@ -52,8 +52,9 @@ void phys_init(struct phys_allocator *phys, struct phys_extent *records, size_t 
 /*
  * Add what a firmware says of one range: any order, any alignment, overlapping; reserved wins over
  * usable, touching ranges of one kind become one. What lies beyond ADDRESS_LIMIT is cut off; an
- * empty range is ignored; usable bytes of frame 0 become RESERVED, so that address 0 is nobody's. CALL_RANGE: start + size wraps. CALL_STATE: memory was allocated or
- * handed over already. MEM_METADATA: the records are full. Nothing changes on error.
+ * empty range is ignored; usable bytes of frame 0 become RESERVED, so that address 0 is nobody's.
+ * CALL_RANGE: start + size wraps. CALL_STATE: memory was allocated or handed over already.
+ * MEM_METADATA: the records are full. Nothing changes on error.
  */
 MUST_USE enum error phys_add(struct phys_allocator *phys, const struct phys_range *range);
 
@@ -79,8 +80,8 @@ MUST_USE enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint
  * Give every whole free page to the page allocator: fills `out` with sorted, disjoint ranges
  * (touching only where freshness differs: a page of which a byte was used is not fresh) and sets *n
  * to their number. What is left of pages that are free only in part stays with phys. CALL_STATE:
- * done already. MEM_METADATA: `max` or the records do not hold them; *n is then the number of ranges
- * needed and nothing has changed.
+ * done already. MEM_METADATA: `max` or the records do not hold them; *n is then the number of
+ * ranges needed and nothing has changed.
  */
 MUST_USE enum error phys_hand_over(struct phys_allocator *phys, struct page_range *out, size_t max,
                                    size_t *n);

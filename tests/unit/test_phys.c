@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of early memory, one by one; test_phys_random.c has them all at once. */
+#include "tests/unit/support.h"
+
+#include "kernel/mm/phys.h"
+
+#define K UINT64_C(1024)
+#define G (K * K * K)
+#define CAPACITY 16
+
+static struct phys_extent records[CAPACITY];
+static struct phys_allocator allocator;
+
+static int begin(void **unused)
+{
+    (void)unused;
+    phys_init(&allocator, records, CAPACITY);
+    return 0;
+}
+
+static enum error add(uint64_t start, uint64_t size, enum range_kind kind)
+{
+    return phys_add(&allocator, &(struct phys_range){ phys(start), size, kind });
+}
+
+static enum error alloc_in(uint64_t size, uint64_t align, uint64_t min, uint64_t max,
+                           enum phys_direction direction, uint64_t *at)
+{
+    struct phys_request request = { size, align, min, max, direction };
+    phys_t out = phys(1);
+    enum error e = phys_alloc(&allocator, &request, &out);
+
+    assert_true(e == OK || out.a == 1);
+    *at = out.a;
+    return e;
+}
+
+static uint64_t alloc(uint64_t size, uint64_t align, enum phys_direction direction)
+{
+    uint64_t at;
+
+    assert_int_equal(alloc_in(size, align, 0, ADDRESS_LIMIT, direction, &at), OK);
+    return at;
+}
+
+static void refused(uint64_t size, uint64_t align, enum error error)
+{
+    uint64_t at;
+
+    assert_int_equal(alloc_in(size, align, 0, ADDRESS_LIMIT, PHYS_HIGH, &at), error);
+    assert_int_equal(alloc_in(size, align, 0, ADDRESS_LIMIT, PHYS_LOW, &at), error);
+}
+
+static enum error release(uint64_t start)
+{
+    uint64_t size;
+
+    return phys_free(&allocator, phys(start), &size);
+}
+
+static void assert_extents(const struct phys_extent *expected, size_t n)
+{
+    unsigned number;
+    phys_t at;
+
+    assert_int_equal(allocator.count, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(records[i].start, expected[i].start);
+        assert_int_equal(records[i].end, expected[i].end);
+        assert_int_equal(records[i].state, expected[i].state);
+        assert_int_equal(records[i].used, expected[i].used);
+    }
+    assert_true(phys_check(&allocator, &number, &at));
+}
+
+#define EXTENTS(...) do { \
+        const struct phys_extent expected_[] = { __VA_ARGS__ }; \
+        assert_extents(expected_, ARRAY_SIZE(expected_)); \
+    } while (0)
+
+static void map_in_any_order(void **unused)
+{
+    (void)unused;
+    /* A reserved range over three usable ones and the holes between, told before two of them. */
+    assert_int_equal(add(64 * K, 8 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(36 * K, 30 * K, RANGE_RESERVED), OK);
+    assert_int_equal(add(48 * K, 8 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(32 * K, 8 * K, RANGE_USABLE), OK);
+    EXTENTS({ 32 * K, 36 * K, PHYS_FREE, false }, { 36 * K, 66 * K, PHYS_RESERVED, false },
+            { 66 * K, 72 * K, PHYS_FREE, false });
+}
+
+static void reserved_splits_and_ranges_join(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(32 * K, 32 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(40 * K, 4 * K, RANGE_RESERVED), OK);
+    assert_int_equal(add(44 * K, 4 * K, RANGE_RESERVED), OK);
+    assert_int_equal(add(64 * K, 4 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(30 * K, 20 * K, RANGE_USABLE), OK);
+    EXTENTS({ 30 * K, 40 * K, PHYS_FREE, false }, { 40 * K, 48 * K, PHYS_RESERVED, false },
+            { 48 * K, 68 * K, PHYS_FREE, false });
+    assert_int_equal(add(0, 100 * K, RANGE_RESERVED), OK);
+    EXTENTS({ 0, 100 * K, PHYS_RESERVED, false });
+}
+
+static void usable_fills_every_hole(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(8 * K, K, RANGE_RESERVED), OK);
+    assert_int_equal(add(16 * K, K, RANGE_USABLE), OK);
+    assert_int_equal(add(24 * K, K, RANGE_RESERVED), OK);
+    assert_int_equal(add(4 * K, 28 * K, RANGE_USABLE), OK);
+    EXTENTS({ 4 * K, 8 * K, PHYS_FREE, false }, { 8 * K, 9 * K, PHYS_RESERVED, false },
+            { 9 * K, 24 * K, PHYS_FREE, false }, { 24 * K, 25 * K, PHYS_RESERVED, false },
+            { 25 * K, 32 * K, PHYS_FREE, false });
+}
+
+static void ends_of_the_address_space(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(8, UINT64_MAX - 6, RANGE_USABLE), E_CALL_RANGE);
+    assert_int_equal(add(UINT64_MAX, 2, RANGE_RESERVED), E_CALL_RANGE);
+    assert_int_equal(add(UINT64_MAX, 1, RANGE_USABLE), OK);
+    assert_int_equal(add(ADDRESS_LIMIT, G, RANGE_USABLE), OK);
+    assert_int_equal(add(5, 0, RANGE_USABLE), OK);
+    assert_int_equal(allocator.count, 0);
+    assert_int_equal(add(ADDRESS_LIMIT - K, UINT64_MAX - ADDRESS_LIMIT + K + 1, RANGE_USABLE), OK);
+    assert_int_equal(add(4 * G - K, 2 * K, RANGE_USABLE), OK);
+    EXTENTS({ 4 * G - K, 4 * G + K, PHYS_FREE, false },
+            { ADDRESS_LIMIT - K, ADDRESS_LIMIT, PHYS_FREE, false });
+    assert_int_equal(alloc(K, 1, PHYS_HIGH), ADDRESS_LIMIT - K);
+    assert_int_equal(alloc(2 * K, 1, PHYS_HIGH), 4 * G - K);
+}
+
+static void frame_0_is_nobodys(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(0x10, K, RANGE_USABLE), OK);
+    EXTENTS({ 0x10, K + 0x10, PHYS_RESERVED, false });
+    assert_int_equal(add(0, 6 * K, RANGE_USABLE), OK);
+    EXTENTS({ 0, 4 * K, PHYS_RESERVED, false }, { 4 * K, 6 * K, PHYS_FREE, false });
+    assert_int_equal(alloc(1, 1, PHYS_LOW), 4 * K);
+    assert_false(phys_is_memory(&allocator, 0, 8));
+}
+
+static void full_records_are_an_error(void **unused)
+{
+    (void)unused;
+    for (uint64_t i = 0; i < CAPACITY; i++)
+        assert_int_equal(add((8 + 4 * i) * K, K, RANGE_USABLE), OK);
+    assert_int_equal(add(200 * K, K, RANGE_USABLE), E_MEM_METADATA);
+    assert_int_equal(add(200 * K, K, RANGE_RESERVED), E_MEM_METADATA);
+    assert_int_equal(add(8 * K + 10, 10, RANGE_RESERVED), E_MEM_METADATA);
+    assert_int_equal(add(0, 10, RANGE_USABLE), E_MEM_METADATA);
+    refused(10, 1, E_MEM_METADATA);
+    assert_int_equal(allocator.count, CAPACITY);
+    /* What needs no record goes on. */
+    assert_int_equal(add(9 * K, K, RANGE_USABLE), OK);
+    assert_int_equal(add(12 * K, K, RANGE_RESERVED), OK);
+    assert_int_equal(alloc(K, K, PHYS_HIGH), (8 + 4 * (CAPACITY - 1)) * K);
+    assert_int_equal(allocator.count, CAPACITY);
+}
+
+static void filling_a_hole_can_save_a_record(void **unused)
+{
+    (void)unused;
+    for (uint64_t i = 0; i < CAPACITY; i++)
+        assert_int_equal(add((8 + 4 * i) * K, K, RANGE_USABLE), OK);
+    assert_int_equal(add(8 * K, 4 * CAPACITY * K, RANGE_USABLE), OK);
+    EXTENTS({ 8 * K, (8 + 4 * CAPACITY) * K, PHYS_FREE, false });
+}
+
+static void places_at_either_end(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(64 * K, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(256 * K, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc(100, 1, PHYS_HIGH), 320 * K - 128);
+    assert_int_equal(alloc(28, 1, PHYS_HIGH), 320 * K - 128 - 32);
+    assert_int_equal(alloc(1, 4096, PHYS_HIGH), 316 * K);
+    assert_int_equal(alloc(100, 1, PHYS_LOW), 64 * K);
+    assert_int_equal(alloc(1, 1, PHYS_LOW), 64 * K + 128);
+    assert_int_equal(alloc(1, 4096, PHYS_LOW), 68 * K);
+    assert_int_equal(alloc(64 * K - 4 * K, 1, PHYS_LOW), 256 * K);
+    assert_int_equal(alloc(28, 1, PHYS_LOW), 64 * K + 160);
+}
+
+static void minimum_alignment_is_enforced(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(64 * K + 5, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc(1, 1, PHYS_LOW), 64 * K + 32);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, 1), OK);
+    assert_int_equal(alloc(1, 1, PHYS_LOW), 64 * K + 5);
+    assert_int_equal(alloc(2, 1, PHYS_LOW), 64 * K + 6);
+    assert_int_equal(alloc(1, 2, PHYS_HIGH), 128 * K + 4);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, K), OK);
+    assert_int_equal(alloc(1, 64, PHYS_LOW), 65 * K);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, 0), E_CALL_ALIGN);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, 48), E_CALL_ALIGN);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, 2 * G), E_CALL_ALIGN);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, UINT64_C(1) << 63), E_CALL_ALIGN);
+    assert_int_equal(allocator.minimum_alignment, K);
+    assert_int_equal(phys_set_minimum_alignment(&allocator, G), OK);
+}
+
+static void windows_bound_the_whole_block(void **unused)
+{
+    uint64_t at;
+
+    (void)unused;
+    assert_int_equal(add(64 * K, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc_in(K, 1, 70 * K, 71 * K, PHYS_HIGH, &at), OK);
+    assert_int_equal(at, 70 * K);
+    assert_int_equal(alloc_in(K, 1, 70 * K, 71 * K, PHYS_HIGH, &at), E_MEM_NONE);
+    assert_int_equal(alloc_in(K, 1, 80 * K + 1, 82 * K, PHYS_LOW, &at), OK);
+    assert_int_equal(at, 80 * K + 32);
+    assert_int_equal(alloc_in(K, 1, 90 * K, 91 * K - 1, PHYS_LOW, &at), E_MEM_NONE);
+    assert_int_equal(alloc_in(K, 1, 91 * K, 90 * K, PHYS_LOW, &at), E_MEM_NONE);
+    assert_int_equal(alloc_in(K, 1, UINT64_MAX, UINT64_MAX, PHYS_LOW, &at), E_MEM_NONE);
+    assert_int_equal(alloc_in(K, 1, 127 * K, UINT64_MAX, PHYS_LOW, &at), OK);
+    assert_int_equal(at, 127 * K);
+}
+
+static void impossible_requests(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(64 * K, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(ADDRESS_LIMIT - 64 * K, 64 * K, RANGE_USABLE), OK);
+    refused(0, 1, E_CALL_RANGE);
+    refused(1, 0, E_CALL_ALIGN);
+    refused(1, 3, E_CALL_ALIGN);
+    refused(64 * K + 1, 1, E_MEM_NONE);
+    refused(UINT64_MAX, 1, E_MEM_NONE);
+    refused(UINT64_MAX - 3, 4096, E_MEM_NONE);
+    refused(1, UINT64_C(1) << 63, E_MEM_NONE);
+    refused(UINT64_C(1) << 63, UINT64_C(1) << 63, E_MEM_NONE);
+    assert_int_equal(allocator.count, 2);
+}
+
+static void exact_fit_and_back(void **unused)
+{
+    uint64_t size;
+
+    (void)unused;
+    assert_int_equal(add(64 * K, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc(64 * K, 1, PHYS_HIGH), 64 * K);
+    refused(1, 1, E_MEM_NONE);
+    assert_int_equal(phys_free(&allocator, phys(64 * K), &size), OK);
+    assert_int_equal(size, 64 * K);
+    EXTENTS({ 64 * K, 128 * K, PHYS_FREE, true });
+    assert_int_equal(add(256 * K, K, RANGE_USABLE), E_CALL_STATE);
+}
+
+static void used_memory_is_told_apart_but_one_run(void **unused)
+{
+    (void)unused;
+    assert_int_equal(add(64 * K, 16 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc(4 * K, 1, PHYS_HIGH), 76 * K);
+    assert_int_equal(alloc(4 * K, 1, PHYS_HIGH), 72 * K);
+    EXTENTS({ 64 * K, 72 * K, PHYS_FREE, false }, { 72 * K, 76 * K, PHYS_EARLY, true },
+            { 76 * K, 80 * K, PHYS_EARLY, true });
+    assert_int_equal(add(256 * K, K, RANGE_USABLE), E_CALL_STATE);
+    assert_int_equal(release(76 * K), OK);
+    assert_int_equal(release(72 * K), OK);
+    EXTENTS({ 64 * K, 72 * K, PHYS_FREE, false }, { 72 * K, 80 * K, PHYS_FREE, true });
+    assert_int_equal(alloc(10 * K, 1, PHYS_HIGH), 70 * K);
+    EXTENTS({ 64 * K, 70 * K, PHYS_FREE, false }, { 70 * K, 80 * K, PHYS_EARLY, true });
+}
+
+static void wrong_frees_are_distinct(void **unused)
+{
+    struct page_range out[4];
+    size_t n;
+
+    (void)unused;
+    assert_int_equal(add(64 * K, 16 * K + 64, RANGE_USABLE), OK);
+    assert_int_equal(add(96 * K, 4 * K, RANGE_RESERVED), OK);
+    assert_int_equal(alloc(256, 1, PHYS_LOW), 64 * K);
+    assert_int_equal(release(64 * K + 32), E_MEM_INSIDE);
+    assert_int_equal(release(64 * K + 1), E_MEM_INSIDE);
+    assert_int_equal(release(64 * K + 256), E_MEM_FREE);
+    assert_int_equal(release(96 * K), E_MEM_RESERVED);
+    assert_int_equal(release(95 * K), E_MEM_UNMANAGED);
+    assert_int_equal(release(0), E_MEM_UNMANAGED);
+    assert_int_equal(release(UINT64_MAX), E_MEM_UNMANAGED);
+    assert_int_equal(release(64 * K), OK);
+    assert_int_equal(release(64 * K), E_MEM_FREE);
+    assert_int_equal(phys_hand_over(&allocator, out, 4, &n), OK);
+    assert_int_equal(release(68 * K), E_MEM_BUSY);
+}
+
+static void hands_over_whole_pages(void **unused)
+{
+    struct page_range out[4];
+    size_t n;
+
+    (void)unused;
+    /* Scraps on both sides, a range with no whole page, early memory that stays. */
+    assert_int_equal(add(63 * K, 17 * K + 64, RANGE_USABLE), OK);
+    assert_int_equal(add(97 * K, 6 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc(32, 1, PHYS_LOW), 63 * K);
+    assert_int_equal(alloc(32, 4096, PHYS_HIGH), 100 * K);
+    assert_int_equal(alloc(32, 4096, PHYS_HIGH), 80 * K);
+    assert_int_equal(phys_hand_over(&allocator, out, 0, &n), E_MEM_METADATA);
+    assert_int_equal(n, 1);
+    assert_int_equal(phys_hand_over(&allocator, out, 1, &n), OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(out[0].first.n, 16);
+    assert_int_equal(out[0].pages, 4);
+    assert_true(out[0].fresh);
+    assert_int_equal(phys_hand_over(&allocator, out, 4, &n), E_CALL_STATE);
+    /* Early memory freed now stays here, and scraps still serve. */
+    assert_int_equal(release(80 * K), OK);
+    assert_int_equal(alloc(64, 1, PHYS_HIGH), 103 * K - 64);
+    assert_int_equal(alloc(64, 1, PHYS_LOW), 63 * K + 32);
+    EXTENTS({ 63 * K, 63 * K + 32, PHYS_EARLY, true },
+            { 63 * K + 32, 63 * K + 96, PHYS_EARLY, true },
+            { 63 * K + 96, 64 * K, PHYS_FREE, false }, { 64 * K, 80 * K, PHYS_HANDED, false },
+            { 80 * K, 80 * K + 32, PHYS_FREE, true },
+            { 80 * K + 32, 80 * K + 64, PHYS_FREE, false },
+            { 97 * K, 100 * K, PHYS_FREE, false }, { 100 * K, 100 * K + 32, PHYS_EARLY, true },
+            { 100 * K + 32, 103 * K - 64, PHYS_FREE, false },
+            { 103 * K - 64, 103 * K, PHYS_EARLY, true });
+}
+
+static void a_page_once_used_in_part_is_not_fresh(void **unused)
+{
+    struct page_range out[8];
+    size_t n;
+
+    (void)unused;
+    assert_int_equal(add(64 * K, 32 * K, RANGE_USABLE), OK);
+    /* Bytes of pages 17 and 18, then a little of 20 twice. */
+    assert_int_equal(phys_set_minimum_alignment(&allocator, 1), OK);
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint64_t at[] = { 72 * K - 1, 80 * K, 84 * K - 1 }, size[] = { 2, 1, 1 };
+        uint64_t got;
+
+        assert_int_equal(alloc_in(size[i], 1, at[i], at[i] + size[i], PHYS_LOW, &got), OK);
+        assert_int_equal(release(got), OK);
+    }
+    assert_int_equal(phys_hand_over(&allocator, out, 4, &n), E_MEM_METADATA);
+    assert_int_equal(n, 5);
+    assert_int_equal(phys_hand_over(&allocator, out, 8, &n), OK);
+    assert_int_equal(n, 5);
+    for (unsigned i = 0; i < n; i++) {
+        static const unsigned first[] = { 16, 17, 19, 20, 21, 24 };
+
+        assert_int_equal(out[i].first.n, first[i]);
+        assert_int_equal(out[i].pages, first[i + 1] - first[i]);
+        assert_int_equal(out[i].fresh, i % 2 == 0);
+    }
+    EXTENTS({ 64 * K, 68 * K, PHYS_HANDED, false }, { 68 * K, 76 * K, PHYS_HANDED, true },
+            { 76 * K, 80 * K, PHYS_HANDED, false }, { 80 * K, 84 * K, PHYS_HANDED, true },
+            { 84 * K, 96 * K, PHYS_HANDED, false });
+}
+
+static void knows_what_is_memory(void **unused)
+{
+    struct page_range out[4];
+    size_t n;
+
+    (void)unused;
+    assert_int_equal(add(64 * K, 16 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(80 * K, 4 * K, RANGE_RESERVED), OK);
+    (void)alloc(100, 1, PHYS_LOW);
+    assert_true(phys_is_memory(&allocator, 64 * K, 16 * K));
+    assert_int_equal(phys_hand_over(&allocator, out, 4, &n), OK);
+    assert_true(phys_is_memory(&allocator, 64 * K, 16 * K));
+    assert_true(phys_is_memory(&allocator, 80 * K - 8, 8));
+    assert_false(phys_is_memory(&allocator, 80 * K - 8, 9));
+    assert_false(phys_is_memory(&allocator, 64 * K - 1, 2));
+    assert_false(phys_is_memory(&allocator, 84 * K, 1));
+    assert_false(phys_is_memory(&allocator, 64 * K, UINT64_MAX));
+    assert_false(phys_is_memory(&allocator, 200 * K, 8));
+}
+
+static void assert_broken(unsigned expected)
+{
+    unsigned number = 0;
+    phys_t at;
+
+    assert_false(phys_check(&allocator, &number, &at));
+    assert_int_equal(number, expected);
+}
+
+static void two_extents(void)
+{
+    (void)begin(NULL);
+    assert_int_equal(add(64 * K, 16 * K, RANGE_USABLE), OK);
+    assert_int_equal(add(96 * K, 16 * K, RANGE_USABLE), OK);
+}
+
+/* Each invariant broken by hand; the numbers are those of phys.c. */
+static void check_names_the_broken_invariant(void **unused)
+{
+    unsigned number;
+    phys_t at;
+
+    (void)unused;
+    two_extents();
+    assert_true(phys_check(&allocator, &number, &at));
+    allocator.capacity = 1;
+    assert_broken(1);
+    two_extents();
+    records[1].end = records[1].start;
+    assert_broken(2);
+    records[1].end = ADDRESS_LIMIT + 1;
+    assert_broken(2);
+    two_extents();
+    records[1].start = records[0].end - 1;
+    assert_broken(3);
+    two_extents();
+    records[1].start = records[0].end;
+    assert_broken(4);
+    two_extents();
+    records[0].state = PHYS_EARLY;
+    assert_broken(5);
+    records[0].state = PHYS_RESERVED;
+    records[0].used = true;
+    assert_broken(5);
+    two_extents();
+    records[0].start = PAGE_SIZE - 1;
+    assert_broken(6);
+    two_extents();
+    records[0].state = PHYS_HANDED;
+    assert_broken(7);
+    allocator.handed_over = true;
+    assert_true(phys_check(&allocator, &number, &at));
+    records[0].start++;
+    assert_broken(7);
+    two_extents();
+    allocator.minimum_alignment = 24;
+    assert_broken(8);
+    allocator.minimum_alignment = 2 * G;
+    assert_broken(8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(map_in_any_order, begin),
+        cmocka_unit_test_setup(reserved_splits_and_ranges_join, begin),
+        cmocka_unit_test_setup(usable_fills_every_hole, begin),
+        cmocka_unit_test_setup(ends_of_the_address_space, begin),
+        cmocka_unit_test_setup(frame_0_is_nobodys, begin),
+        cmocka_unit_test_setup(full_records_are_an_error, begin),
+        cmocka_unit_test_setup(filling_a_hole_can_save_a_record, begin),
+        cmocka_unit_test_setup(places_at_either_end, begin),
+        cmocka_unit_test_setup(minimum_alignment_is_enforced, begin),
+        cmocka_unit_test_setup(windows_bound_the_whole_block, begin),
+        cmocka_unit_test_setup(impossible_requests, begin),
+        cmocka_unit_test_setup(exact_fit_and_back, begin),
+        cmocka_unit_test_setup(used_memory_is_told_apart_but_one_run, begin),
+        cmocka_unit_test_setup(wrong_frees_are_distinct, begin),
+        cmocka_unit_test_setup(hands_over_whole_pages, begin),
+        cmocka_unit_test_setup(a_page_once_used_in_part_is_not_fresh, begin),
+        cmocka_unit_test_setup(knows_what_is_memory, begin),
+        cmocka_unit_test(check_names_the_broken_invariant),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
