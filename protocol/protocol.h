@@ -11,7 +11,7 @@
 
 /* Limits, announced by `sync`. */
 #define PROTOCOL_VERSION 1u
-#define LINE_MAX 1023u          /* bytes of a line, its end not counted; requests and replies */
+#define LINE_LENGTH 1023u       /* bytes of a line, its end not counted; requests and replies */
 #define RX_WINDOW 4096u         /* bytes of unanswered requests that may be under way */
 #define SLOTS 256u              /* results and finals of the last so many tagged requests are kept */
 #define VARIABLES 256u          /* $v0 .. */
@@ -34,16 +34,17 @@ void protocol_open(const struct channel *channel);
 /* ---- for handlers ---- */
 
 /*
- * One parsed argument. `given` is false for an absent optional one, `number` and `text` are then 0.
+ * One parsed argument. `given` is false for an absent optional one, all else is then 0.
  * Flags, orders, words of closed sets: `number` (for words: the index in the set). Areas: `number`
- * is the mask, `limit` the first frame too high, `order` the order in which they were named.
+ * is the mask, `limit` the first frame too high.
  */
 struct value {
     bool given;
     bool is_number;
+    bool hex;                  /* the number was written in hex, or a variable holds an address */
     uint64_t number;
     pfn_t limit;
-    const char *text;          /* as written, for words and rest; not NUL-terminated */
+    const char *text;          /* as written; not NUL-terminated */
     size_t length;
 };
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that touch memory. */
+#include "kernel/machine.h"
+#include "protocol/handlers.h"
+
+static unsigned width_of(const struct value *width)
+{
+    return width->given ? (unsigned)width->number : 8;
+}
+
+/* Addresses of instructions differ from build to build: they are for people. */
+static enum error blame_access(struct reply *reply, enum error e, uint64_t address,
+                               const struct fault *fault)
+{
+    if (e == E_CALL_ALIGN)
+        return refuse_argument(reply, "address", e);
+    if (e == E_CALL_UNSUPPORTED)
+        return e;
+    reply_key_address(reply, "at", fault->has_address ? fault->address : address);
+    reply_text(reply, error_text(e));
+    if (fault->pc != 0) {
+        text_string(&reply->note, " (pc ");
+        text_hex(&reply->note, fault->pc, 1);
+        text_string(&reply->note, ")");
+    }
+    return e;
+}
+
+enum error cmd_peek(const struct args_peek *args, struct reply *reply)
+{
+    struct fault fault = { .has_address = false };
+    uint64_t value;
+    enum error e = machine_read(args->address.number, width_of(&args->width), &value, &fault);
+
+    if (e != OK)
+        return blame_access(reply, e, args->address.number, &fault);
+    reply_address(reply, value);
+    return OK;
+}
+
+enum error cmd_poke(const struct args_poke *args, struct reply *reply)
+{
+    unsigned width = width_of(&args->width);
+    uint64_t most = UINT64_MAX >> (64 - 8 * width);
+    struct fault fault = { .has_address = false };
+    enum error e;
+
+    if (args->value.number > most)
+        return refuse_range(reply, "value", most);
+    e = machine_write(args->address.number, width, args->value.number, &fault);
+    return e == OK ? OK : blame_access(reply, e, args->address.number, &fault);
+}
+
+/* ---- the pattern ---- */
+
+/* The pages meant: so many, or the block that begins there. */
+static enum error stretch(const struct value *address, const struct value *pages,
+                          struct reply *reply, pfn_t *first, uint64_t *count)
+{
+    enum error e = need_pages(reply);
+    struct page_info info;
+
+    if (e == OK)
+        e = page_frame(reply, address, first);
+    if (e != OK)
+        return e;
+    *count = pages->number;
+    if (pages->given && *count > PFN_LIMIT - first->n)
+        return refuse_range(reply, "pages", PFN_LIMIT - first->n);
+    if (pages->given)
+        return OK;
+    lab.pages.engine->query(lab.pages.state, *first, &info);
+    *count = info.pages;
+    if (info.state == PAGE_ALLOCATED && info.block.n != first->n)
+        e = E_MEM_INSIDE;
+    else if (info.state != PAGE_ALLOCATED)
+        e = info.state == PAGE_FREE ? E_MEM_FREE
+            : info.state == PAGE_RESERVED ? E_MEM_RESERVED : E_MEM_UNMANAGED;
+    return blame_frame(reply, e, *first);
+}
+
+static enum error blame_pattern(struct reply *reply, enum error e, phys_t at)
+{
+    if (e == E_FAULT_PATTERN || e == E_FAULT_PROTECTION || e == E_STOP_INTERRUPTED)
+        reply_key_address(reply, "at", at.a);
+    return e;
+}
+
+enum error cmd_fill(const struct args_fill *args, struct reply *reply)
+{
+    pfn_t first;
+    uint64_t count;
+    phys_t at = phys(args->address.number);
+    enum error e = stretch(&args->address, &args->pages, reply, &first, &count);
+
+    if (e != OK)
+        return e;
+    return blame_pattern(reply, machine_fill(first, count, args->seed.number, &at), at);
+}
+
+enum error cmd_verify(const struct args_verify *args, struct reply *reply)
+{
+    pfn_t first;
+    uint64_t count;
+    phys_t at = phys(args->address.number);
+    enum error e = stretch(&args->address, &args->pages, reply, &first, &count);
+
+    if (e != OK)
+        return e;
+    return blame_pattern(reply, machine_verify(first, count, args->seed.number, &at), at);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands of early memory. */
+#include "protocol/handlers.h"
+
+enum error cmd_phys_alloc(const struct args_phys_alloc *args, struct reply *reply)
+{
+    struct phys_request request = {
+        .size = args->size.number,
+        .align = args->align.given ? args->align.number : 1,
+        .min = args->min.number,
+        .max = args->max.given ? args->max.number : ADDRESS_LIMIT,
+        .direction = (enum phys_direction)args->from.number,
+    };
+    phys_t out;
+    enum error e = phys_alloc(&lab.phys, &request, &out);
+
+    if (e == OK)
+        reply_address(reply, out.a);
+    return e;
+}
+
+enum error cmd_phys_free(const struct args_phys_free *args, struct reply *reply)
+{
+    uint64_t size;
+    enum error e = phys_free(&lab.phys, phys(args->address.number), &size);
+
+    if (e == OK)
+        reply_number(reply, size);
+    else
+        reply_key_address(reply, "at", args->address.number);
+    return e;
+}
+
+enum error cmd_phys_set_minimum_alignment(const struct args_phys_set_minimum_alignment *args,
+                                          struct reply *reply)
+{
+    if (args->alignment.number > MAX_BLOCK_PAGES * PAGE_SIZE)
+        return refuse_range(reply, "alignment", MAX_BLOCK_PAGES * PAGE_SIZE);
+    return phys_set_minimum_alignment(&lab.phys, args->alignment.number);
+}
+
+enum error cmd_phys_hand_over(const struct args_phys_hand_over *args, struct reply *reply)
+{
+    uint64_t needed = 0;
+
+    (void)args;
+    return blame_needed(reply, lab_hand_over(&needed), needed);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "protocol/dispatch.h"
+
+#include "kernel/lab.h"
+#include "kernel/lib/string.h"
+#include "kernel/machine.h"
+#include "kernel/trap.h"
+#include "protocol/session.h"
+
+/* What goes into the guard and comes out of it. */
+struct call {
+    const char *text;
+    size_t length;
+    struct reply *reply;
+    enum error error;
+};
+
+const struct command *dispatch_find(const char *text, size_t length)
+{
+    struct piece name = parse_piece(&text, text + length);
+
+    return command_find(name.text, name.length);
+}
+
+/* What brings a dead lab back to life. */
+static bool makes_afresh(const struct command *command)
+{
+    return word_is(command->name, strlen(command->name), "reset")
+        || word_is(command->name, strlen(command->name), "map_machine");
+}
+
+/* A mutator's number goes into the variable that its argument `as` names. */
+static void store_variable(const struct command *command, const union arguments *args,
+                           const struct reply *reply)
+{
+    size_t i = command_argument(command, "as", 2);
+
+    if (i < command->narguments && args->values[1 + i].given)
+        session_set_variable(args->values[1 + i].number, &reply->result);
+}
+
+enum error dispatch_nested(const char *text, size_t length, struct reply *reply)
+{
+    const char *end = text + length;
+    struct piece name = parse_piece(&text, end);
+    const struct command *command = command_find(name.text, name.length);
+    union arguments args;
+    enum error e;
+
+    if (command == NULL)
+        return E_CALL_COMMAND;
+    e = parse_arguments(command, text, end, &args, reply);
+    if (e != OK)
+        return e;
+    if (lab.dead && command->kind == KIND_mutator && !makes_afresh(command))
+        return E_BUG_DEAD;
+    e = command->run(&args, reply);
+    if (e == OK)
+        store_variable(command, &args, reply);
+    return e;
+}
+
+static void call_run(void *argument)
+{
+    struct call *call = argument;
+
+    call->error = dispatch_nested(call->text, call->length, call->reply);
+}
+
+static enum error call_asserted(const struct ending *ending, struct reply *reply)
+{
+    reply_key_place(reply, ending->file, ending->line);
+    reply_text(reply, ending->condition);
+    return E_BUG_ASSERT;
+}
+
+static enum error call_faulted(const struct fault *fault, struct reply *reply)
+{
+    reply_key_word(reply, "class", error_word(fault->class));
+    if (fault->has_address)
+        reply_key_address(reply, "addr", fault->address);
+    reply_key_address(reply, "pc", fault->pc);
+    return E_BUG_FAULT;
+}
+
+enum error dispatch(const char *text, size_t length, struct reply *reply)
+{
+    struct call call = { .text = text, .length = length, .reply = reply };
+    struct ending ending;
+
+    machine_interrupt_clear();
+    ending = trap_run(call_run, &call);
+    if (ending.outcome == ENDED)
+        return call.error;
+    lab.dead = true;
+    reply_clear(reply);
+    return ending.outcome == ASSERTED ? call_asserted(&ending, reply)
+                                      : call_faulted(&ending.fault, reply);
+}

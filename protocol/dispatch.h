@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One command line: find the command, read its arguments, run it.
+ */
+#ifndef PFNLAB_DISPATCH_H
+#define PFNLAB_DISPATCH_H
+
+#include "protocol/parse.h"
+
+/*
+ * Run the command at [text, text + length) under guard. A failed assertion or a fault of the guest
+ * is BUG_ASSERT or BUG_FAULT, and the lab is dead from then on: BUG_DEAD for every mutator but
+ * those that make it afresh.
+ */
+enum error dispatch(const char *text, size_t length, struct reply *reply);
+
+/* The same for a line of a batch, inside the guard of the command `run`. */
+enum error dispatch_nested(const char *text, size_t length, struct reply *reply);
+
+/* The command that a line names, or NULL. */
+const struct command *dispatch_find(const char *text, size_t length);
+
+#endif

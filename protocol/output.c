@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "protocol/output.h"
+
+#include "kernel/lib/crc.h"
+#include "kernel/lib/string.h"
+
+static const struct channel *channel;
+static void (*interrupted)(void);
+
+/* False after an echo or a prompt: the next line of ours must end that one first. */
+static bool at_line_start = true;
+
+void output_open(const struct channel *to)
+{
+    channel = to;
+    interrupted = NULL;
+    at_line_start = true;
+}
+
+void output_on_interruption(void (*redraw)(void))
+{
+    interrupted = redraw;
+}
+
+void output_raw(const char *text, size_t length)
+{
+    if (length == 0)
+        return;
+    channel->write(text, length);
+    at_line_start = text[length - 1] == '\n';
+}
+
+void output_string(const char *text)
+{
+    output_raw(text, strlen(text));
+}
+
+bool output_at_line_start(void)
+{
+    return at_line_start;
+}
+
+void output_fresh_line(void)
+{
+    if (!at_line_start)
+        output_string("\r\n");
+}
+
+static size_t put_crc(char *to, uint16_t crc)
+{
+    memcpy(to, " *", 2);
+    for (unsigned i = 0; i < 4; i++)
+        to[2 + i] = "0123456789abcdef"[crc >> (12 - 4 * i) & 15];
+    return CRC_LENGTH;
+}
+
+void output_line(const char *text, size_t length, bool crc)
+{
+    char line[LINE_LENGTH + 4];
+    size_t n = 0;
+
+    ASSERT(length <= BODY_LENGTH);
+    if (!at_line_start) {
+        memcpy(line, "\r\n", 2);
+        n = 2;
+    }
+    memcpy(line + n, text, length);
+    n += length;
+    if (crc)
+        n += put_crc(line + n, crc16(text, length));
+    memcpy(line + n, "\r\n", 2);
+    output_raw(line, n + 2);
+}
+
+void output_between(const char *text, size_t length, bool crc)
+{
+    bool open = !at_line_start;
+
+    output_line(text, length, crc);
+    if (open && interrupted != NULL)
+        interrupted();
+}
+
+void output_log(const char *text, size_t length)
+{
+    char line[BODY_LENGTH] = "; ";
+    size_t n = 2;
+
+    for (size_t i = 0; i < length && n < sizeof(line); i++)
+        line[n++] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '.';
+    output_between(line, n, false);
+}
