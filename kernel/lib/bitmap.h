@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arithmetic on bits: words of 64, and bit sets with summaries. No call into a compiler's library
+ * on 32-bit targets, nothing that depends on byte order.
+ */
+#ifndef PFNLAB_BITMAP_H
+#define PFNLAB_BITMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WORD_BITS 64u
+
+static inline uint64_t bit_of(unsigned n) { return UINT64_C(1) << n; }
+
+/* Number of the lowest set bit; `x` is not 0. */
+static inline unsigned bit_lowest(uint64_t x)
+{
+#if UINTPTR_MAX > UINT32_MAX
+    return (unsigned)__builtin_ctzll(x);
+#else
+    uint32_t low = (uint32_t)x;
+    return (unsigned)(low ? __builtin_ctz(low) : 32 + __builtin_ctz((uint32_t)(x >> 32)));
+#endif
+}
+
+/* Number of the highest set bit; `x` is not 0. */
+static inline unsigned bit_highest(uint64_t x)
+{
+    return 63u - (unsigned)__builtin_clzll(x);
+}
+
+static inline unsigned bits_count(uint64_t x)
+{
+    x -= x >> 1 & UINT64_C(0x5555555555555555);
+    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
+    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    x += x >> 8;
+    x += x >> 16;
+    return (unsigned)(x + (x >> 32)) & 0x7f;
+}
+
+/* The bits from..to-1 set; from < to <= 64. */
+static inline uint64_t bits_between(unsigned from, unsigned to)
+{
+    return ~UINT64_C(0) >> (WORD_BITS - (to - from)) << from;
+}
+
+/* The part of the bits from..to-1 of a long bitmap that lies in its word `w`, as a mask. */
+static inline uint64_t bits_in_word(size_t w, size_t from, size_t to)
+{
+    size_t start = w * WORD_BITS, end = start + WORD_BITS;
+    return bits_between((unsigned)(from > start ? from - start : 0),
+                        (unsigned)((to < end ? to : end) - start));
+}
+
+static inline bool bitmap_test(const uint64_t *words, size_t n)
+{
+    return words[n / WORD_BITS] >> (n % WORD_BITS) & 1;
+}
+
+static inline void bitmap_set(uint64_t *words, size_t n)
+{
+    words[n / WORD_BITS] |= bit_of(n % WORD_BITS);
+}
+
+static inline void bitmap_clear(uint64_t *words, size_t n)
+{
+    words[n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
+}
+
+static inline void bitmap_write(uint64_t *words, size_t n, bool value)
+{
+    uint64_t *word = &words[n / WORD_BITS];
+    *word = (*word & ~bit_of(n % WORD_BITS)) | (uint64_t)value << (n % WORD_BITS);
+}
+
+/* Set or clear the bits from..to-1. */
+static inline void bitmap_fill(uint64_t *words, size_t from, size_t to, bool value)
+{
+    for (size_t w = from / WORD_BITS; w * WORD_BITS < to; w++) {
+        uint64_t mask = bits_in_word(w, from, to);
+        words[w] = value ? words[w] | mask : words[w] & ~mask;
+    }
+}
+
+/*
+ * A bit set with summaries: level 0 holds the bits, a bit of each further level says that a word of
+ * the level below is not 0; the last level is one word. The lowest bit of a set of millions is found
+ * in as many steps as there are levels. One shape serves many sets of the same size.
+ */
+#define BITSET_LEVELS 4u      /* enough for 2^24 bits */
+
+struct bitset_shape {
+    unsigned levels;
+    uint32_t offset[BITSET_LEVELS];   /* of each level's first word */
+    uint32_t words;                   /* of one set */
+};
+
+/* The shape of sets of `bits` bits, 1 to 2^24. */
+static inline struct bitset_shape bitset_shape(uint32_t bits)
+{
+    struct bitset_shape shape = { .levels = 0 };
+    do {
+        bits = (bits + WORD_BITS - 1) / WORD_BITS;
+        shape.offset[shape.levels++] = shape.words;
+        shape.words += bits;
+    } while (bits > 1);
+    return shape;
+}
+
+static inline void bitset_add(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
+{
+    for (unsigned level = 0; level < shape->levels; level++, n /= WORD_BITS) {
+        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+        uint64_t before = *word;
+        *word = before | bit_of(n % WORD_BITS);
+        if (before != 0)
+            return;
+    }
+}
+
+/* True if the set is empty now. */
+static inline bool bitset_remove(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
+{
+    for (unsigned level = 0; level < shape->levels; level++, n /= WORD_BITS) {
+        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+        *word &= ~bit_of(n % WORD_BITS);
+        if (*word != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The lowest member of a set that is not empty. */
+static inline uint32_t bitset_lowest(const uint64_t *set, const struct bitset_shape *shape)
+{
+    uint32_t n = 0;
+    for (unsigned level = shape->levels; level-- > 0;)
+        n = n * WORD_BITS + bit_lowest(set[shape->offset[level] + n]);
+    return n;
+}
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Placement, and the table of operations. page.h states the rule; this file is it, step by step.
+ */
+#include "kernel/mm/page.h"
+
+#include "kernel/mm/page_tree.h"
+
+/* A request, with what follows from it. */
+struct wish {
+    const struct page_request *request;
+    unsigned order;           /* k of page.h */
+    bool block;               /* one naturally aligned block: its slots are those of the buddy */
+    bool scan;                /* a window or freshness: the lowest slot at once */
+    enum page_freshness freshness;
+};
+
+static struct wish wish_of(const struct page_request *request)
+{
+    unsigned order = order_for(request->pages);
+    ASSERT(request->pages >= 1 && request->pages <= MAX_BLOCK_PAGES
+           && request->align <= MAX_ORDER);
+    return (struct wish){
+        .request = request,
+        .order = order > request->align ? order : request->align,
+        .block = request->pages == UINT64_C(1) << request->align,
+        .scan = request->min.n > 0 || request->max.n < PFN_LIMIT || request->fresh,
+        .freshness = request->fresh ? FRESH_ONLY : FRESH_ANY,
+    };
+}
+
+/* The lowest slot of the area in [from, limit); false if there is none. */
+static bool slot_scan(const struct page_tree *tree, const struct page_area *area,
+                      const struct wish *wish, uint64_t from, uint64_t limit, uint64_t *slot)
+{
+    uint64_t pages = wish->request->pages;
+    from = from > area->first ? from : area->first;
+    limit = limit < area->limit ? limit : area->limit;
+    while (limit >= pages && from <= limit - pages) {
+        uint64_t first = scan_next(tree, area, from, limit, wish->request->align, wish->freshness);
+        if (first > limit - pages)
+            return false;
+        uint64_t end = scan_end(tree, first, first + pages, CELL_FREE, wish->freshness);
+        if (end == first + pages) {
+            *slot = first;
+            return true;
+        }
+        from = end + 1;
+    }
+    return false;
+}
+
+/* Rule 1: `chunk` has an open leaf of that class. */
+static uint64_t slot_in_leaf(const struct page_tree *tree, const struct page_area *area,
+                             uint32_t index, unsigned class, const struct wish *wish)
+{
+    const struct page_chunk *chunk = tree->node[index];
+    unsigned word = bit_lowest(chunk->class_words[class]);
+    unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
+    uint64_t slot, first = chunk->first + unit * UNIT_PAGES;
+    if (wish->block)
+        return first + node_find(&chunk_leaf(chunk, unit)->pages, wish->order);
+    bool found = slot_scan(tree, area, wish, first, first + UNIT_PAGES, &slot);
+    ASSERT(found);
+    return slot;
+}
+
+/* Rule 2: the chunk is of a class that is large enough. */
+static uint64_t slot_in_chunk(const struct page_tree *tree, const struct page_area *area,
+                              uint32_t index, const struct wish *wish)
+{
+    uint64_t slot, first = tree_chunk_first(tree, index);
+    unsigned order = wish->order > UNIT_SHIFT ? wish->order - UNIT_SHIFT : 0;
+    if (wish->block || wish->order < UNIT_SHIFT) {
+        if (!(tree->state[index] & CHUNK_ACTIVE))
+            return first;
+        return first + node_find(&tree->node[index]->units, order) * UNIT_PAGES;
+    }
+    bool found = slot_scan(tree, area, wish, first, first + CHUNK_PAGES, &slot);
+    ASSERT(found);
+    return slot;
+}
+
+/* The slot that the rule names in one area; false if the area has none. */
+static bool slot_choose(const struct page_tree *tree, const struct page_area *area,
+                        const struct wish *wish, uint64_t *slot)
+{
+    const struct page_request *request = wish->request;
+    if (wish->scan)
+        return slot_scan(tree, area, wish, request->min.n, request->max.n, slot);
+    uint32_t classes = area->available >> wish->order << wish->order;
+    if (classes == 0)
+        return !wish->block && slot_scan(tree, area, wish, 0, PFN_LIMIT, slot);
+    unsigned class = bit_lowest(classes);
+    uint32_t chunk = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+    *slot = class < LEAF_CLASSES ? slot_in_leaf(tree, area, chunk, class, wish)
+                                 : slot_in_chunk(tree, area, chunk, wish);
+    return true;
+}
+
+static enum error slot_take(struct page_tree *tree, uint64_t first, uint64_t pages, pfn_t *out)
+{
+    enum error error = tree_secure(tree, first, first + pages);
+    if (error != OK)
+        return error;
+    tree_change(tree, first, first + pages, CHANGE_TAKE);
+    *out = pfn(first);
+    return OK;
+}
+
+/* The first free frame of first..limit-1, a run alike, that the request does not want. */
+static bool unwanted(const struct wish *wish, const struct page_info *info, unsigned area,
+                     uint64_t first, uint64_t limit, uint64_t *blame)
+{
+    const struct page_request *request = wish->request;
+    bool wanted = (request->areas >> info->area & 1) && info->area == area
+                  && is_aligned(request->at.n, UINT64_C(1) << request->align)
+                  && (info->fresh || !request->fresh) && first >= request->min.n;
+    if (wanted && limit <= request->max.n)
+        return false;
+    *blame = wanted && request->max.n > first ? request->max.n : first;
+    return true;
+}
+
+static enum error alloc_exact(struct page_tree *tree, const struct wish *wish, pfn_t *out,
+                              pfn_t *blame)
+{
+    uint64_t first = wish->request->at.n, frame = first, limit = first + wish->request->pages;
+    unsigned area = MAX_AREAS;
+    while (frame < limit) {
+        struct page_info info = { .state = PAGE_UNMANAGED };
+        uint64_t pages = frame < PFN_LIMIT ? tree_run(tree, frame, limit, &info) : 1;
+        *blame = pfn(frame);
+        if (info.state != PAGE_FREE)
+            return info.state == PAGE_UNMANAGED ? E_MEM_UNMANAGED
+                   : info.state == PAGE_RESERVED ? E_MEM_RESERVED : E_MEM_BUSY;
+        if (area == MAX_AREAS)
+            area = info.area;
+        if (unwanted(wish, &info, area, frame, frame + pages, &blame->n))
+            return E_MEM_NONE;
+        frame += pages;
+    }
+    *blame = pfn(0);
+    return slot_take(tree, first, wish->request->pages, out);
+}
+
+static enum error page_alloc(void *engine, const struct page_request *request, pfn_t *out,
+                             pfn_t *blame)
+{
+    struct page_tree *tree = engine;
+    struct wish wish = wish_of(request);
+    *blame = pfn(0);
+    if (request->exact)
+        return alloc_exact(tree, &wish, out, blame);
+    for (size_t i = 0; i < tree->nareas; i++) {
+        uint64_t slot;
+        if ((request->areas >> tree->scan[i] & 1)
+            && slot_choose(tree, &tree->area[tree->scan[i]], &wish, &slot))
+            return slot_take(tree, slot, request->pages, out);
+    }
+    return E_MEM_NONE;
+}
+
+/* Why `frame` is not part of an allocated block. */
+static enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page_cell cell)
+{
+    uint64_t limit;
+    if (cell == CELL_FREE)
+        return E_MEM_FREE;
+    return tree_managed(tree, frame, &limit) ? E_MEM_RESERVED : E_MEM_UNMANAGED;
+}
+
+static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
+{
+    struct page_tree *tree = engine;
+    struct page_spot spot;
+    if (!tree_spot(tree, first.n, &spot))
+        return E_MEM_UNMANAGED;
+    if (spot.cell == CELL_CONTINUED)
+        return E_MEM_INSIDE;
+    if (spot.cell != CELL_HEAD)
+        return not_allocated(tree, first.n, spot.cell);
+    uint64_t limit = block_limit(tree, &spot, first.n);
+    tree_change(tree, first.n, limit, CHANGE_GIVE);
+    *pages = limit - first.n;
+    return OK;
+}
+
+static enum error page_free_part(void *engine, pfn_t first, uint64_t pages, pfn_t *head,
+                                 pfn_t *rest, uint64_t *rest_pages)
+{
+    struct page_tree *tree = engine;
+    struct page_spot spot;
+    if (pages == 0)
+        return E_CALL_RANGE;
+    if (!tree_spot(tree, first.n, &spot))
+        return E_MEM_UNMANAGED;
+    if (spot.cell != CELL_HEAD && spot.cell != CELL_CONTINUED)
+        return not_allocated(tree, first.n, spot.cell);
+    uint64_t limit = block_limit(tree, &spot, first.n);
+    if (pages > limit - first.n) {
+        *head = pfn(limit);
+        return E_MEM_BEYOND;
+    }
+    uint64_t begin = spot.cell == CELL_HEAD ? first.n : block_first(tree, &spot, first.n);
+    enum error error = tree_secure(tree, first.n, first.n + pages);
+    if (error != OK)
+        return error;
+    tree_change(tree, first.n, first.n + pages, CHANGE_GIVE);
+    if (first.n + pages < limit)
+        tree_set_head(tree, first.n + pages);
+    *head = pfn(begin);
+    *rest = pfn(first.n + pages);
+    *rest_pages = limit - rest->n;
+    return OK;
+}
+
+static void page_query(const void *engine, pfn_t frame, struct page_info *info)
+{
+    tree_query(engine, frame.n, info);
+}
+
+static uint64_t page_run(const void *engine, pfn_t from, pfn_t limit, struct page_info *info)
+{
+    return tree_run(engine, from.n, limit.n, info);
+}
+
+static enum error page_set_scan_order(void *engine, const uint8_t *order, size_t n)
+{
+    struct page_tree *tree = engine;
+    uint32_t seen = 0;
+    if (n != tree->nareas)
+        return E_CALL_RANGE;
+    for (size_t i = 0; i < n; i++) {
+        if (order[i] >= n || (seen >> order[i] & 1))
+            return E_CALL_RANGE;
+        seen |= UINT32_C(1) << order[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        tree->scan[i] = order[i];
+    return OK;
+}
+
+const struct page_engine page_engine_tree = {
+    .name = "tree",
+    .text = "Best leaf: a radix-512 tree of bitmaps, no lists, exact addresses.",
+    .memory_size = page_memory_size,
+    .init = page_init,
+    .alloc = page_alloc,
+    .free = page_free,
+    .free_part = page_free_part,
+    .reserve = page_reserve,
+    .unreserve = page_unreserve,
+    .query = page_query,
+    .run = page_run,
+    .area_info = page_area_info,
+    .check = page_check,
+    .set_scan_order = page_set_scan_order,
+};

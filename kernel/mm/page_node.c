@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/mm/page_node.h"
+
+/* One bit in each byte, in each pair and quadruple of bytes: the words, halves of 128 and so on. */
+#define EACH_WORD UINT64_C(0x0101010101010101)
+#define EACH_SECOND UINT64_C(0x0001000100010001)
+#define EACH_FOURTH UINT64_C(0x0000000100000001)
+
+/*
+ * From the starts of the aligned free runs of one order to those of the next: bit i stays if the
+ * run at i and its buddy are both free.
+ */
+static const struct { uint64_t starts; unsigned buddy; } fold[] = {
+    { UINT64_C(0x5555555555555555), 1 }, { UINT64_C(0x1111111111111111), 2 },
+    { UINT64_C(0x0101010101010101), 4 }, { UINT64_C(0x0001000100010001), 8 },
+    { UINT64_C(0x0000000100000001), 16 }, { UINT64_C(0x0000000000000001), 32 },
+};
+
+#define FOLD(bits, order) ((bits) & (bits) >> fold[order].buddy & fold[order].starts)
+
+unsigned word_orders(uint64_t free)
+{
+    if (free == 0)
+        return 0;
+    unsigned orders = 1;
+    for (unsigned order = 0; order < ARRAY_SIZE(fold); order++) {
+        free = FOLD(free, order);
+        if (free == 0)
+            break;
+        orders = orders * 2 + 1;
+    }
+    return orders;
+}
+
+/*
+ * The starts of aligned free runs of 64, 128, 256 entries, as the lowest bit of the first word's
+ * byte: words that are wholly free are folded as bits are in a word.
+ */
+static inline uint64_t free_words(const struct page_node *node)
+{
+    return node->orders >> 6 & EACH_WORD;
+}
+
+static inline uint64_t free_pairs(uint64_t words) { return words & words >> 8 & EACH_SECOND; }
+static inline uint64_t free_quads(uint64_t pairs) { return pairs & pairs >> 16 & EACH_FOURTH; }
+
+unsigned node_order(const struct page_node *node)
+{
+    uint64_t words = free_words(node);
+    if (words == 0) {
+        uint64_t orders = node->orders;
+        orders |= orders >> 32;
+        orders |= orders >> 16;
+        orders = (orders | orders >> 8) & 0xff;
+        return orders ? bit_highest(orders) : NO_ORDER;
+    }
+    uint64_t pairs = free_pairs(words), quads = free_quads(pairs);
+    if (quads != 0)
+        return quads == EACH_FOURTH ? 9 : 8;
+    return pairs != 0 ? 7 : 6;
+}
+
+static unsigned find_words(const struct page_node *node, unsigned order)
+{
+    uint64_t starts = free_words(node);
+    if (order > 6)
+        starts = free_pairs(starts);
+    if (order > 7)
+        starts = free_quads(starts);
+    return bit_lowest(starts) / 8 * WORD_BITS;
+}
+
+unsigned node_find(const struct page_node *node, unsigned order)
+{
+    if (order >= 6)
+        return find_words(node, order);
+    unsigned word = bit_lowest(node->orders >> order & EACH_WORD) / 8;
+    uint64_t bits = node_free_bits(node, word);
+    for (unsigned o = 0; o < order; o++)
+        bits = FOLD(bits, o);
+    return word * WORD_BITS + bit_lowest(bits);
+}
+
+static void update_orders(struct page_node *node, unsigned word)
+{
+    uint64_t orders = word_orders(node_free_bits(node, word));
+    node->orders = (node->orders & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
+}
+
+void node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell)
+{
+    uint64_t free = cell & 2 ? ~UINT64_C(0) : 0, head = cell & 1 ? ~UINT64_C(0) : 0;
+    for (unsigned w = from / WORD_BITS; w * WORD_BITS < to; w++) {
+        uint64_t mask = bits_in_word(w, from, to);
+        struct page_pair *pair = &node->pair[w];
+        pair->free = (pair->free & ~mask) | (free & mask);
+        pair->head = (pair->head & ~mask) | (head & mask);
+        update_orders(node, w);
+    }
+}
+
+void node_fill_all(struct page_node *node, enum page_cell cell)
+{
+    uint64_t free = cell & 2 ? ~UINT64_C(0) : 0, head = cell & 1 ? ~UINT64_C(0) : 0;
+    for (unsigned w = 0; w < NODE_WORDS; w++)
+        node->pair[w] = (struct page_pair){ free, head };
+    node->orders = cell == CELL_FREE ? 0x7f * EACH_WORD : 0;
+}
+
+void node_set_head(struct page_node *node, unsigned entry)
+{
+    node->pair[entry / WORD_BITS].head |= bit_of(entry % WORD_BITS);
+}
+
+bool node_is(const struct page_node *node, enum page_cell cell)
+{
+    uint64_t free = cell & 2 ? ~UINT64_C(0) : 0, head = cell & 1 ? ~UINT64_C(0) : 0;
+    for (unsigned w = 0; w < NODE_WORDS; w++)
+        if (node->pair[w].free != free || node->pair[w].head != head)
+            return false;
+    return true;
+}
+
+unsigned node_next_edge(const struct page_node *node, unsigned entry)
+{
+    for (unsigned w = entry / WORD_BITS; w < NODE_WORDS; w++) {
+        uint64_t edges = node->pair[w].free | node->pair[w].head;
+        if (w == entry / WORD_BITS)
+            edges &= ~UINT64_C(0) << entry % WORD_BITS;
+        if (edges != 0)
+            return w * WORD_BITS + bit_lowest(edges);
+    }
+    return NODE_ENTRIES;
+}
+
+unsigned node_last_edge(const struct page_node *node, unsigned entry)
+{
+    for (unsigned w = entry / WORD_BITS + 1; w-- > 0;) {
+        uint64_t edges = node->pair[w].free | node->pair[w].head;
+        if (w == entry / WORD_BITS)
+            edges &= bits_between(0, entry % WORD_BITS + 1);
+        if (edges != 0)
+            return w * WORD_BITS + bit_highest(edges);
+    }
+    return NODE_ENTRIES;
+}
+
+unsigned node_order_at(const struct page_node *node, unsigned entry)
+{
+    unsigned word = entry / WORD_BITS, order = 0;
+    uint64_t bits = node_free_bits(node, word);
+    for (; order < 6; order++) {
+        bits = FOLD(bits, order);
+        if (!(bits >> (entry % WORD_BITS & ~((2u << order) - 1)) & 1))
+            return order;
+    }
+    uint64_t starts = free_words(node);
+    uint64_t pairs = free_pairs(starts), quads = free_quads(pairs);
+    if (!(pairs >> (word & ~1u) * 8 & 1))
+        return 6;
+    if (!(quads >> (word & ~3u) * 8 & 1))
+        return 7;
+    return quads == EACH_FOURTH ? 9 : 8;
+}
+
+bool node_fresh_uniform(const struct page_node *node, bool *fresh)
+{
+    uint64_t first = node->fresh[0];
+    *fresh = first != 0;
+    if (first != 0 && ~first != 0)
+        return false;
+    for (unsigned w = 1; w < NODE_WORDS; w++)
+        if (node->fresh[w] != first)
+            return false;
+    return true;
+}
+
+/* A run of 2^order is maximal if its buddy of the same order is not free as well. */
+static uint64_t count_maximal(uint64_t runs, uint64_t larger)
+{
+    return bits_count(runs) - 2 * bits_count(larger);
+}
+
+void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 1])
+{
+    for (unsigned w = 0; w < NODE_WORDS; w++) {
+        uint64_t runs = node_free_bits(node, w);
+        for (unsigned order = 0; order < ARRAY_SIZE(fold) && runs != 0; order++) {
+            uint64_t larger = FOLD(runs, order);
+            counts[order] += count_maximal(runs, larger);
+            runs = larger;
+        }
+    }
+    uint64_t words = free_words(node), pairs = free_pairs(words), quads = free_quads(pairs);
+    uint64_t all = quads == EACH_FOURTH;
+    counts[6] += count_maximal(words, pairs);
+    counts[7] += count_maximal(pairs, quads);
+    counts[8] += count_maximal(quads, all);
+    counts[9] += all;
+}

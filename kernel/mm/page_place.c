@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding one's way: from a frame to its place in the tree, to its block, and to the nodes that a
+ * change of it needs.
+ */
+#include "kernel/mm/page_tree.h"
+
+bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *place)
+{
+    const struct page_span *span = tree->span;
+    size_t n = tree->nspans;
+    if (n == 0)
+        return false;
+    for (size_t half = n / 2; half != 0; half = n / 2) {
+        if (span[half].first <= frame)
+            span += half;
+        n -= half;
+    }
+    if (frame < span->first || frame >= span->limit)
+        return false;
+    /* Both are below 2^40; their chunk numbers fit in 32 bits. */
+    uint32_t skip = (uint32_t)(frame >> CHUNK_SHIFT) - (uint32_t)(span->first >> CHUNK_SHIFT);
+    place->area = (struct page_area *)&tree->area[span->area];
+    place->chunk = span->chunk + skip;
+    place->offset = (uint32_t)frame & (uint32_t)(CHUNK_PAGES - 1);
+    return true;
+}
+
+uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk)
+{
+    const struct page_span *span = tree->span;
+    size_t n = tree->nspans;
+    if (tree->state[chunk] & CHUNK_ACTIVE)
+        return tree->node[chunk]->first;
+    for (size_t half = n / 2; half != 0; half = n / 2) {
+        if (span[half].chunk <= chunk)
+            span += half;
+        n -= half;
+    }
+    return ((span->first >> CHUNK_SHIFT) + (chunk - span->chunk)) << CHUNK_SHIFT;
+}
+
+bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit)
+{
+    size_t below = 0, above = tree->nranges;   /* ranges below begin at or before the frame */
+    while (below < above) {
+        size_t middle = below + (above - below) / 2;
+        if (tree->range[middle].first <= frame)
+            below = middle + 1;
+        else
+            above = middle;
+    }
+    if (below > 0 && frame < tree->range[below - 1].limit) {
+        *limit = tree->range[below - 1].limit;
+        return true;
+    }
+    *limit = below < tree->nranges ? tree->range[below].first : PFN_LIMIT;
+    return false;
+}
+
+/* ---- Nodes in advance ---- */
+
+/* Pages that opening leaves for the pages from..to-1 of a chunk takes. */
+static unsigned chunk_needs(const struct page_tree *tree, uint32_t chunk, uint32_t from,
+                            uint32_t to)
+{
+    if (to - from == CHUNK_PAGES)
+        return 0;
+    bool has_node = tree->state[chunk] & (CHUNK_ACTIVE | CHUNK_MIXED);
+    uint32_t slabs = has_node ? tree->node[chunk]->slabs : 0, wanted = 0;
+    if (from % UNIT_PAGES != 0)
+        wanted |= UINT32_C(1) << from / UNIT_PAGES / SLAB_LEAVES;
+    if (to % UNIT_PAGES != 0)
+        wanted |= UINT32_C(1) << to / UNIT_PAGES / SLAB_LEAVES;
+    return bits_count(wanted & ~slabs) + !has_node;
+}
+
+static void stock_give(struct page_tree *tree)
+{
+    while (tree->stock != NULL) {
+        void **page = tree->stock;
+        tree->stock = *page;
+        tree->nodes.give(tree->nodes.context, page);
+    }
+}
+
+static enum error stock_fill(struct page_tree *tree, unsigned pages)
+{
+    for (; pages > 0; pages--) {
+        void **page = tree->nodes.take(tree->nodes.context);
+        if (page == NULL) {
+            stock_give(tree);
+            return E_MEM_METADATA;
+        }
+        *page = tree->stock;
+        tree->stock = page;
+    }
+    return OK;
+}
+
+enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t limit)
+{
+    unsigned pages = 0;
+    while (first < limit) {
+        struct page_place place;
+        bool found = tree_find(tree, first, &place);
+        ASSERT(found);
+        uint64_t end = align_down(first, CHUNK_PAGES) + CHUNK_PAGES;
+        end = end < place.area->limit ? end : place.area->limit;
+        end = end < limit ? end : limit;
+        pages += chunk_needs(tree, place.chunk, place.offset,
+                             place.offset + (uint32_t)(end - first));
+        first = end;
+    }
+    return pages == 0 ? OK : stock_fill(tree, pages);
+}
+
+void tree_release(struct page_tree *tree)
+{
+    for (uint32_t c = 0; c < tree->chunks; c++) {
+        if (!(tree->state[c] & (CHUNK_ACTIVE | CHUNK_MIXED)))
+            continue;
+        struct page_chunk *chunk = tree->node[c];
+        for (unsigned s = 0; s < SLABS; s++)
+            if (chunk->slabs >> s & 1)
+                tree->nodes.give(tree->nodes.context, chunk->slab[s]);
+        tree->nodes.give(tree->nodes.context, chunk);
+        tree->state[c] = CELL_RESERVED;
+    }
+    tree->taken = 0;
+}
+
+/* ---- Blocks ---- */
+
+bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot)
+{
+    if (!tree_find(tree, frame, &spot->place))
+        return false;
+    unsigned state = tree->state[spot->place.chunk];
+    spot->unit = spot->place.offset / UNIT_PAGES;
+    spot->page = spot->place.offset % UNIT_PAGES;
+    spot->chunk = NULL;
+    spot->leaf = NULL;
+    spot->cell = (enum page_cell)(state & CHUNK_CELL);
+    if (state & CHUNK_ACTIVE) {
+        spot->chunk = tree->node[spot->place.chunk];
+        spot->cell = node_cell(&spot->chunk->units, spot->unit);
+        if (bitmap_test(spot->chunk->open, spot->unit)) {
+            spot->leaf = chunk_leaf(spot->chunk, spot->unit);
+            spot->cell = node_cell(&spot->leaf->pages, spot->page);
+            return true;
+        }
+    }
+    /* The head of a larger entry is its first page; the pages behind continue the block. */
+    unsigned within = spot->chunk != NULL ? spot->page : spot->place.offset;
+    if (spot->cell == CELL_HEAD && within != 0)
+        spot->cell = CELL_CONTINUED;
+    return true;
+}
+
+/* The page of the chunk, from unit `unit` on, at which a block that reaches it ends. */
+static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
+{
+    for (; unit < CHUNK_UNITS; unit++) {
+        unit = node_next_edge(&chunk->units, unit);
+        if (unit == CHUNK_UNITS || !bitmap_test(chunk->open, unit))
+            break;
+        unsigned page = node_next_edge(&chunk_leaf(chunk, unit)->pages, 0);
+        if (page < UNIT_PAGES)
+            return unit * UNIT_PAGES + page;
+    }
+    return unit * UNIT_PAGES;
+}
+
+uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame)
+{
+    uint64_t first = frame - spot->place.offset;
+    if (spot->leaf != NULL) {
+        unsigned page = node_next_edge(&spot->leaf->pages, spot->page + 1);
+        if (page < UNIT_PAGES)
+            return frame - spot->page + page;
+    }
+    uint64_t pages = spot->chunk == NULL ? CHUNK_PAGES : chunk_edge(spot->chunk, spot->unit + 1);
+    if (spot->chunk == NULL || pages < CHUNK_PAGES)
+        return first + pages;
+    /* It may go on in the next chunk, but not to the end of that: a block has 2^18 pages at most. */
+    struct page_place next;
+    first += CHUNK_PAGES;
+    if (!tree_find(tree, first, &next) || !(tree->state[next.chunk] & CHUNK_ACTIVE))
+        return first;
+    return first + chunk_edge(tree->node[next.chunk], 0);
+}
+
+/* The page of the chunk, up to unit `unit`, at which a block that continues behind it begins. */
+static uint64_t chunk_head(const struct page_chunk *chunk, unsigned unit)
+{
+    for (;;) {
+        unit = node_last_edge(&chunk->units, unit);
+        if (unit == CHUNK_UNITS)
+            return CHUNK_PAGES;
+        if (!bitmap_test(chunk->open, unit))
+            return unit * UNIT_PAGES;
+        unsigned page = node_last_edge(&chunk_leaf(chunk, unit)->pages, UNIT_PAGES - 1);
+        if (page < UNIT_PAGES)
+            return unit * UNIT_PAGES + page;
+        if (unit-- == 0)
+            return CHUNK_PAGES;
+    }
+}
+
+uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame)
+{
+    uint64_t first = frame - spot->place.offset;
+    if (spot->chunk == NULL)
+        return first;
+    if (spot->leaf != NULL) {
+        unsigned page = node_last_edge(&spot->leaf->pages, spot->page);
+        if (page < UNIT_PAGES)
+            return frame - spot->page + page;
+    }
+    uint64_t page = CHUNK_PAGES;
+    if (spot->leaf == NULL)
+        page = chunk_head(spot->chunk, spot->unit);
+    else if (spot->unit > 0)
+        page = chunk_head(spot->chunk, spot->unit - 1);
+    if (page < CHUNK_PAGES)
+        return first + page;
+    struct page_place previous;
+    bool found = tree_find(tree, first - 1, &previous);
+    ASSERT(found && (tree->state[previous.chunk] & CHUNK_ACTIVE));
+    return first - CHUNK_PAGES + chunk_head(tree->node[previous.chunk], CHUNK_UNITS - 1);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree of the page engine: areas, spans, chunks, leaves, and how their states change.
+ * Private to kernel/mm/page*.c and its tests. kernel/mm/README.md draws the picture.
+ *
+ * A *unit* is 512 pages (2 MiB), a *chunk* 512 units (1 GiB), as far as they belong to one area.
+ * A unit is *open* if its pages differ: then its leaf tells of each one. A chunk is *active* if its
+ * units differ: then its node tells of each one. Else the level above says what all of it is.
+ */
+#ifndef PFNLAB_MM_PAGE_TREE_H
+#define PFNLAB_MM_PAGE_TREE_H
+
+#include "kernel/mm/engine.h"
+#include "kernel/mm/page_node.h"
+
+#define UNIT_SHIFT 9u                 /* pages of a unit */
+#define UNIT_PAGES 512u
+#define CHUNK_SHIFT 18u               /* pages of a chunk */
+#define CHUNK_PAGES UINT64_C(0x40000)
+#define CHUNK_UNITS 512u
+
+#define SLAB_LEAVES 16u               /* leaves in one page of the node source */
+#define SLABS (CHUNK_UNITS / SLAB_LEAVES)
+
+/*
+ * Classes: 0..8 are those of leaves by their largest free order, 9..18 those of chunks by their
+ * largest free order counted in wholly free units.
+ */
+#define LEAF_CLASSES 9u
+#define CLASSES (MAX_ORDER + 1)
+
+/* 2 MiB: 512 pages. Padded so that 16 fill a page. */
+struct page_leaf {
+    struct page_node pages;
+    uint8_t order;                    /* node_order(&pages), as entered in the chunk's classes */
+    uint8_t unused[55];
+};
+
+/* 1 GiB: 512 units; one page of the node source. */
+struct page_chunk {
+    struct page_node units;           /* an open unit is HEAD here, so that scans stop at it */
+    uint64_t open[NODE_WORDS];
+    uint64_t mixed[NODE_WORDS];       /* closed units whose leaf is kept for its fresh bits */
+    uint64_t lead[NODE_WORDS];        /* open units whose page 0 is free */
+    /*
+     * Open leaves by largest free order. Bit w of class_words[c] says that word w of row c is not 0;
+     * else the word holds anything.
+     */
+    uint64_t class_row[LEAF_CLASSES][NODE_WORDS];
+    uint8_t class_words[LEAF_CLASSES];
+    uint8_t class;                    /* of the chunk, 9..18, or NO_ORDER */
+    uint32_t slabs;                   /* bit s: slab[s] exists, as some leaf in it is open or mixed */
+    struct page_leaf *slab[SLABS];    /* unit u's leaf is slab[u / 16][u % 16] */
+    uint64_t first;                   /* frame number of the chunk's first page */
+};
+
+/* The state of a chunk: what cell all of it is, unless ACTIVE, and flags. */
+#define CHUNK_CELL 3u
+#define CHUNK_ACTIVE 4u               /* the node tells */
+#define CHUNK_FRESH 8u                /* all of it is fresh; with neither ACTIVE nor MIXED */
+#define CHUNK_MIXED 16u               /* not active, but the node is kept for its fresh bits */
+
+/* A run of chunks of one area without a gap; `first` and `limit` are cut to the area. */
+struct page_span {
+    uint64_t first, limit;            /* frame numbers */
+    uint32_t chunk;                   /* index of the first one */
+    uint32_t area;
+};
+
+struct page_area {
+    char name[AREA_NAME_SIZE];
+    uint64_t first, limit;            /* frame numbers, by the area table */
+    uint64_t managed, free, reserved; /* pages */
+    uint32_t chunk, chunks;           /* its part of the chunk arrays */
+    uint32_t available;               /* bit c: row c is not empty */
+    struct bitset_shape shape;
+    /*
+     * Set c holds the chunks (counted from the area's first) that have an open leaf of class c, for
+     * c < 9, or that are of class c themselves.
+     */
+    uint64_t *rows;
+};
+
+struct page_tree {
+    struct node_source nodes;
+    void *stock;                      /* pages taken in advance by tree_secure(), linked */
+    uint64_t taken;                   /* pages that the tree holds now, without the stock */
+    size_t nareas, nspans, nranges;
+    uint32_t chunks;
+    uint8_t scan[MAX_AREAS];
+    struct page_area area[MAX_AREAS];
+    struct page_span *span;           /* ascending, by address and by chunk alike */
+    struct page_managed { uint64_t first, limit; } *range;   /* ascending, no two touch */
+    struct page_chunk **node;         /* of each chunk; valid if ACTIVE or MIXED */
+    uint8_t *state;                   /* of each chunk */
+};
+
+/* Where a frame is. */
+struct page_place {
+    struct page_area *area;
+    uint32_t chunk;
+    uint32_t offset;                  /* in the chunk, pages */
+};
+
+/* What happens to a run of pages. */
+enum page_change {
+    CHANGE_TAKE,                      /* FREE to HEAD, CONTINUED...; no longer fresh */
+    CHANGE_GIVE,                      /* HEAD or CONTINUED to FREE */
+    CHANGE_RESERVE,                   /* FREE to RESERVED */
+    CHANGE_UNRESERVE,                 /* RESERVED to FREE */
+    CHANGE_MANAGE,                    /* not managed to FREE */
+    CHANGE_MANAGE_FRESH,              /* the same, and fresh */
+};
+
+/* Find the chunk of `frame`; false if no chunk covers it (no page near it is managed). */
+bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *place);
+
+/* Frame number of the first page of a chunk. */
+uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk);
+
+/* True if `frame` is managed; *limit is the first frame behind it of which the answer differs. */
+bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit);
+
+static inline struct page_leaf *chunk_leaf(const struct page_chunk *chunk, unsigned unit)
+{
+    return &chunk->slab[unit / SLAB_LEAVES][unit % SLAB_LEAVES];
+}
+
+static inline uint64_t *area_row(const struct page_area *area, unsigned class)
+{
+    return &area->rows[class * area->shape.words];
+}
+
+/*
+ * Take nodes in advance, so that changing the frames first..limit-1 (one change, from end to end)
+ * cannot fail. MEM_METADATA: there are not enough; nothing has changed.
+ */
+MUST_USE enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t limit);
+
+/*
+ * Change the frames first..limit-1, all of them managed and in the state that the change starts
+ * from. Secured before. For CHANGE_TAKE all in one area.
+ */
+void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change);
+
+/* Change the pages from..to-1 of one open leaf of an active chunk. Needs no node. */
+void tree_change_leaf(struct page_tree *tree, const struct page_place *place, unsigned unit,
+                      unsigned from, unsigned to, enum page_change change);
+
+/* Make `frame`, a CONTINUED page, the head of a block. Never opens a leaf. */
+void tree_set_head(struct page_tree *tree, uint64_t frame);
+
+/* Give every node back. */
+void tree_release(struct page_tree *tree);
+
+/* What rules the state of one frame. */
+struct page_spot {
+    struct page_place place;
+    const struct page_chunk *chunk;   /* NULL unless the chunk is active */
+    const struct page_leaf *leaf;     /* NULL unless the unit is open */
+    unsigned unit, page;              /* in the chunk, in the unit */
+    enum page_cell cell;
+};
+
+/* False as tree_find(). */
+bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot);
+
+/* First frame behind, and first frame of, the block that holds `frame` at `spot`, allocated. */
+uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
+uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
+
+/* Freshness that a scan asks of pages. */
+enum page_freshness { FRESH_ANY, FRESH_ONLY, FRESH_NONE };
+
+/*
+ * The lowest frame from `from` on, below `limit`, that is a multiple of 2^align, FREE and as fresh
+ * as asked for; `limit` if there is none. All in `area`.
+ */
+uint64_t scan_next(const struct page_tree *tree, const struct page_area *area, uint64_t from,
+                   uint64_t limit, unsigned align, enum page_freshness freshness);
+
+/* The first frame from `from` on that is not `cell` of that freshness; `limit` if there is none. */
+uint64_t scan_end(const struct page_tree *tree, uint64_t from, uint64_t limit, enum page_cell cell,
+                  enum page_freshness freshness);
+
+/* Query of one frame, and the length of its run: as in engine.h. */
+void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info);
+uint64_t tree_run(const struct page_tree *tree, uint64_t from, uint64_t limit,
+                  struct page_info *info);
+
+/* The operations that page.c puts into the table. */
+size_t page_memory_size(const struct page_map *map);
+MUST_USE enum error page_init(void *memory, const struct page_map *map,
+                              const struct node_source *nodes);
+MUST_USE enum error page_reserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
+MUST_USE enum error page_unreserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
+bool page_area_info(const void *engine, unsigned area, struct page_area_info *info);
+MUST_USE bool page_check(const void *engine, struct page_violation *violation);
+
+#endif
