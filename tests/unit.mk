@@ -10,6 +10,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_$(or $(TEST
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
 # Parts of the ports that are plain functions and run anywhere; ports add to it.
 include $(wildcard arch/*/unit.mk)
+# What several tests share.
+UNIT_SOURCES += $(filter-out tests/unit/test_%.c tests/unit/support.c,$(wildcard tests/unit/*.c))
 UNIT_OBJECTS := $(filter-out %/kernel/main.c.o,\
 	$(addsuffix .o,$(addprefix $(BUILD)/,$(UNIT_SOURCES) $(filter-out $(SKIP),$(KERNEL_SOURCES)))))
 
