@@ -13,7 +13,7 @@
 #define PROTOCOL_VERSION 1u
 #define LINE_LENGTH 1023u       /* bytes of a line, its end not counted; requests and replies */
 #define RX_WINDOW 4096u         /* bytes of unanswered requests that may be under way */
-#define SLOTS 256u              /* results and finals of the last so many tagged requests are kept */
+#define SLOTS 256u              /* of so many tagged requests results and finals are kept */
 #define VARIABLES 256u          /* $v0 .. */
 #define STORED_LINES 64u        /* places of the batch */
 
@@ -54,7 +54,8 @@ struct reply;                  /* where a handler says what it found (reply.h) *
 #define OPT(type, name) struct value name;
 #define KEY(type, name) struct value name;
 #define ALIAS(alias, name)
-#define COMMAND(name, kind, arguments, result, text) struct args_##name { struct value self; arguments };
+#define COMMAND(name, kind, arguments, result, text) \
+    struct args_##name { struct value self; arguments };
 #include "protocol/commands.def"
 #undef COMMAND
 

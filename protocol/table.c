@@ -27,8 +27,8 @@
 #undef ARG
 
 #define COMMAND(name, kind, list, result, about) \
-    { #name, KIND_##kind, arguments_##name, ARRAY_SIZE(arguments_##name) - 1, TYPE_##result, about, \
-      run_##name },
+    { #name, KIND_##kind, arguments_##name, ARRAY_SIZE(arguments_##name) - 1, TYPE_##result, \
+      about, run_##name },
 const struct command commands[] = {
 #include "protocol/commands.def"
 };

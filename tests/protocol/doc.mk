@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+doc: ## protocol/COMMANDS.md, from the native guest's help
+	@$(MAKE) ARCH=native image
+	$(Q)printf '> help\n' | build/native/pfnlab | \
+		$(PYTHON) protocol/commands_doc.py kernel/errors.def >build/COMMANDS.md
+	$(Q)mv build/COMMANDS.md protocol/COMMANDS.md
+.PHONY: doc
