@@ -125,11 +125,12 @@ static void pool_take(uint64_t pool_size, uint64_t total)
     lab_set_pool(base, size >> PAGE_SHIFT);
 }
 
-static void area_table_default(void)
+static void map_default(void)
 {
     struct lab_map *map = &lab_machine_map;
 
     ASSERT(arch_areas_count <= MAX_AREAS);
+    map->n = 0;
     memcpy(map->areas.rows, arch_areas, arch_areas_count * sizeof(*arch_areas));
     map->areas.n = arch_areas_count;
     scan_order_default(map->scan, map->areas.n);
@@ -140,7 +141,7 @@ void lab_boot(const char *command_line, void (*log)(const char *text))
     uint64_t pool_size, needed;
 
     log_text = log;
-    area_table_default();
+    map_default();
     pool_size = lab_options(command_line, log);
     arch_memory_map(range_report);
     pool_take(pool_size, map_memory());
