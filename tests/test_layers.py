@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The house rules that reading the sources can enforce: who includes whom, licence, length, arches."""
+"""The house rules that reading the sources can enforce."""
 from __future__ import annotations
 
 import re

@@ -179,6 +179,8 @@ class Link:
         if line.sigil == "%":
             self._event(line)
         elif refused(line):
+            if line.words[0] == "link.form":
+                self._late(line)        # it came whole and is no request: nothing will mend it
             if self.strict:
                 self._recover("the guest refused a line: " + line.raw)
         elif line.sigil in "=?:" and line.tag:
@@ -277,7 +279,8 @@ class Link:
     def _late(self, line: wire.Line) -> None:
         """A final of before the damage. That of a query is worth nothing: a row may be missing."""
         for request in self._pending:
-            if request.answers(line.tag) and not request.done and request.kind != "query":
+            if request.answers(line.tag) and not request.done and (
+                    request.kind != "query" or refused(line)):
                 request.finish(line)
 
     def _recover(self, why: str) -> None:
@@ -326,6 +329,8 @@ class Link:
     def submit(self, words: Sequence[str | Result], kind: str) -> Request:
         """Send a request without waiting for its answer, as soon as the credit allows it."""
         request = Request(words, kind, tag=self._last + 1)
+        if not (request.text().isascii() and request.text().isprintable()):
+            raise ValueError(f"the line takes printable ASCII only: {request.text()!r}")
         size = len(wire.request(request.tag, request.text()))
         if size - 1 > self.limit("line", 255):
             raise ValueError(f"the line is longer than the guest takes: {size - 1} bytes")

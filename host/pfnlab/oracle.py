@@ -91,6 +91,8 @@ class Oracle:
         lowest = -(-keys.get("min", 0) // PAGE_SIZE)
         highest = min(limit, keys.get("max", ADDRESS_LIMIT) >> PAGE_SHIFT)
         at = keys.get("at")
+        if at is not None:
+            self._frame(at)
         want = Request(found, pages, align, lowest, highest, bool(keys.get("fresh")),
                        None if at is None else at >> PAGE_SHIFT)
         return engine.alloc(want, owner) << PAGE_SHIFT
@@ -111,9 +113,8 @@ class Oracle:
     def memalign_pages_area(self, areas: str, alignment: int, size: int, owner: int = 0,
                             **keys: Any) -> int:
         """The power of two of pages that holds `size` bytes."""
-        order = order_for(-(-size // PAGE_SIZE))
-        least = max(order, order_for(-(-alignment // PAGE_SIZE)))
-        return self._alloc(areas, 1 << order, least, owner, keys)
+        pages = 1 << order_for(-(-size // PAGE_SIZE))
+        return self._alloc(areas, pages, order_for(-(-alignment // PAGE_SIZE)), owner, keys)
 
     def alloc_pages_exact(self, pages: int, area: str | None = None, owner: int = 0,
                           **keys: Any) -> int:
@@ -122,7 +123,7 @@ class Oracle:
 
     def _frame(self, address: int) -> int:
         if address % PAGE_SIZE:
-            raise Refusal("mem.unaligned")
+            raise Refusal("mem.unaligned", address)
         return address >> PAGE_SHIFT
 
     def free(self, address: int, pages: int | None = None) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pfnlab.values import PAGE_SIZE, Rows, Value
 
 ADDRESS_TYPES = ("address", "page", "limit")
-TEXT_TYPES = ("word", "rest", "areas")
+TEXT_TYPES = ("word", "rest", "what", "kind", "stage", "direction", "ending")
 
 
 def python_name(name: str) -> str:
@@ -90,14 +90,8 @@ def argument_word(value: object) -> object:
 
 def argument_type(argument: Argument) -> str:
     """Its annotation."""
-    if argument.type in TEXT_TYPES:
-        plain = "str | Iterable[str]" if argument.type == "areas" else "str"
-    elif argument.type == "flag":
-        plain = "bool | int"
-    elif argument.type == "value":
-        plain = "int | str"
-    else:
-        plain = "int | str"
+    plain = {"areas": "str | Iterable[str]", "flag": "bool | int", "value": "Number"}.get(
+        argument.type, "str" if argument.type in TEXT_TYPES else "Number")
     return plain + (" | None" if argument.role != "arg" else "")
 
 

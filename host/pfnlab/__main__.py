@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""python3 -m pfnlab"""
+import sys
+
+from pfnlab.cli import main
+
+sys.exit(main())
