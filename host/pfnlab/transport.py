@@ -38,9 +38,9 @@ def project_root() -> Path:
     places = [Path(named)] if named else [Path(__file__).resolve().parents[2],
                                           *[Path.cwd(), *Path.cwd().parents]]
     for place in places:
-        if (place / "run-guest.sh").is_file():
+        if (place / "kernel/errors.def").is_file():
             return place
-    raise PfnlabError("no run-guest.sh found: set PFNLAB_ROOT to the source tree of pfnlab")
+    raise PfnlabError("no source tree of pfnlab here: set PFNLAB_ROOT to it")
 
 
 class Spec:

@@ -1,74 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What the scenarios share."""
+"""Fixtures of the scenarios."""
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 
-from pfnlab import Guest, Row, wire
-
-PAGE = 4096
-
-
-def page(guest: Guest, address: int) -> Row:
-    """What `dump pages` says of one page."""
-    rows = guest.dump("pages", address, 1)
-    assert len(rows) == 1
-    return rows[0]
-
-
-def free_pages(guest: Guest, area: str) -> int:
-    """The free pages of an area."""
-    return int(guest.areas().find(area).free)
-
-
-class Wire:
-    """The naked line of a guest, in no strict session until a test begins one."""
-
-    def __init__(self, guest: Guest) -> None:
-        self.link = guest.link
-        self.strict = False
-        self._marks = count(0x7000_0000_0000)
-        self.link.raw(b"\x03\n>0 sync 0x1\n")
-        self._until("=0 0x1 ")
-
-    def _until(self, start: str) -> list[str]:
-        lines: list[str] = []
-        while (data := self.link.take(self._deadline())) is not None:
-            line = data.decode("ascii", "replace")
-            if line.startswith(start):
-                return lines
-            lines.append(line)
-        raise AssertionError(f"no answer; so far: {lines}")
-
-    def _deadline(self) -> float:
-        return time.monotonic() + 20
-
-    def talk(self, data: bytes) -> list[str]:
-        """Send bytes, then something whose answer shows that all before it has been answered; the
-        lines of the protocol that came in between, with their checksums taken off."""
-        mark = f"{next(self._marks):#x}"
-        if self.strict:
-            self.link.raw(data + wire.request(0, f"sync {mark}"))
-            lines = self._until(f"=0 {mark} ")
-        else:
-            self.link.raw(data + f"> echo {mark}\n".encode())
-            lines = self._until(f"= {mark}")
-        return [line.rpartition(" *")[0] if line[-6:-4] == " *" else line
-                for line in lines if line[:1] in "=?:%"]
-
-    def begin_strict(self) -> int:
-        """Begin a strict session; the tag of the last request that ran."""
-        self.link.raw(wire.request(0, "sync 0x2"))
-        while (data := self.link.take(self._deadline())) is not None:
-            line = wire.parse(data)
-            if line is not None and line.sigil == "=" and line.tag == 0 and line.sealed:
-                self.strict = True
-                return int(line.row().fields["last"])
-        raise AssertionError("no answer to sync")
+from pfnlab import Guest
+from tests.scenarios.support import Wire
 
 
 @pytest.fixture

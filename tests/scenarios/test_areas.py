@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from tests.scenarios.conftest import PAGE, free_pages, page
+from tests.scenarios.support import PAGE, free_pages, page
 
 LIMITS = {"realmode": 1 << 20, "lowest": 1 << 24, "low": 1 << 32}
 

@@ -6,7 +6,7 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.twin import inject
-from tests.scenarios.conftest import PAGE, page
+from tests.scenarios.support import PAGE, page
 
 AREAS = [("all", 1 << 52)]
 MAP = [(0x100010, 0x2000, "usable"), (0x400000, 0x100000, "usable")]

@@ -6,7 +6,7 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.twin import Range, inject
-from tests.scenarios.conftest import PAGE, free_pages
+from tests.scenarios.support import PAGE, free_pages
 
 TOP = 1 << 52
 AREAS = [("first", 0x180000), ("second", 0x40001000), ("third", 1 << 40), ("last", TOP)]
@@ -50,7 +50,7 @@ def test_ranges_of_one_page_are_managed(guest: Guest) -> None:
 
 
 @pytest.mark.parametrize(("area", "limit"), AREAS[:-1])
-@pytest.mark.parametrize("pages", [1, 2, 600])
+@pytest.mark.parametrize("pages", [1, 2, 370])
 def test_a_range_may_straddle_the_limit_of_each_area(guest: Guest, area: str, limit: int,
                                                      pages: int) -> None:
     names = [name for name, _ in AREAS]

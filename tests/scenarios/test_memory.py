@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from tests.scenarios.conftest import PAGE
+from tests.scenarios.support import PAGE
 
 
 def test_pages_are_zeroed_unless_asked_otherwise(guest: Guest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from tests.scenarios.conftest import PAGE, free_pages, page
+from tests.scenarios.support import PAGE, free_pages, page
 
 BASE = 0x400000
 
