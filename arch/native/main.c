@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The process: its options, the area table, the clock, the end. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,10 +27,11 @@ const size_t arch_areas_count = ARRAY_SIZE(arch_areas);
 static const char *command_line = "";
 
 static const char usage[] =
-    "usage: pfnlab [--memory SIZE] [--append STRING]\n"
+    "usage: pfnlab [--memory SIZE] [--append STRING] [--serial unix:PATH]\n"
     "The lab as a process; standard input and output are its serial line.\n"
-    "  --memory SIZE    RAM of the machine it plays, 4M to 1T, suffixes K M G T (256M)\n"
-    "  --append STRING  the kernel command line\n";
+    "  --memory SIZE       RAM of the machine it plays, 4M to 1T, suffixes K M G T (256M)\n"
+    "  --append STRING     the kernel command line\n"
+    "  --serial unix:PATH  the line is a socket: wait there for one client\n";
 
 static _Noreturn void fail(const char *problem, const char *value)
 {
@@ -70,9 +74,44 @@ static void parse_append(const char *text)
     command_line = text;
 }
 
+/* The first client's connection becomes standard input and output. */
+static void serve_socket(const char *serial)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const char *path = serial + strlen("unix:");
+    if (strncmp(serial, "unix:", strlen("unix:")) != 0 || strlen(path) >= sizeof(address.sun_path))
+        fail("serial is unix:PATH, of at most 107 characters", serial);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    unlink(path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0
+        || listen(listener, 1) != 0)
+        fail(strerror(errno), path);
+    int client = accept(listener, NULL, NULL);
+    if (client < 0 || dup2(client, STDIN_FILENO) < 0 || dup2(client, STDOUT_FILENO) < 0)
+        fail(strerror(errno), path);
+    close(client);
+    close(listener);
+    unlink(path);
+}
+
+struct options { uint64_t memory; const char *serial; };
+
+static void parse_option(struct options *options, const char *name, const char *value)
+{
+    if (strcmp(name, "--memory") == 0)
+        options->memory = parse_memory(value);
+    else if (strcmp(name, "--append") == 0)
+        parse_append(value);
+    else if (strcmp(name, "--serial") == 0)
+        options->serial = value;
+    else
+        fail("unknown option", name);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t memory = UINT64_C(256) << 20;
+    struct options options = { .memory = UINT64_C(256) << 20 };
     for (int i = 1; i < argc; i += 2) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
@@ -80,15 +119,12 @@ int main(int argc, char **argv)
         }
         if (i + 1 == argc)
             fail("missing value or unknown option", argv[i]);
-        if (strcmp(argv[i], "--memory") == 0)
-            memory = parse_memory(argv[i + 1]);
-        else if (strcmp(argv[i], "--append") == 0)
-            parse_append(argv[i + 1]);
-        else
-            fail("unknown option", argv[i]);
+        parse_option(&options, argv[i], argv[i + 1]);
     }
-    if (!memory_open(memory))
+    if (!memory_open(options.memory))
         fail("the host refuses so much address space", "mmap");
+    if (options.serial != NULL)
+        serve_socket(options.serial);
     kernel_main();
 }
 

@@ -15,6 +15,7 @@
 #define NULL_PAGE_END PAGE_SIZE
 #define CONVENTIONAL_END UINT64_C(0x9fc00)
 #define ACPI_SIZE KIB(128)
+#define IMAGE_SIZE MIB(2)                /* nothing is there: so that the map looks as on x86 */
 
 static unsigned char *space;
 static uint64_t space_size;
@@ -33,7 +34,7 @@ bool memory_open(uint64_t size)
     if (at == MAP_FAILED)
         return false;
     space = at;
-    return mprotect(space + MIB(1), MIB(1), PROT_READ | PROT_WRITE) == 0;
+    return mprotect(space + MIB(1), IMAGE_SIZE, PROT_READ | PROT_WRITE) == 0;
 }
 
 bool memory_guest_address(uintptr_t host, uint64_t *address)
@@ -53,7 +54,7 @@ void arch_memory_map(void (*range)(const struct phys_range *range, const char *n
         { { phys(CONVENTIONAL_END), KIB(640) - CONVENTIONAL_END, RANGE_RESERVED }, "firmware" },
         { { phys(0xf0000), 0x10000, RANGE_RESERVED }, "firmware" },
         { { phys(MIB(1)), low_end - ACPI_SIZE - MIB(1), RANGE_USABLE }, "memory" },
-        { { phys(MIB(1)), MIB(1), RANGE_RESERVED }, "image" },
+        { { phys(MIB(1)), IMAGE_SIZE, RANGE_RESERVED }, "image" },
         { { phys(low_end - ACPI_SIZE), ACPI_SIZE, RANGE_RESERVED }, "firmware" },
         { { phys(GIB(4)), high_end - GIB(4), RANGE_USABLE }, "memory" },
     };

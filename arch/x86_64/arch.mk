@@ -15,3 +15,10 @@ $(BUILD)/kernel.elf: $(OBJECTS) arch/x86_64/link.ld
 # QEMU's -kernel takes an ELF64 for a Linux or PVH kernel only.
 $(BUILD)/kernel32.elf: $(BUILD)/kernel.elf
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
+
+$(BUILD)/pfnlab.iso: $(BUILD)/kernel.elf arch/x86/make-iso.sh
+	$(if $(V),,@echo "  ISO $@")
+	$(Q)arch/x86/make-iso.sh $< $@
+
+iso: $(BUILD)/pfnlab.iso
+.PHONY: iso

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154
+# What run-guest.sh needs to know of this machine; it says what each name means.
+machine_groups=native
+machine_memory=256M machine_minimum=8M machine_maximum=1T
+machine_serials='stdio unix'
+
+machine_check() { :; }
+
+machine_build() { make_quietly image; }
+
+machine_command() {
+    command=("$build/pfnlab" --memory "$memory")
+    [ -z "$append" ] || command+=(--append "$append")
+    [ "$serial" = stdio ] || command+=(--serial "$serial")
+}
+
+# The guest's own statuses are those of run-guest.sh.
+machine_status() {
+    case $1 in 0|2|4) return "$1" ;; *) return 3 ;; esac
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154
+# The PC in QEMU, for both widths: run-guest.sh says what each name means. A port sets `qemu`,
+# the groups and the defaults.
+machine_memory=256M machine_minimum=16M machine_maximum=512G
+machine_cpus_maximum=16
+machine_boots='direct iso'
+machine_firmwares='bios uefi'
+machine_machines='pc q35 microvm'
+machine_accels='tcg kvm auto'
+machine_emulators=qemu
+machine_serials='stdio pty unix'
+machine_options='cpu module qmp snapshot gdb'
+
+machine_check() {
+    if [ "$firmware" = uefi ]; then
+        [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: UEFI cannot start a kernel directly"
+        [ "$(size_bytes "$memory")" -ge $((64 << 20)) ] || refuse "--firmware uefi needs at least 64M"
+        groups+=("$arch-uefi")
+    fi
+    if [ "$machine" = microvm ] && [ "$boot" = iso ]; then
+        refuse "--machine microvm has no drives: it cannot --boot iso"
+    fi
+    [ "$boot" = direct ] || groups+=("$arch-iso")
+    [ -z "$snapshot" ] || groups+=("$arch-snapshot")
+    case $append$module in
+        *,*) [ "$boot" = iso ] || [ -z "$module" ] || [[ $module != *,* ]] \
+            || refuse "--module cannot have a comma in its name" ;;
+    esac
+}
+
+machine_build() {
+    make_quietly image
+    [ "$boot" = direct ] || make_quietly iso
+}
+
+# An ISO of its own where something is handed to the kernel; made when the emulator is about to run.
+iso_path() {
+    if [ -z "$append$module" ]; then
+        echo "$build/pfnlab.iso"
+    else
+        echo "$temporary/pfnlab.iso"
+    fi
+}
+
+machine_prepare() {
+    if [ "$boot" = iso ] && [ -n "$append$module" ]; then
+        "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" "$module"
+    fi
+    if [ -n "$snapshot" ] && ! [ -e "$snapshot" ]; then
+        qemu-img create -q -f qcow2 "$snapshot" 1G
+    fi
+}
+
+# QEMU doubles a comma that is part of a value.
+quote_commas() { echo "${1//,/,,}"; }
+
+machine_serial() {
+    case $serial in
+        stdio) if [ -n "$interactive" ]; then
+                   command+=(-chardev 'stdio,id=console,mux=on,signal=off' -mon chardev=console)
+               else
+                   command+=(-chardev 'stdio,id=console,signal=off')
+               fi ;;
+        pty) command+=(-chardev 'pty,id=console') ;;
+        unix:*) command+=(-chardev
+            "socket,id=console,path=$(quote_commas "${serial#unix:}"),server=on,wait=on") ;;
+    esac
+    command+=(-serial chardev:console)
+}
+
+machine_command() {
+    command=("$qemu" -machine "$machine" -accel "$accel" -m "$memory" -smp "$cpus"
+        -nodefaults -vga none -display none -no-user-config
+        -device 'isa-debug-exit,iobase=0xf4,iosize=4'
+        -trace qemu_system_shutdown_request -D "$temporary/trace")
+    [ -z "$cpu" ] || command+=(-cpu "$cpu")
+    [ "$firmware" != uefi ] || command+=(-bios /usr/share/ovmf/OVMF.fd)
+    if [ "$boot" = iso ]; then
+        command+=(-cdrom "$(iso_path)")
+    else
+        command+=(-kernel "$build/kernel32.elf")
+        [ -z "$append" ] || command+=(-append "$append")
+        [ -z "$module" ] || command+=(-initrd "$module")
+    fi
+    [ -z "$qmp" ] || command+=(-qmp "unix:$(quote_commas "$qmp"),server=on,wait=off")
+    if [ -n "$snapshot" ]; then
+        # A client that takes snapshots resets the machine, too.
+        command+=(-drive "if=none,id=snapshot,format=qcow2,file=$(quote_commas "$snapshot")")
+    else
+        command+=(-no-reboot)
+    fi
+    [ -z "$gdb" ] || command+=(-S -gdb "unix:$gdb,server=on,wait=off")
+    machine_serial
+}
+
+# isa-debug-exit gives 33 and 35. A plain 0 is an end asked for by the user, a client or ACPI, which
+# the trace tells of, or a reset under -no-reboot, of which it does not.
+machine_status() {
+    case $1 in
+        33) return 0 ;;
+        35) return 4 ;;
+        0) [ -s "$temporary/trace" ] || return 3 ;;
+        *) return 3 ;;
+    esac
+}

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# deps.sh [--no-install] [GROUP...]: install the Debian packages that are missing for these groups,
+# or for all of them. The one list is made of the files arch/*/packages and tests/packages, one line
+# for each package: GROUP PACKAGE PROBE REASON. The package counts as there if its probe is: a
+# program in PATH, an absolute path, or python:MODULE. Nothing else is looked at and no network is
+# used when nothing is missing.
+#
+# Exit: 0 all there, 1 something is missing and was not installed, 2 usage.
+
+set -u
+cd "$(dirname "$0")" || exit 1
+
+install=1
+if [ "${1:-}" = --no-install ]; then
+    install=
+    shift
+fi
+
+is_there() {
+    case $1 in
+        python:*) /usr/bin/python3 -c "import sys, importlib.util as u
+sys.exit(u.find_spec('${1#python:}') is None)" 2>/dev/null ;;
+        /*) [ -e "$1" ] ;;
+        *) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
+    esac
+}
+
+packages=() programs=() reasons=
+while read -r group package probe reason; do
+    case $group in ''|'#'*) continue ;; esac
+    if [ $# -ne 0 ] && [[ " $* " != *" $group "* ]]; then continue; fi
+    if [[ " ${packages[*]} " == *" $package "* ]] || is_there "$probe"; then continue; fi
+    packages+=("$package")
+    programs+=("${probe#python:}")
+    reasons+="  $(printf '%-24s' "$package") $reason"$'\n'
+done < <(cat arch/*/packages tests/packages)
+
+[ ${#packages[@]} -ne 0 ] || exit 0
+
+is_debian() {
+    grep -qsE '^ID(_LIKE)?=.*\b(debian|ubuntu)\b' /etc/os-release && command -v apt-get >/dev/null
+}
+
+if ! is_debian; then
+    echo "pfnlab: these are missing, and only Debian and Ubuntu are known here:" >&2
+    printf '  %s\n' "${programs[@]}" >&2
+    exit 1
+fi
+
+command=(apt-get install -y --no-install-recommends --no-remove "${packages[@]}")
+echo "pfnlab: these Debian packages are missing:" >&2
+printf '%s' "$reasons" >&2
+if [ -z "$install" ]; then
+    echo "pfnlab: not installed, as --no-install says; the command is: ${command[*]}" >&2
+    exit 1
+fi
+
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null || ! [ -t 0 ] || ! [ -t 2 ]; then
+        echo "pfnlab: as root, run: ${command[*]}" >&2
+        exit 1
+    fi
+    sudo=(sudo)
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+echo "pfnlab: installing them once: ${sudo[*]} ${command[*]}" >&2
+for package in "${packages[@]}"; do
+    if ! apt-cache show -q "$package" >/dev/null 2>&1; then
+        "${sudo[@]}" apt-get update -q >&2 || exit 1
+        break
+    fi
+done
+"${sudo[@]}" "${command[@]}" </dev/null >&2 || exit 1

@@ -1,0 +1,323 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Boots a guest: the one place where an emulator's command line is composed. `--help` tells the
+# options. What a machine can do is in arch/ARCH/machine.sh, which sets
+#   machine_groups     groups of packages (deps.sh) that it needs
+#   machine_memory, _minimum, _maximum, _cpus_maximum
+#   machine_boots, _firmwares, _machines, _accels, _emulators, _serials
+#                      words that the option takes, the first is the default; none: no such option
+#   machine_options    which of cpu module qmp snapshot gdb it has
+# and the functions machine_check (combinations; adds to `groups`), machine_build, machine_prepare
+# (optional), machine_command (fills `command`) and machine_status (the emulator's exit status, in
+# ours). They read the variables that are named as the options.
+
+# shellcheck disable=SC2034  # machine.sh reads the options
+# shellcheck disable=SC2317  # and its functions are called from here
+
+set -u
+export LC_ALL=C
+root=$(cd "$(dirname "$0")" && pwd)
+name=${0##*/}
+
+EXIT_FAILED=1 EXIT_USAGE=2 EXIT_EMULATOR=3 EXIT_PANIC=4
+
+say() { echo "$name: $*" >&2; }
+refuse() { say "$*"; exit $EXIT_USAGE; }
+fail() { say "$*"; exit $EXIT_FAILED; }
+
+architectures() {
+    local file
+    for file in "$root"/arch/*/machine.sh; do
+        file=${file%/machine.sh}
+        # A folder without arch.mk is shared by ports, it is none itself.
+        if [ -e "$file/arch.mk" ]; then echo -n "${file##*/} "; fi
+    done
+}
+
+usage() {
+    cat <<END
+usage: $name [ARCH] [OPTION...]
+
+Builds what is missing, boots a guest and connects this terminal to its serial console.
+Ctrl-A X or the command poweroff ends it. ARCH: $(architectures)(default: x86_64).
+
+  --memory SIZE     RAM, as in 64M or 6G
+  --cpus N          processors
+  --boot HOW        direct: the emulator loads the kernel; iso: it boots the GRUB rescue ISO
+  --firmware WHICH  bios, or uefi with --boot iso
+  --machine WHICH   pc, q35 or microvm
+  --accel HOW       tcg, kvm (untested), or auto: kvm where it works
+  --cpu MODEL       processor model, in the emulator's words
+  --emulator WHICH  which emulator, where there are several
+  --append STRING   the kernel command line
+  --module FILE     a boot module, kept out of the allocators' memory
+  --serial WHERE    stdio; pty: a terminal of its own, its name is printed;
+                    unix:PATH: a socket, the guest starts when a client has connected
+  --qmp PATH        the emulator's control socket
+  --snapshot FILE   a qcow2 image for savevm and loadvm, made if missing; a reset then restarts
+                    the guest instead of ending it
+  --gdb             wait for a debugger before the first instruction; tells how to attach it
+  --print           print the emulator's command line, start nothing
+  --no-install      do not install missing packages, only name them
+  --help            this text
+
+When standard input is not a terminal each of its lines is sent as a command, when the one before it
+is answered; only the guest's own lines are printed; the end of the input powers the guest off.
+
+Exit status: 0 orderly end, 1 could not start (missing program, build error), 2 wrong usage,
+3 the emulator died or the guest was reset, 4 the guest panicked.
+END
+}
+
+# ---- options ----
+
+arch=x86_64 memory='' cpus=1 boot='' firmware='' machine='' accel='' cpu='' emulator='' append=''
+module='' serial=stdio qmp='' snapshot='' gdb='' print='' install=1
+given=' '
+
+if [ $# -ne 0 ] && [[ $1 != -* ]]; then
+    arch=$1
+    shift
+fi
+while [ $# -ne 0 ]; do
+    option=$1 value=
+    shift
+    case $option in
+        --help) usage; exit 0 ;;
+        --gdb) gdb=1 ;;
+        --print) print=1 ;;
+        --no-install) install='' ;;
+        --memory=*|--cpus=*|--boot=*|--firmware=*|--machine=*|--accel=*|--cpu=*|--emulator=*|\
+        --append=*|--module=*|--serial=*|--qmp=*|--snapshot=*)
+            value=${option#*=} option=${option%%=*}
+            printf -v "${option#--}" %s "$value" ;;
+        --memory|--cpus|--boot|--firmware|--machine|--accel|--cpu|--emulator|\
+        --append|--module|--serial|--qmp|--snapshot)
+            [ $# -ne 0 ] || refuse "$option needs a value; --help tells"
+            printf -v "${option#--}" %s "$1"
+            shift ;;
+        *) refuse "no such option: $option; --help tells" ;;
+    esac
+    given+="${option#--} "
+done
+
+[[ " $(architectures)" == *" $arch "* ]] \
+    || refuse "no such architecture: $arch; there is: $(architectures)"
+build=$root/build/$arch
+groups=()
+machine_boots='' machine_firmwares='' machine_machines='' machine_accels='' machine_emulators=''
+machine_options='' machine_cpus_maximum=1
+machine_prepare() { :; }
+# shellcheck source=arch/x86_64/machine.sh
+. "$root/arch/$arch/machine.sh"
+
+was_given() { [[ $given == *" $1 "* ]]; }
+
+# take OPTION WORDS: its value must be one of the words, the first of which is the default.
+take() {
+    local option=$1 words=$2
+    if ! was_given "$option"; then
+        printf -v "$option" %s "${words%% *}"
+    elif [ -z "$words" ]; then
+        refuse "$arch has no --$option"
+    elif [[ " $words " != *" ${!option} "* ]] || [[ ${!option} == *' '* ]]; then
+        refuse "$arch has no --$option '${!option}'; it has: $words"
+    fi
+}
+
+take boot "$machine_boots"
+take firmware "$machine_firmwares"
+take machine "$machine_machines"
+take accel "$machine_accels"
+take emulator "$machine_emulators"
+for option in cpu module qmp snapshot gdb; do
+    if was_given $option && [[ " $machine_options " != *" $option "* ]]; then
+        refuse "$arch has no --$option"
+    fi
+    if was_given $option && [ -z "${!option}" ]; then
+        refuse "--$option needs a value"
+    fi
+done
+case $serial in
+    unix:?*|stdio|pty) [[ " $machine_serials " == *" ${serial%%:*} "* ]] \
+        || refuse "$arch has no --serial ${serial%%:*}" ;;
+    *) refuse "--serial is stdio, pty or unix:PATH, not '$serial'" ;;
+esac
+[ "${#serial}" -lt 108 ] || refuse "--serial: the path of a socket has at most 102 characters"
+[[ $append != *[^\ -~]* ]] || refuse "--append takes printable ASCII only"
+if [ -n "$module" ] && ! [ -r "$module" ]; then refuse "--module: cannot read $module"; fi
+
+# Bytes of a size such as 64M; nothing if it is none.
+size_bytes() {
+    [[ $1 =~ ^([1-9][0-9]{0,8})([KMGT])$ ]] || return 1
+    local n=${BASH_REMATCH[1]}
+    case ${BASH_REMATCH[2]} in
+        K) echo $((n << 10)) ;;
+        M) echo $((n << 20)) ;;
+        G) echo $((n << 30)) ;;
+        T) echo $((n << 40)) ;;
+    esac
+}
+
+was_given memory || memory=$machine_memory
+bytes=$(size_bytes "$memory") || refuse "--memory is a size such as 64M or 6G, not '$memory'"
+if [ "$bytes" -lt "$(size_bytes $machine_minimum)" ] \
+        || [ "$bytes" -gt "$(size_bytes $machine_maximum)" ]; then
+    refuse "--memory: $arch needs $machine_minimum and takes up to $machine_maximum, not $memory"
+fi
+if ! [[ $cpus =~ ^[1-9][0-9]{0,3}$ ]] || [ "$cpus" -gt "$machine_cpus_maximum" ]; then
+    refuse "--cpus: $arch takes 1 to $machine_cpus_maximum, not '$cpus'"
+fi
+
+groups+=("$machine_groups")
+machine_check
+
+kvm_works() {
+    [ -w /dev/kvm ] && timeout 10 "$qemu" -accel kvm -machine none -nodefaults -display none \
+        -monitor stdio <<<quit >/dev/null 2>&1
+}
+
+case $accel in
+    kvm)
+        if [ -z "$print" ] && ! kvm_works; then refuse "--accel kvm: it does not work here"; fi
+        say "note: kvm is untested" ;;
+    auto) accel=tcg; if kvm_works; then accel=kvm; say "note: kvm is untested"; fi ;;
+esac
+
+# ---- the end ----
+
+temporary='' pid='' terminal=''
+
+clean_up() {
+    trap - EXIT
+    if [ -n "$pid" ]; then { kill -KILL "$pid"; wait "$pid"; } 2>/dev/null; fi
+    [ -z "$terminal" ] || stty "$terminal" 2>/dev/null
+    [ -z "$temporary" ] || rm -rf "$temporary"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# Ends with our status for the emulator's.
+finish() {
+    local status
+    pid=
+    machine_status "$1"
+    status=$?
+    case $status in
+        "$EXIT_EMULATOR") say "the guest died: $arch was reset or its emulator failed" ;;
+        "$EXIT_PANIC") say "the guest panicked" ;;
+    esac
+    exit $status
+}
+
+# ---- start ----
+
+make_quietly() {
+    local log
+    if ! log=$(make -C "$root" -s ARCH="$arch" "$1" 2>&1 </dev/null); then
+        printf '%s\n' "$log" >&2
+        fail "the build failed"
+    fi
+}
+
+interactive=
+if [ "$serial" = stdio ] && [ -t 0 ]; then interactive=1; fi
+
+if [ -n "$print" ]; then
+    temporary=TEMPORARY
+    [ -z "$gdb" ] || gdb=$temporary/gdb
+    machine_command
+    temporary=
+    printf '%q ' "${command[@]}"
+    echo
+    exit 0
+fi
+
+flags=()
+[ -n "$install" ] || flags=(--no-install)
+"$root/deps.sh" "${flags[@]}" "${groups[@]}" || exit $EXIT_FAILED
+machine_build
+temporary=$(mktemp -d) || fail "cannot make a temporary directory"
+machine_prepare || fail "cannot prepare the machine"
+if [ -n "$gdb" ]; then
+    gdb=$temporary/gdb
+    say "waiting for: gdb -ex 'target remote $gdb' $build/kernel.elf"
+fi
+machine_command
+command=(setpriv --pdeathsig KILL -- "${command[@]}")
+
+# ---- a terminal, a socket or a pty: the emulator talks to it by itself ----
+
+run_foreground() {
+    if [ -n "$interactive" ]; then
+        terminal=$(stty -g)
+    fi
+    # In the background, so that a signal to this script is handled at once.
+    "${command[@]}" <&0 &
+    pid=$!
+    wait "$pid"
+    finish $?
+}
+
+# ---- a pipe: one command after the other ----
+
+left='' answered=0
+
+# Prints what the guest says, up to a line that matches $1, which is not printed if $2 is given.
+# Fails when the guest ends.
+print_until() {
+    local line
+    while IFS= read -r -u "$from" line; do
+        line=${line%$'\r'}
+        # Firmware may have left the cursor's escape sequences before the guest's first line.
+        while [[ $line =~ ^$'\e'\[[0-9\;=]*[A-Za-z] ]]; do line=${line#"${BASH_REMATCH[0]}"}; done
+        line=${line#'> '}
+        # shellcheck disable=SC2053  # $1 is a pattern
+        if [[ $line == $1 ]] && [ $# -eq 2 ]; then return 0; fi
+        if [[ $line == [:=?%\;]* ]]; then printf '%s\n' "$line" || exit $EXIT_FAILED; fi
+        # shellcheck disable=SC2053
+        if [[ $line == $1 ]]; then return 0; fi
+    done
+    return 1
+}
+
+send() { { printf '%s\n' "$1" >&"$to"; } 2>/dev/null; }
+
+run_pipe() {
+    local line status
+    trap '' PIPE
+    coproc GUEST { exec "${command[@]}"; }
+    pid=$GUEST_PID
+    exec {from}<&"${GUEST[0]}" {to}>&"${GUEST[1]}"
+    if print_until '% boot*'; then
+        while IFS= read -r line || [ -n "$line" ]; do
+            line=${line%$'\r'}
+            case $line in
+                # Nobody answers these: transcripts can be piped in.
+                ''|[:=?%\;]*) continue ;;
+                '>'*) ;;
+                *) line="> $line" ;;
+            esac
+            if ! send "$line" || ! print_until '[=?]*'; then
+                left=1
+                break
+            fi
+            answered=$((answered + 1))
+        done
+        if [ -z "$left" ] && send '> poweroff'; then print_until '[=?]*' hidden; fi
+        while print_until '[=?]*'; do :; done
+    fi
+    wait "$pid"
+    status=$?
+    if [ -n "$left" ]; then say "the guest ended before the input, after $answered answers"; fi
+    finish $status
+}
+
+if [ "$serial" = stdio ] && [ -z "$interactive" ]; then
+    run_pipe
+else
+    run_foreground
+fi
