@@ -10,12 +10,12 @@
 #define REACHABLE_AT_BOOT (UINT64_C(1) << 32)
 
 static void (*log_text)(const char *text);
+static size_t told;                   /* ranges of the machine's map; the kernel's claims follow */
 
-static void range_report(const struct phys_range *range, const char *name)
+static void range_log(const struct phys_range *range, const char *name, enum error e)
 {
     char buffer[96];
     struct text line;
-    enum error e = lab_map_append(&lab_machine_map, range);
 
     text_init(&line, buffer, sizeof(buffer));
     text_string(&line, range->kind == RANGE_USABLE ? "usable " : "reserved ");
@@ -27,6 +27,13 @@ static void range_report(const struct phys_range *range, const char *name)
     if (e != OK)
         text_string(&line, ": one range too many");
     log_text(buffer);
+}
+
+static void range_take(const struct phys_range *range, const char *name)
+{
+    enum error e = lab_map_append(&lab_machine_map, range);
+
+    range_log(range, name, e);
     /* Memory may be left out; what must not be used may not. */
     if (e != OK && range->kind == RANGE_RESERVED)
         panic("map", __FILE__, __LINE__, NULL);
@@ -45,7 +52,7 @@ static enum error claim(uint64_t size, phys_t *out)
     struct phys_request request = {
         .size = size, .align = PAGE_SIZE, .max = REACHABLE_AT_BOOT, .direction = PHYS_HIGH,
     };
-    struct phys_range *last = &lab_machine_map.ranges[lab_machine_map.n - 1];
+    struct phys_range *last;
     enum error e;
 
     machine_replay(&phys);
@@ -53,7 +60,8 @@ static enum error claim(uint64_t size, phys_t *out)
     if (e != OK)
         return e;
     /* Claims follow one another downwards: one range holds most of them. */
-    if (last->kind == RANGE_RESERVED && last->start.a == out->a + size) {
+    last = &lab_machine_map.ranges[lab_machine_map.n - 1];
+    if (lab_machine_map.n > told && last->start.a == out->a + size) {
         last->start = *out;
         last->size += size;
         return OK;
@@ -114,15 +122,16 @@ static void pool_take(uint64_t pool_size, uint64_t total)
     phys_t at;
 
     size = size < limit ? size : limit;
-    while (claim(2 * size, &at) != OK) {
+    while (size >= POOL_MINIMUM && claim(2 * size, &at) != OK)
         size = align_down(size >> 1, PAGE_SIZE);
-        if (size < POOL_MINIMUM)
-            panic("memory", __FILE__, __LINE__, NULL);
-    }
+    if (size < POOL_MINIMUM)
+        panic("memory", __FILE__, __LINE__, NULL);
     base = arch_pointer(at, 2 * size);
     if (base == NULL)
         panic("memory", __FILE__, __LINE__, NULL);
     lab_set_pool(base, size >> PAGE_SHIFT);
+    for (size_t i = told; i < lab_machine_map.n; i++)
+        range_log(&lab_machine_map.ranges[i], "pool", OK);
 }
 
 static void map_default(void)
@@ -143,7 +152,8 @@ void lab_boot(const char *command_line, void (*log)(const char *text))
     log_text = log;
     map_default();
     pool_size = lab_options(command_line, log);
-    arch_memory_map(range_report);
+    arch_memory_map(range_take);
+    told = lab_machine_map.n;
     pool_take(pool_size, map_memory());
     if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) == OK)
         return;

@@ -207,6 +207,7 @@ static void boots_to_the_page_stage(void **unused)
     assert_int_equal(first, 4 * G >> PAGE_SHIFT);
     assert_true(logged("usable 0x0000000100000000 0x0000000080000000 memory\n"));
     assert_true(logged("reserved 0x0000000000100000 0x0000000000100000 memory\n"));
+    assert_true(logged("reserved 0x000000000f000000 0x0000000001000000 pool\n"));
 }
 
 static void the_pool_is_nobodys(void **unused)
