@@ -67,7 +67,7 @@ static bool is_name_first(boot_view view, const struct info *info)
     if ((info->flags & HAS_LOADER_NAME) == 0)
         return false;
     copy_string(view, info->loader_name, name, sizeof(name));
-    return name[0] == 'q' && name[1] == 'e' && name[2] == 'm' && name[3] == 'u';
+    return strcmp(name, "qemu") == 0;
 }
 
 static void read_command_line(boot_view view, const struct info *info, struct boot_info *out)

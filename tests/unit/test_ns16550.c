@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver on a device of a few variables that follows the data sheet. */
+#include "arch/common/ns16550.h"
+#include "tests/unit/support.h"
+
+enum { DATA = 0, IER = 1, FCR = 2, LCR = 3, LSR = 5 };
+
+static struct {
+    uint8_t written[8];
+    const char *input;            /* what the other side still sends */
+    size_t input_size;
+    char sent[64];
+    size_t sent_size;
+    unsigned busy;                /* polls until the transmitter is empty */
+} device;
+
+static uint8_t device_read(unsigned reg)
+{
+    if (reg == DATA) {
+        assert_true(device.input_size != 0);
+        device.input_size--;
+        return (uint8_t)*device.input++;
+    }
+    assert_int_equal(reg, LSR);
+    bool idle = device.busy == 0;
+    if (!idle)
+        device.busy--;
+    return (uint8_t)((device.input_size != 0 ? 0x01 : 0) | (idle ? 0x60 : 0));
+}
+
+static void device_write(unsigned reg, uint8_t value)
+{
+    if (reg == DATA && (device.written[LCR] & 0x80) == 0) {
+        assert_int_equal(device.busy, 0);
+        assert_true(device.sent_size < sizeof(device.sent));
+        device.sent[device.sent_size++] = (char)value;
+        device.busy = 3;
+        return;
+    }
+    device.written[reg] = value;
+}
+
+static struct ns16550 uart;
+
+static int setup(void **state)
+{
+    (void)state;
+    device.input_size = device.sent_size = device.busy = 0;
+    uart = (struct ns16550){ .read = device_read, .write = device_write };
+    ns16550_open(&uart);
+    return 0;
+}
+
+static void give(const char *input, size_t size)
+{
+    device.input = input;
+    device.input_size = size;
+}
+
+static void test_open(void **state)
+{
+    (void)state;
+    assert_int_equal(device.written[DATA], 1);        /* the divisor */
+    assert_int_equal(device.written[LCR], 0x03);
+    assert_int_equal(device.written[FCR], 0xc7);
+    assert_int_equal(device.written[4], 0x0b);
+    assert_int_equal(device.written[IER], 0x01);
+}
+
+static void test_receive_in_order(void **state)
+{
+    (void)state;
+    char buffer[8];
+    give("hello", 5);
+    assert_int_equal(ns16550_take(&uart, buffer, 8), 0);
+    ns16550_receive(&uart);
+    assert_int_equal(ns16550_take(&uart, buffer, 2), 2);
+    assert_memory_equal(buffer, "he", 2);
+    give("!", 1);
+    ns16550_receive(&uart);
+    assert_int_equal(ns16550_take(&uart, buffer, 8), 4);
+    assert_memory_equal(buffer, "llo!", 4);
+    assert_int_equal(ns16550_take(&uart, buffer, 8), 0);
+}
+
+static void test_full_ring_leaves_the_rest(void **state)
+{
+    (void)state;
+    static char input[NS16550_RING + 10], output[NS16550_RING + 10];
+    for (size_t i = 0; i < sizeof(input); i++)
+        input[i] = (char)('a' + i % 26);
+    give(input, sizeof(input));
+    ns16550_receive(&uart);
+    assert_int_equal(device.input_size, 10);
+    assert_int_equal(ns16550_take(&uart, output, 7), 7);
+    ns16550_receive(&uart);
+    assert_int_equal(device.input_size, 3);
+    assert_int_equal(ns16550_take(&uart, output + 7, sizeof(output)), NS16550_RING);
+    ns16550_receive(&uart);
+    assert_int_equal(ns16550_take(&uart, output + 7 + NS16550_RING, 10), 3);
+    assert_memory_equal(input, output, sizeof(input));
+}
+
+static void test_send_waits_and_receives(void **state)
+{
+    (void)state;
+    char buffer[8];
+    device.busy = 5;
+    give("xy", 2);
+    ns16550_send(&uart, "abc", 3);
+    assert_int_equal(device.sent_size, 3);
+    assert_memory_equal(device.sent, "abc", 3);
+    assert_int_equal(ns16550_take(&uart, buffer, 8), 2);
+    assert_memory_equal(buffer, "xy", 2);
+    assert_int_equal(device.busy != 0, 1);
+    ns16550_flush(&uart);
+    assert_int_equal(device.busy, 0);
+}
+
+static void test_interrupts_are_counted(void **state)
+{
+    (void)state;
+    char buffer[8];
+    assert_false(ns16550_take_interrupt(&uart));
+    give("a\003\003b", 4);
+    ns16550_receive(&uart);
+    assert_true(ns16550_take_interrupt(&uart));
+    assert_int_equal(ns16550_take(&uart, buffer, 8), 4);      /* the bytes are still there */
+    assert_true(ns16550_take_interrupt(&uart));
+    assert_false(ns16550_take_interrupt(&uart));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_open, setup),
+        cmocka_unit_test_setup(test_receive_in_order, setup),
+        cmocka_unit_test_setup(test_full_ring_leaves_the_rest, setup),
+        cmocka_unit_test_setup(test_send_waits_and_receives, setup),
+        cmocka_unit_test_setup(test_interrupts_are_counted, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
