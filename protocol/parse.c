@@ -99,7 +99,7 @@ static enum error parse_closed(const struct type_row *type, struct piece piece,
     return E_CALL_WORD;
 }
 
-/* The limit of an alias in the set is a promise, and holds for all of the set. */
+/* A limit that falls inside an area is a promise, and holds for all of the set. */
 static enum error parse_areas(struct piece piece, struct value *value)
 {
     const char *at = piece.text, *end = piece.text + piece.length;

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of the protocol share: the real lab with the real engine on a machine of 64 MiB
+ * that is only data, and a channel that remembers what was said. Included once by each test.
+ */
+#ifndef PFNLAB_UNIT_PROTOCOL_SUPPORT_H
+#define PFNLAB_UNIT_PROTOCOL_SUPPORT_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/support.h"
+
+#include "kernel/lab_parts.h"
+#include "kernel/lib/crc.h"
+#include "kernel/machine.h"
+#include "kernel/mm/page.h"
+#include "protocol/line.h"
+#include "protocol/output.h"
+#include "protocol/session.h"
+#include "protocol/trace.h"
+
+/* ---- the machine ---- */
+
+static unsigned polls_until_interrupt;   /* 0: nobody presses ^C */
+static bool interrupted;
+static jmp_buf off;
+static int off_status;
+static uint64_t poked;
+
+const char *machine_name(void) { return "fake"; }
+
+bool machine_interrupted(void)
+{
+    if (polls_until_interrupt > 0 && --polls_until_interrupt == 0)
+        interrupted = true;
+    return interrupted;
+}
+
+void machine_interrupt_clear(void) { interrupted = false; }
+
+void machine_off(int status)
+{
+    off_status = status;
+    longjmp(off, 1);
+}
+
+/* All memory reads as its address; there is none from 2^32 on. */
+enum error machine_read(uint64_t address, unsigned width, uint64_t *value, struct fault *fault)
+{
+    (void)width;
+    *fault = (struct fault){ .class = E_FAULT_ADDRESS, .has_address = true, .address = address,
+                             .pc = 0x1234 };
+    *value = address;
+    return address >> 32 == 0 ? OK : E_FAULT_ADDRESS;
+}
+
+enum error machine_write(uint64_t address, unsigned width, uint64_t value, struct fault *fault)
+{
+    (void)address, (void)width, (void)fault;
+    poked = value;
+    return OK;
+}
+
+enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
+{
+    (void)pages, (void)seed;
+    *at = pfn_phys(first);
+    return seed == 1 ? E_STOP_INTERRUPTED : OK;
+}
+
+enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
+{
+    (void)pages;
+    *at = phys(pfn_phys(first).a + 8);
+    return seed == 1 ? E_FAULT_PATTERN : OK;
+}
+
+bool machine_zero(pfn_t first, uint64_t pages)
+{
+    (void)first;
+    return pages < 1024;
+}
+
+/* An assertion that fails in a command: cmocka jumps to where expect_assert_failure() would be. */
+struct ending trap_run(void (*function)(void *argument), void *argument)
+{
+    struct ending ending = { .outcome = ASSERTED, .file = "some file.c", .line = 7 };
+
+    global_expecting_assert = 1;
+    if (setjmp(global_expect_assert_env) == 0) {
+        function(argument);
+        ending.outcome = ENDED;
+    } else {
+        ending.condition = global_last_failed_assert;
+    }
+    global_expecting_assert = 0;
+    return ending;
+}
+
+void panic(const char *kind, const char *file, int line, const struct fault *fault)
+{
+    (void)kind, (void)file, (void)line, (void)fault;
+    machine_off(4);
+}
+
+/* ---- the channel ---- */
+
+static char said[4 << 20];
+static size_t said_length;
+
+static void remember(const char *text, size_t size)
+{
+    assert_true(said_length + size < sizeof(said));
+    memcpy(said + said_length, text, size);
+    said_length += size;
+    said[said_length] = '\0';
+}
+
+static inline void forget(void)
+{
+    said_length = 0;
+    said[0] = '\0';
+}
+
+static const struct channel fake_channel = { .write = remember };
+
+static inline void feed(const char *text) { line_feed(text, strlen(text)); }
+
+/* Exactly this was said since the last time. */
+static inline void expect(const char *text)
+{
+    assert_string_equal(said, text);
+    forget();
+}
+
+/* `line`, quietly: its whole answer. */
+static inline void ask(const char *line, const char *answer)
+{
+    char text[2048];
+
+    snprintf(text, sizeof(text), "%s\n", line);
+    feed(text);
+    snprintf(text, sizeof(text), "%s\r\n", answer);
+    expect(text);
+}
+
+/* A line with its checksum. */
+static inline const char *sealed(const char *line)
+{
+    static char texts[8][1200];
+    static unsigned next;
+    char *text = texts[next++ % 8];
+
+    snprintf(text, sizeof(texts[0]), "%s *%04x", line, crc16(line, strlen(line)));
+    return text;
+}
+
+/* The same with checksums: of the line, and of each line of the answer. */
+static inline void ask_sealed(const char *line, const char *answer)
+{
+    char lines[1500] = "", one[1024];
+
+    while (*answer != '\0') {
+        size_t length = strcspn(answer, "\n");
+
+        snprintf(one, sizeof(one), "%.*s", (int)length, answer);
+        strcat(strcat(lines, lines[0] == '\0' ? "" : "\r\n"), sealed(one));
+        answer += length + (answer[length] == '\n');
+    }
+    ask(sealed(line), lines);
+}
+
+/* The first line of the answer to `line` that begins with `start`, up to its end; NULL if none. */
+static inline const char *ask_for(const char *line, const char *start)
+{
+    static char found[1200];
+    const char *at;
+
+    forget();
+    feed(line);
+    feed("\n");
+    for (at = said; at != NULL; at = strstr(at, "\r\n") ? strstr(at, "\r\n") + 2 : NULL) {
+        if (strncmp(at, start, strlen(start)) == 0) {
+            snprintf(found, sizeof(found), "%.*s", (int)strcspn(at, "\r"), at);
+            return found;
+        }
+    }
+    return NULL;
+}
+
+/* ---- a fresh guest: areas low < 16 MiB and high, memory 4 KiB .. 64 MiB ---- */
+
+#define POOL (UINT64_C(256) << 10)
+
+static inline int begin(void **unused)
+{
+    static unsigned char pool[2 * POOL] __attribute__((aligned(4096)));
+    uint64_t needed;
+
+    (void)unused;
+    memset(&lab_machine_map, 0, sizeof(lab_machine_map));
+    lab_machine_map.ranges[0] = (struct phys_range){ phys(0), UINT64_C(64) << 20, RANGE_USABLE };
+    lab_machine_map.n = 1;
+    if (area_table_add(&lab_machine_map.areas, "low", 3, UINT64_C(16) << 20) != OK
+        || area_table_add(&lab_machine_map.areas, "high", 4, ADDRESS_LIMIT) != OK)
+        return 1;
+    scan_order_default(lab_machine_map.scan, 2);
+    lab_set_pool(pool, POOL >> PAGE_SHIFT);
+    lab.engine = &page_engine_tree;
+    if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) != OK)
+        return 1;
+    trace_set(false);
+    output_open(&fake_channel);
+    session_begin();
+    line_begin();
+    output_fresh_line();
+    forget();
+    polls_until_interrupt = 0;
+    interrupted = false;
+    return 0;
+}
+
+#endif
