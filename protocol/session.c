@@ -25,7 +25,6 @@ struct slot {
 static struct {
     bool strict;
     uint32_t last;                /* tag of the last request of a strict session */
-    bool last_mutator;
     struct slot slots[SLOTS];
     struct result variables[VARIABLES];
     struct result latest;         /* `$` */
@@ -179,8 +178,7 @@ static bool is_last_again(const struct request *request)
 
     if (!request->tagged || request->tag != session.last || session.last == 0)
         return false;
-    return slot->tag == request->tag && slot->request == request->sum
-        && session.last_mutator == (slot->length > 0);
+    return slot->tag == request->tag && slot->request == request->sum;
 }
 
 static enum error check_order(const struct request *request)
@@ -241,10 +239,8 @@ static void keep(const struct request *request, char sigil, const char *final, s
     slot->result = reply.result;
     slot->length = (uint16_t)length;
     memcpy(slot->final, final, length);
-    if (session.strict) {
+    if (session.strict)
         session.last = request->tag;
-        session.last_mutator = length > 0;
-    }
 }
 
 static void execute(const struct request *request)
@@ -279,10 +275,8 @@ static void execute(const struct request *request)
         machine_off(0);
 }
 
-static void answer_again(const struct request *request)
+static void answer_again(const struct request *request, const struct slot *slot)
 {
-    const struct slot *slot = slot_of(request->tag);
-
     reply_begin(&reply);
     reply.tagged = reply.crc = true;
     reply.tag = request->tag;
@@ -293,6 +287,7 @@ void session_line(const char *text, size_t length, bool person)
 {
     struct request request = { .text = text, .length = length, .person = person };
     enum error e = take_crc(&request);
+    const struct slot *slot;
 
     if (e == OK)
         e = take_mark(&request);
@@ -300,10 +295,11 @@ void session_line(const char *text, size_t length, bool person)
         e = check_form(&request);
     if (e == OK)
         e = check_order(&request);
+    slot = slot_of(request.tag);
     if (e != OK)
         refuse(&request, e);
-    else if (session.strict && is_last_again(&request) && session.last_mutator)
-        answer_again(&request);
+    else if (session.strict && is_last_again(&request) && slot->length > 0)
+        answer_again(&request, slot);
     else
         execute(&request);
 }

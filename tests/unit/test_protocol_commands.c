@@ -119,10 +119,12 @@ static void a_refused_page_is_named(void **unused)
     ask("> unreserve 0x7000 3", "? mem.free at=0x0000000000007000 ; the page is free already");
     ask("> free 0x9000", "? mem.inside at=0x0000000000009000 ; the address lies inside a block, it "
         "is not its first page");
-    ask("> free 0x9000 2", "? mem.beyond at=0x0000000000009000 ; the range goes beyond the block it "
+    ask("> free 0x9000 2",
+        "? mem.beyond at=0x0000000000009000 ; the range goes beyond the block it "
         "begins in");
     ask("> alloc_page at=0x9000", "? mem.busy at=0x0000000000009000 ; the page is allocated");
-    ask("> alloc_page at=0xa000 area=high", "? mem.none at=0x000000000000a000 ; no free memory fits "
+    ask("> alloc_page at=0xa000 area=high",
+        "? mem.none at=0x000000000000a000 ; no free memory fits "
         "the request");
     ask("> free 0x9000 1", "= 1");
     ask("> free 0x8000", "= 1");
@@ -244,7 +246,8 @@ static void a_map_is_put_in_force_whole(void **unused)
     ask("> alloc_page area=two", "= 0x0000000100000000 zeroed=0");
     assert_string_equal(ask_for("> dump map", ": "), ": 0x0000000100000000 #.........."
                         "..................................................... area=two unit=1");
-    assert_string_equal(ask_for("> dump map 0x100100000 64", ": "), ": 0x0000000100100000 _........."
+    assert_string_equal(ask_for("> dump map 0x100100000 64", ": "),
+                        ": 0x0000000100100000 _........."
                         "...................................................... area=two unit=1");
 }
 

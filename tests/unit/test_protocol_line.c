@@ -196,9 +196,9 @@ static void history_goes_up_and_down(void **unused)
     see("\x10\x10\x1b[B", "> echo 3@8");
     see("\x10\x0e", "> @2");
     see("\x0e", "> @2");
-    for (int i = 0; i < 20; i++)
-        feed("echo 4\recho 5\r");
-    see("\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10", "> echo 4@8");
+    feed("echo a\recho b\recho c\recho d\recho e\recho f\recho g\recho h\r");
+    feed("echo i\recho j\recho k\recho l\recho m\recho n\recho o\recho p\r");
+    see("\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10", "> echo a@8");
 }
 
 static void tab_completes_from_the_table(void **unused)

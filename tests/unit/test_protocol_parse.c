@@ -31,7 +31,8 @@ static void what_is_not_a_number_is_an_error(void **unused)
         { "> alloc_pages_exact 18446744073709551616", NOT_IN_RANGE },
         { "> alloc_pages_exact 99999999999999999999999", NOT_IN_RANGE },
         { "> alloc_pages_exact 16777216T", NOT_IN_RANGE },
-        { "> alloc_pages_exact 262145", "? call.range arg=pages max=262144 ; the value is out of range" },
+        { "> alloc_pages_exact 262145",
+          "? call.range arg=pages max=262144 ; the value is out of range" },
     };
 
     (void)unused;
@@ -58,10 +59,12 @@ static void each_type_has_its_range(void **unused)
     static const struct exchange exchanges[] = {
         { "> alloc_pages 19", "? call.range arg=order min=0 max=18 ; the value is out of range" },
         { "> alloc_pages 64", "? call.range arg=order min=0 max=18 ; the value is out of range" },
-        { "> alloc_page fresh=2", "? call.range arg=fresh min=0 max=1 ; the value is out of range" },
+        { "> alloc_page fresh=2",
+          "? call.range arg=fresh min=0 max=1 ; the value is out of range" },
         { "> alloc_page as=256", "? call.range arg=as min=0 max=255 ; the value is out of range" },
         { "> peek 0 width=3", "? call.range arg=width min=1 max=8 ; the value is out of range" },
-        { "> again 0", "? call.range arg=request min=1 max=4294967295 ; the value is out of range" },
+        { "> again 0",
+          "? call.range arg=request min=1 max=4294967295 ; the value is out of range" },
         { "> alloc_page max=0x10000000000001",
           "? call.range arg=max min=0 max=4503599627370496 ; the value is out of range" },
         { "> free 0x10000000000000",
@@ -96,7 +99,8 @@ static void a_wrong_shape_is_named(void **unused)
         { "> echo", "? call.missing arg=value ; an argument is missing" },
         { "> reserve 0x1000", "? call.missing arg=pages ; an argument is missing" },
         { "> echo 1 2", "? call.surplus ; one argument too many" },
-        { "> alloc_page nonsense=1", "? call.key arg=nonsense ; the command does not know this key" },
+        { "> alloc_page nonsense=1",
+          "? call.key arg=nonsense ; the command does not know this key" },
         { "> alloc_page Bad=1", "? call.key ; the command does not know this key" },
         { "> alloc_page =1", "? call.key ; the command does not know this key" },
         { "> mark text=1", "; text=1\r\n=" },
@@ -130,11 +134,26 @@ static void a_set_is_names_joined(void **unused)
     ask("> alloc_pages_area low 0", "= 0x0000000000001000");
     ask("> alloc_pages_area low|high 0", "= 0x0000000001000000");
     ask("> alloc_pages_area any 0", "= 0x0000000001001000");
+    ask("> alloc_pages_area high|low 0", "= 0x0000000001002000");
     ask("> alloc_pages_area dma24 12", "? mem.none ; no free memory fits the request");
     ask("> alloc_pages_area low| 0", "? call.area arg=areas ; no such area");
     ask("> alloc_pages_area |low 0", "? call.area arg=areas ; no such area");
     ask("> alloc_pages_area areas= 0", "? call.area arg=areas ; no such area");
     ask("> alloc_pages_area lo 0", "? call.area arg=areas ; no such area");
+}
+
+static void a_limit_inside_an_area_bounds_the_set(void **unused)
+{
+    (void)unused;
+    ask("> map_begin", "=");
+    ask("> map_area one 32M", "=");
+    ask("> map_area two 64M", "=");
+    ask("> map_add 0xfff000 48M", "=");
+    ask("> map_commit", "=");
+    ask("> alloc_pages_area two|dma24 0", "= 0x0000000000fff000 zeroed=0");
+    ask("> alloc_pages_area dma24|two 0", "? mem.none ; no free memory fits the request");
+    ask("> alloc_pages_area dma24 0 max=32M", "? mem.none ; no free memory fits the request");
+    ask("> alloc_pages_area one 0", "= 0x0000000001000000 zeroed=0");
 }
 
 int main(void)
@@ -146,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup(a_wrong_shape_is_named, begin),
         cmocka_unit_test_setup(arguments_stand_in_any_order_of_keys, begin),
         cmocka_unit_test_setup(a_set_is_names_joined, begin),
+        cmocka_unit_test_setup(a_limit_inside_an_area_bounds_the_set, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ static void results_are_kept_by_tag(void **unused)
         forget();
     }
     ask("> echo $9", "= 33");
-    snprintf(line, sizeof(line), ">%u check", 9 + SLOTS);
+    snprintf(line, sizeof(line), ">%u echo 44", 9 + SLOTS);
     assert_non_null(ask_for(line, "="));
     forget();
     ask("> echo $9", "? call.reference arg=value ; the variable holds no value");
@@ -75,7 +75,11 @@ static void the_last_result_survives_success_not_failure(void **unused)
     ask("> echo 5", "= 5");
     ask("> check", "=");
     ask("> echo $", "= 5");
-    ask("> free 0", "? mem.unmanaged at=0x0000000000000000 ; the allocator does not manage this page");
+    ask("> free 0",
+        "? mem.unmanaged at=0x0000000000000000 ; the allocator does not manage this page");
+    ask("> echo $", "? call.reference arg=value ; the variable holds no value");
+    ask("> echo 6", "= 6");
+    ask("> reset", "=");
     ask("> echo $", "? call.reference arg=value ; the variable holds no value");
 }
 
@@ -100,7 +104,8 @@ static void again_repeats_finals_of_mutators(void **unused)
 {
     (void)unused;
     ask(">5 alloc_page", "=5 0x0000000001000000");
-    ask(">6 free 0x1001", "?6 mem.unaligned at=0x0000000000001001 ; the address is not that of a page");
+    ask(">6 free 0x1001",
+        "?6 mem.unaligned at=0x0000000000001001 ; the address is not that of a page");
     ask(">7 echo 1", "=7 1");
     ask(">20 again 5", "=20 0x0000000001000000");
     ask("> echo $20", "= 0x0000000001000000");
@@ -134,7 +139,22 @@ static void a_repeated_query_runs_again(void **unused)
     be_strict();
     ask_sealed(">1 dump pages 0x1000 1", ":1 0x0000000000001000 1 free area=low fresh=1\n=1 n=1");
     ask_sealed(">1 dump pages 0x1000 1", ":1 0x0000000000001000 1 free area=low fresh=1\n=1 n=1");
-    ask_sealed(">1 dump pages 0x2000 1", "?1 link.seq last=1 ; the tag is not the one after the last");
+    ask_sealed(">1 dump pages 0x2000 1",
+               "?1 link.seq last=1 ; the tag is not the one after the last");
+}
+
+/* What has been forgotten is not run twice for that. */
+static void a_lost_final_is_no_licence_to_run_again(void **unused)
+{
+    (void)unused;
+    be_strict();
+    ask_sealed(">1 alloc_page", "=1 0x0000000001000000");
+    assert_non_null(ask_for("> sync 1", "= 1"));
+    forget();
+    ask(">257 check", "=257");
+    be_strict();
+    ask_sealed(">1 alloc_page", "?1 link.seq last=1 ; the tag is not the one after the last");
+    ask_sealed(">2 alloc_page", "=2 0x0000000001001000");
 }
 
 static void a_refused_command_uses_its_tag(void **unused)
@@ -143,8 +163,10 @@ static void a_refused_command_uses_its_tag(void **unused)
     be_strict();
     ask_sealed(">1 nonsense", "?1 call.command ; no such command");
     ask_sealed(">1 nonsense", "?1 call.command ; no such command");
-    ask_sealed(">2 alloc_pages 99", "?2 call.range arg=order min=0 max=18 ; the value is out of range");
-    ask_sealed(">2 alloc_pages 99", "?2 call.range arg=order min=0 max=18 ; the value is out of range");
+    ask_sealed(">2 alloc_pages 99",
+               "?2 call.range arg=order min=0 max=18 ; the value is out of range");
+    ask_sealed(">2 alloc_pages 99",
+               "?2 call.range arg=order min=0 max=18 ; the value is out of range");
     ask_sealed(">3 again 2", "?3 call.range arg=order min=0 max=18 ; the value is out of range");
 }
 
@@ -209,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup(again_repeats_finals_of_mutators, begin),
         cmocka_unit_test_setup(a_strict_line_runs_once, begin),
         cmocka_unit_test_setup(a_repeated_query_runs_again, begin),
+        cmocka_unit_test_setup(a_lost_final_is_no_licence_to_run_again, begin),
         cmocka_unit_test_setup(a_refused_command_uses_its_tag, begin),
         cmocka_unit_test_setup(tags_go_on_over_reset_and_sync, begin),
         cmocka_unit_test_setup(a_damaged_sync_changes_nothing, begin),
