@@ -27,7 +27,7 @@ endif
 BUILD := build/$(ARCH)
 
 # An arch.mk sets CC, CFLAGS, SOURCES (its own), SKIP (kernel sources that it does without), IMAGES
-# (what is to be built), and has the rules that make these from $(OBJECTS).
+# (what is to be built), ISO (if it has one), and has the rules that make these from $(OBJECTS).
 OBJECTS = $(addsuffix .o,$(addprefix $(BUILD)/,\
 	$(SOURCES) $(filter-out $(SKIP),$(KERNEL_SOURCES))))
 include arch/$(ARCH)/arch.mk
@@ -35,6 +35,9 @@ include arch/$(ARCH)/arch.mk
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS_COMMON) $(CFLAGS)
 
 image: $(IMAGES)
+ready: image $(ISO)
+iso: $(ISO)
+	$(if $(ISO),@echo 'made $(ISO)',$(error $(ARCH) has no ISO))
 
 $(BUILD)/%.o: % $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -58,8 +61,28 @@ else
 all: $(addprefix all-,$(ARCHES)) ## every architecture; with ARCH=NAME only that one
 all-%:
 	@$(MAKE) ARCH=$* image
+ready-%:
+	@$(MAKE) ARCH=$* ready
+iso:
+	@echo 'which architecture? make iso ARCH=NAME' >&2; exit 2
 endif
 
+deps: ## install the Debian packages that are missing, telling which and why
+	@./deps.sh
+
+test: deps ## everything: build all, unit tests, lint, scenarios on all machines
+	@$(MAKE) $(addprefix ready-,$(ARCHES))
+	@$(MAKE) unit
+	@$(MAKE) lint
+	$(Q)$(PYTHON) -m pytest tests $(PYTEST_ARGS)
+
+SCRIPTS := run-guest.sh deps.sh .ci/run $(wildcard arch/*/*.sh)
+lint: ## the style of scripts and Python, the types of Python
+	$(Q)shellcheck -x $(SCRIPTS)
+	$(Q)$(PYTHON) -m flake8 --max-line-length 100 host tests protocol
+	$(Q)MYPYPATH=host $(PYTHON) -m mypy --strict host/pfnlab
+
+iso: ## with ARCH=NAME: the GRUB rescue ISO
 help: ## this list
 	@echo 'architectures: $(ARCHES)    variables: ARCH=NAME LLVM=1|-19 V=1'
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | sort | expand -t 12
@@ -68,5 +91,5 @@ clean: ## remove everything that was built
 	rm -rf build
 
 FORCE:
-.PHONY: all image help clean FORCE $(addprefix all-,$(ARCHES))
+.PHONY: all image ready iso deps test lint help clean FORCE
 .SECONDARY:

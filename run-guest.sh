@@ -217,7 +217,9 @@ finish() {
 
 make_quietly() {
     local log
-    if ! log=$(make -C "$root" -s ARCH="$arch" "$1" 2>&1 </dev/null); then
+    mkdir -p "$root/build"
+    # Several may start at once: only one of them builds.
+    if ! log=$(flock "$root/build" make -C "$root" -s ARCH="$arch" "$1" 2>&1 </dev/null); then
         printf '%s\n' "$log" >&2
         fail "the build failed"
     fi

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What run-guest.sh needs to know of this machine; it says what each name means.
 machine_groups=native
-machine_memory=256M machine_minimum=8M machine_maximum=1T
+machine_memory=256M machine_minimum=4M machine_maximum=1T
 machine_serials='stdio unix'
 
 machine_check() { :; }

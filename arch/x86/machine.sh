@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The PC in QEMU, for both widths: run-guest.sh says what each name means. A port sets `qemu`,
 # the groups and the defaults.
-machine_memory=256M machine_minimum=16M machine_maximum=512G
+machine_memory=256M machine_minimum=4M machine_maximum=512G
 machine_cpus_maximum=16
 machine_boots='direct iso'
 machine_firmwares='bios uefi'
@@ -12,21 +12,25 @@ machine_emulators=qemu
 machine_serials='stdio pty unix'
 machine_options='cpu module qmp snapshot gdb'
 
+# at_least SIZE WHY
+at_least() {
+    [ "$(size_bytes "$memory")" -ge "$(size_bytes "$1")" ] || refuse "$2 needs at least $1"
+}
+
 machine_check() {
     if [ "$firmware" = uefi ]; then
-        [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: UEFI cannot start a kernel directly"
-        [ "$(size_bytes "$memory")" -ge $((64 << 20)) ] || refuse "--firmware uefi needs at least 64M"
+        [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: it starts no kernel directly"
+        at_least 64M "--firmware uefi"
         groups+=("$arch-uefi")
     fi
-    if [ "$machine" = microvm ] && [ "$boot" = iso ]; then
-        refuse "--machine microvm has no drives: it cannot --boot iso"
+    if [ "$boot" = iso ]; then
+        [ "$machine" != microvm ] || refuse "--machine microvm has no drives: it cannot --boot iso"
+        at_least 8M "--boot iso"
+        groups+=("$arch-iso")
+    elif [[ $module == *,* ]]; then
+        refuse "--module: QEMU cannot load a file with a comma in its name"
     fi
-    [ "$boot" = direct ] || groups+=("$arch-iso")
     [ -z "$snapshot" ] || groups+=("$arch-snapshot")
-    case $append$module in
-        *,*) [ "$boot" = iso ] || [ -z "$module" ] || [[ $module != *,* ]] \
-            || refuse "--module cannot have a comma in its name" ;;
-    esac
 }
 
 machine_build() {

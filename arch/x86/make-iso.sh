@@ -16,8 +16,9 @@ for word in $arguments; do
 done
 set +f
 
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+work=$(mktemp -d)
+tree=$work/tree
+trap 'rm -rf "$work"' EXIT
 mkdir -p "$tree/boot/grub"
 cp "$kernel" "$tree/boot/kernel.elf"
 [ -z "$module" ] || cp "$module" "$tree/boot/module"
@@ -32,8 +33,8 @@ cp "$kernel" "$tree/boot/kernel.elf"
 
 # Only what the boot needs: a quarter of the size. grub-mkrescue talks even when all is well.
 if ! grub-mkrescue --install-modules='multiboot normal serial terminal iso9660' \
-        --locales= --themes= --fonts= -o "$iso.part" "$tree" >"$tree/log" 2>&1; then
-    cat "$tree/log" >&2
+        --locales= --themes= --fonts= -o "$iso.part" "$tree" >"$work/log" 2>&1; then
+    cat "$work/log" >&2
     exit 1
 fi
 mv "$iso.part" "$iso"

@@ -7,6 +7,7 @@ LDFLAGS := -nostdlib -static -no-pie $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/x86_64/link.ld
 SOURCES := arch/common/ns16550.c $(sort $(wildcard arch/x86/*.c arch/x86_64/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel32.elf
+ISO := $(BUILD)/pfnlab.iso
 
 $(BUILD)/kernel.elf: $(OBJECTS) arch/x86_64/link.ld
 	$(if $(V),,@echo "  LINK $@")
@@ -16,9 +17,6 @@ $(BUILD)/kernel.elf: $(OBJECTS) arch/x86_64/link.ld
 $(BUILD)/kernel32.elf: $(BUILD)/kernel.elf
 	$(Q)$(OBJCOPY) -O elf32-i386 $< $@
 
-$(BUILD)/pfnlab.iso: $(BUILD)/kernel.elf arch/x86/make-iso.sh
+$(ISO): $(BUILD)/kernel.elf arch/x86/make-iso.sh
 	$(if $(V),,@echo "  ISO $@")
 	$(Q)arch/x86/make-iso.sh $< $@
-
-iso: $(BUILD)/pfnlab.iso
-.PHONY: iso
