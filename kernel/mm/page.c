@@ -10,7 +10,6 @@
 struct wish {
     const struct page_request *request;
     unsigned order;           /* k of page.h */
-    bool block;               /* one naturally aligned block: its slots are those of the buddy */
     bool scan;                /* a window or freshness: the lowest slot at once */
     enum page_freshness freshness;
 };
@@ -18,12 +17,9 @@ struct wish {
 static struct wish wish_of(const struct page_request *request)
 {
     unsigned order = order_for(request->pages);
-    ASSERT(request->pages >= 1 && request->pages <= MAX_BLOCK_PAGES
-           && request->align <= MAX_ORDER);
     return (struct wish){
         .request = request,
         .order = order > request->align ? order : request->align,
-        .block = request->pages == UINT64_C(1) << request->align,
         .scan = request->min.n > 0 || request->max.n < PFN_LIMIT || request->fresh,
         .freshness = request->fresh ? FRESH_ONLY : FRESH_ANY,
     };
@@ -50,52 +46,76 @@ static bool slot_scan(const struct page_tree *tree, const struct page_area *area
     return false;
 }
 
-/* Rule 1: `chunk` has an open leaf of that class. */
-static uint64_t slot_in_leaf(const struct page_tree *tree, const struct page_area *area,
-                             uint32_t index, unsigned class, const struct wish *wish)
+/* Rule 1: the lowest open leaf of `class` in its lowest chunk. */
+static struct page_leaf *best_leaf(const struct page_tree *tree, struct page_area *area,
+                                   unsigned class, struct page_place *place)
 {
-    const struct page_chunk *chunk = tree->node[index];
+    place->area = area;
+    place->chunk = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+    const struct page_chunk *chunk = tree->node[place->chunk];
     unsigned word = bit_lowest(chunk->class_words[class]);
     unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
-    uint64_t slot, first = chunk->first + unit * UNIT_PAGES;
-    if (wish->block)
-        return first + node_find(&chunk_leaf(chunk, unit)->pages, wish->order);
-    bool found = slot_scan(tree, area, wish, first, first + UNIT_PAGES, &slot);
-    ASSERT(found);
-    return slot;
+    place->offset = unit * UNIT_PAGES;
+    return chunk_leaf(chunk, unit);
 }
 
-/* Rule 2: the chunk is of a class that is large enough. */
-static uint64_t slot_in_chunk(const struct page_tree *tree, const struct page_area *area,
-                              uint32_t index, const struct wish *wish)
+/* Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. */
+static void best_units(const struct page_tree *tree, struct page_area *area, unsigned class,
+                       unsigned order, struct page_place *place)
 {
-    uint64_t slot, first = tree_chunk_first(tree, index);
-    unsigned order = wish->order > UNIT_SHIFT ? wish->order - UNIT_SHIFT : 0;
-    if (wish->block || wish->order < UNIT_SHIFT) {
-        if (!(tree->state[index] & CHUNK_ACTIVE))
-            return first;
-        return first + node_find(&tree->node[index]->units, order) * UNIT_PAGES;
-    }
-    bool found = slot_scan(tree, area, wish, first, first + CHUNK_PAGES, &slot);
-    ASSERT(found);
-    return slot;
+    unsigned units = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0;
+    place->area = area;
+    place->chunk = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+    place->offset = 0;
+    if (tree->state[place->chunk] & CHUNK_ACTIVE)
+        place->offset = node_find(&tree->node[place->chunk]->units, units) * UNIT_PAGES;
 }
 
-/* The slot that the rule names in one area; false if the area has none. */
-static bool slot_choose(const struct page_tree *tree, const struct page_area *area,
+/* The slot that the rule names in one area, for what is not a block; false if there is none. */
+static bool slot_choose(const struct page_tree *tree, struct page_area *area,
                         const struct wish *wish, uint64_t *slot)
 {
     const struct page_request *request = wish->request;
+    struct page_place place;
     if (wish->scan)
         return slot_scan(tree, area, wish, request->min.n, request->max.n, slot);
     uint32_t classes = area->available >> wish->order << wish->order;
     if (classes == 0)
-        return !wish->block && slot_scan(tree, area, wish, 0, PFN_LIMIT, slot);
+        return slot_scan(tree, area, wish, 0, PFN_LIMIT, slot);
     unsigned class = bit_lowest(classes);
-    uint32_t chunk = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
-    *slot = class < LEAF_CLASSES ? slot_in_leaf(tree, area, chunk, class, wish)
-                                 : slot_in_chunk(tree, area, chunk, wish);
-    return true;
+    if (class < LEAF_CLASSES)
+        best_leaf(tree, area, class, &place);
+    else
+        best_units(tree, area, class, wish->order, &place);
+    uint64_t first = tree_chunk_first(tree, place.chunk), limit = first + CHUNK_PAGES;
+    if (wish->order < UNIT_SHIFT) {
+        first += place.offset;
+        limit = first + UNIT_PAGES;
+    }
+    return slot_scan(tree, area, wish, first, limit, slot);
+}
+
+/* One naturally aligned block in one area, straight to its place; MEM_NONE if there is none. */
+static enum error block_take(struct page_tree *tree, struct page_area *area, unsigned order,
+                             pfn_t *out)
+{
+    struct page_place place;
+    uint32_t classes = area->available >> order << order;
+    if (classes == 0)
+        return E_MEM_NONE;
+    unsigned class = bit_lowest(classes);
+    if (class < LEAF_CLASSES) {
+        const struct page_leaf *leaf = best_leaf(tree, area, class, &place);
+        place.offset += node_find(&leaf->pages, order);
+    } else {
+        best_units(tree, area, class, order, &place);
+        enum error error = place_secure(tree, &place, order);
+        if (error != OK)
+            return error;
+    }
+    *out = pfn(tree_chunk_first(tree, place.chunk) + place.offset);
+    place_take(tree, &place, order);
+    return OK;
 }
 
 static enum error slot_take(struct page_tree *tree, uint64_t first, uint64_t pages, pfn_t *out)
@@ -144,21 +164,40 @@ static enum error alloc_exact(struct page_tree *tree, const struct wish *wish, p
     return slot_take(tree, first, wish->request->pages, out);
 }
 
+static enum error alloc_slot(struct page_tree *tree, const struct wish *wish, pfn_t *out)
+{
+    for (size_t i = 0; i < tree->nareas; i++) {
+        uint64_t slot;
+        if ((wish->request->areas >> tree->scan[i] & 1)
+            && slot_choose(tree, &tree->area[tree->scan[i]], wish, &slot))
+            return slot_take(tree, slot, wish->request->pages, out);
+    }
+    return E_MEM_NONE;
+}
+
+static enum error alloc_block(struct page_tree *tree, const struct page_request *request,
+                              pfn_t *out)
+{
+    enum error error = E_MEM_NONE;
+    for (size_t i = 0; i < tree->nareas && error == E_MEM_NONE; i++)
+        if (request->areas >> tree->scan[i] & 1)
+            error = block_take(tree, &tree->area[tree->scan[i]], request->align, out);
+    return error;
+}
+
 static enum error page_alloc(void *engine, const struct page_request *request, pfn_t *out,
                              pfn_t *blame)
 {
-    struct page_tree *tree = engine;
-    struct wish wish = wish_of(request);
+    ASSERT(request->pages >= 1 && request->pages <= MAX_BLOCK_PAGES
+           && request->align <= MAX_ORDER);
     *blame = pfn(0);
-    if (request->exact)
-        return alloc_exact(tree, &wish, out, blame);
-    for (size_t i = 0; i < tree->nareas; i++) {
-        uint64_t slot;
-        if ((request->areas >> tree->scan[i] & 1)
-            && slot_choose(tree, &tree->area[tree->scan[i]], &wish, &slot))
-            return slot_take(tree, slot, request->pages, out);
-    }
-    return E_MEM_NONE;
+    bool window = request->min.n > 0 || request->max.n < PFN_LIMIT;
+    if (!window && !request->fresh && !request->exact
+        && request->pages == UINT64_C(1) << request->align)
+        return alloc_block(engine, request, out);
+    struct wish wish = wish_of(request);
+    return request->exact ? alloc_exact(engine, &wish, out, blame)
+                          : alloc_slot(engine, &wish, out);
 }
 
 /* Why `frame` is not part of an allocated block. */
@@ -170,19 +209,44 @@ static enum error not_allocated(const struct page_tree *tree, uint64_t frame, en
     return tree_managed(tree, frame, &limit) ? E_MEM_RESERVED : E_MEM_UNMANAGED;
 }
 
+/* The order of a block of whole 2^order pages whose end is in its leaf's word; NO_ORDER: look further. */
+static unsigned small_block(const struct page_tree *tree, const struct page_place *place)
+{
+    if (!place_open(tree, place))
+        return NO_ORDER;
+    unsigned page = place->offset % UNIT_PAGES, bit = page % WORD_BITS;
+    const struct page_pair *pair
+        = &chunk_leaf(tree->node[place->chunk], place->offset / UNIT_PAGES)->pages.pair[page / WORD_BITS];
+    uint64_t edges = (pair->free | pair->head) >> bit >> 1;
+    if (!((pair->head & ~pair->free) >> bit & 1) || edges == 0)
+        return NO_ORDER;
+    unsigned pages = bit_lowest(edges) + 1;
+    return is_power_of_two(pages) && is_aligned(bit, pages) ? bit_lowest(pages) : NO_ORDER;
+}
+
 static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
 {
     struct page_tree *tree = engine;
     struct page_spot spot;
-    if (!tree_spot(tree, first.n, &spot))
+    if (!tree_find(tree, first.n, &spot.place))
         return E_MEM_UNMANAGED;
+    unsigned order = small_block(tree, &spot.place);
+    if (order != NO_ORDER) {
+        *pages = UINT64_C(1) << order;
+        place_give(tree, &spot.place, order);
+        return OK;
+    }
+    place_spot(tree, &spot);
     if (spot.cell == CELL_CONTINUED)
         return E_MEM_INSIDE;
     if (spot.cell != CELL_HEAD)
         return not_allocated(tree, first.n, spot.cell);
     uint64_t limit = block_limit(tree, &spot, first.n);
-    tree_change(tree, first.n, limit, CHANGE_GIVE);
     *pages = limit - first.n;
+    if (is_power_of_two(*pages) && is_aligned(first.n, *pages))
+        place_give(tree, &spot.place, bit_lowest(*pages));
+    else
+        tree_change(tree, first.n, limit, CHANGE_GIVE);
     return OK;
 }
 

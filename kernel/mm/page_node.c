@@ -7,32 +7,6 @@
 #define EACH_FOURTH UINT64_C(0x0000000100000001)
 
 /*
- * From the starts of the aligned free runs of one order to those of the next: bit i stays if the
- * run at i and its buddy are both free.
- */
-static const struct { uint64_t starts; unsigned buddy; } fold[] = {
-    { UINT64_C(0x5555555555555555), 1 }, { UINT64_C(0x1111111111111111), 2 },
-    { UINT64_C(0x0101010101010101), 4 }, { UINT64_C(0x0001000100010001), 8 },
-    { UINT64_C(0x0000000100000001), 16 }, { UINT64_C(0x0000000000000001), 32 },
-};
-
-#define FOLD(bits, order) ((bits) & (bits) >> fold[order].buddy & fold[order].starts)
-
-unsigned word_orders(uint64_t free)
-{
-    if (free == 0)
-        return 0;
-    unsigned orders = 1;
-    for (unsigned order = 0; order < ARRAY_SIZE(fold); order++) {
-        free = FOLD(free, order);
-        if (free == 0)
-            break;
-        orders = orders * 2 + 1;
-    }
-    return orders;
-}
-
-/*
  * The starts of aligned free runs of 64, 128, 256 entries, as the lowest bit of the first word's
  * byte: words that are wholly free are folded as bits are in a word.
  */
@@ -46,18 +20,20 @@ static inline uint64_t free_quads(uint64_t pairs) { return pairs & pairs >> 16 &
 
 unsigned node_order(const struct page_node *node)
 {
-    uint64_t words = free_words(node);
+    uint64_t orders = node->orders, words = free_words(node);
     if (words == 0) {
-        uint64_t orders = node->orders;
         orders |= orders >> 32;
         orders |= orders >> 16;
         orders = (orders | orders >> 8) & 0xff;
-        return orders ? bit_highest(orders) : NO_ORDER;
+        return orders != 0 ? bit_highest(orders) : NO_ORDER;
     }
-    uint64_t pairs = free_pairs(words), quads = free_quads(pairs);
-    if (quads != 0)
-        return quads == EACH_FOURTH ? 9 : 8;
-    return pairs != 0 ? 7 : 6;
+    uint64_t pairs = free_pairs(words);
+    if (pairs == 0)
+        return 6;
+    uint64_t quads = free_quads(pairs);
+    if (quads == 0)
+        return 7;
+    return quads == EACH_FOURTH ? 9 : 8;
 }
 
 static unsigned find_words(const struct page_node *node, unsigned order)
@@ -72,39 +48,45 @@ static unsigned find_words(const struct page_node *node, unsigned order)
 
 unsigned node_find(const struct page_node *node, unsigned order)
 {
-    if (order >= 6)
+    if (order >= WORD_ORDERS)
         return find_words(node, order);
     unsigned word = bit_lowest(node->orders >> order & EACH_WORD) / 8;
     uint64_t bits = node_free_bits(node, word);
     for (unsigned o = 0; o < order; o++)
-        bits = FOLD(bits, o);
+        bits = word_fold(bits, o);
     return word * WORD_BITS + bit_lowest(bits);
 }
 
-static void update_orders(struct page_node *node, unsigned word)
+bool node_fill_words(struct page_node *node, unsigned word, unsigned words, enum page_cell cell)
 {
-    uint64_t orders = word_orders(node_free_bits(node, word));
-    node->orders = (node->orders & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
+    uint64_t before = node->orders, bytes = bits_between(word * 8, (word + words) * 8);
+    struct page_pair pair = { cell & 2 ? ~UINT64_C(0) : 0, cell & 1 ? ~UINT64_C(0) : 0 };
+    for (unsigned w = word; w < word + words; w++)
+        node->pair[w] = pair;
+    node->orders = (before & ~bytes) | (cell == CELL_FREE ? ALL_FREE & bytes : 0);
+    return node->orders != before;
 }
 
-void node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell)
+bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell)
 {
-    uint64_t free = cell & 2 ? ~UINT64_C(0) : 0, head = cell & 1 ? ~UINT64_C(0) : 0;
+    uint64_t before = node->orders;
     for (unsigned w = from / WORD_BITS; w * WORD_BITS < to; w++) {
-        uint64_t mask = bits_in_word(w, from, to);
-        struct page_pair *pair = &node->pair[w];
-        pair->free = (pair->free & ~mask) | (free & mask);
-        pair->head = (pair->head & ~mask) | (head & mask);
-        update_orders(node, w);
+        word_fill(&node->pair[w], bits_in_word(w, from, to), cell);
+        node_update(node, w);
     }
+    return node->orders != before;
 }
 
 void node_fill_all(struct page_node *node, enum page_cell cell)
 {
-    uint64_t free = cell & 2 ? ~UINT64_C(0) : 0, head = cell & 1 ? ~UINT64_C(0) : 0;
+    node_fill_words(node, 0, NODE_WORDS, cell);
+}
+
+void node_fresh_all(struct page_node *node, bool fresh)
+{
+    uint64_t bits = fresh ? ~UINT64_C(0) : 0;
     for (unsigned w = 0; w < NODE_WORDS; w++)
-        node->pair[w] = (struct page_pair){ free, head };
-    node->orders = cell == CELL_FREE ? 0x7f * EACH_WORD : 0;
+        node->fresh[w] = bits;
 }
 
 void node_set_head(struct page_node *node, unsigned entry)
@@ -149,8 +131,8 @@ unsigned node_order_at(const struct page_node *node, unsigned entry)
 {
     unsigned word = entry / WORD_BITS, order = 0;
     uint64_t bits = node_free_bits(node, word);
-    for (; order < 6; order++) {
-        bits = FOLD(bits, order);
+    for (; order < WORD_ORDERS; order++) {
+        bits = word_fold(bits, order);
         if (!(bits >> (entry % WORD_BITS & ~((2u << order) - 1)) & 1))
             return order;
     }
@@ -185,8 +167,8 @@ void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 
 {
     for (unsigned w = 0; w < NODE_WORDS; w++) {
         uint64_t runs = node_free_bits(node, w);
-        for (unsigned order = 0; order < ARRAY_SIZE(fold) && runs != 0; order++) {
-            uint64_t larger = FOLD(runs, order);
+        for (unsigned order = 0; order < WORD_ORDERS && runs != 0; order++) {
+            uint64_t larger = word_fold(runs, order);
             counts[order] += count_maximal(runs, larger);
             runs = larger;
         }

@@ -17,6 +17,7 @@
 #define NODE_WORDS 8u
 #define NODE_ORDER 9u         /* of a node whose entries are all free */
 #define NO_ORDER 0xffu        /* "no free entry" */
+#define WORD_ORDERS 6u        /* orders of runs shorter than a word */
 
 enum page_cell { CELL_CONTINUED, CELL_HEAD, CELL_FREE, CELL_RESERVED };   /* free * 2 + head */
 
@@ -42,14 +43,122 @@ static inline enum page_cell node_cell(const struct page_node *node, unsigned en
     return (enum page_cell)((pair->free >> bit & 1) * 2 + (pair->head >> bit & 1));
 }
 
+/*
+ * From the starts of the aligned free runs of one order in a word to those of the next: a bit stays
+ * if the run that begins there and its buddy are both free.
+ */
+static inline uint64_t word_fold(uint64_t runs, unsigned order)
+{
+    static const uint64_t starts[] = {
+        UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111), UINT64_C(0x0101010101010101),
+        UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001), UINT64_C(0x0000000000000001),
+    };
+    return runs & runs >> (1u << order) & starts[order];
+}
+
+/* What the byte of `orders` must be for a word with these free bits. */
+static inline unsigned word_orders(uint64_t free)
+{
+    if (free == 0)
+        return 0;
+    if ((free = word_fold(free, 0)) == 0)
+        return 0x01;
+    if ((free = word_fold(free, 1)) == 0)
+        return 0x03;
+    if ((free = word_fold(free, 2)) == 0)
+        return 0x07;
+    if ((free = word_fold(free, 3)) == 0)
+        return 0x0f;
+    if ((free = word_fold(free, 4)) == 0)
+        return 0x1f;
+    return word_fold(free, 5) == 0 ? 0x3f : 0x7f;
+}
+
 /* The order of the largest aligned run of free cells, 0..9, or NO_ORDER. */
 unsigned node_order(const struct page_node *node);
 
 /* The lowest entry at which an aligned run of 2^order free cells begins; node_order() >= order. */
 unsigned node_find(const struct page_node *node, unsigned order);
 
-/* Make the entries from..to-1 `cell`; from < to <= 512. */
-void node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
+/* Make the cells of one word that are in `mask` `cell`; the orders are the caller's to update. */
+static inline void word_fill(struct page_pair *pair, uint64_t mask, enum page_cell cell)
+{
+    pair->free = cell == CELL_FREE || cell == CELL_RESERVED ? pair->free | mask
+                                                            : pair->free & ~mask;
+    pair->head = cell == CELL_HEAD || cell == CELL_RESERVED ? pair->head | mask
+                                                            : pair->head & ~mask;
+}
+
+/* Recompute the orders of one word; true if they have changed. */
+static inline bool node_update(struct page_node *node, unsigned word)
+{
+    uint64_t before = node->orders;
+    uint64_t orders = word_orders(node_free_bits(node, word));
+    node->orders = (before & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
+    return node->orders != before;
+}
+
+/* Make all entries fresh or none. */
+void node_fresh_all(struct page_node *node, bool fresh);
+
+/* Make the entries from..to-1 `cell`; from < to <= 512. True if the orders have changed. */
+bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
+
+/* The same for `words` whole words from word `word` on. */
+bool node_fill_words(struct page_node *node, unsigned word, unsigned words, enum page_cell cell);
+
+/* The order of the largest aligned run in a word that holds the free run of 2^order at `bit`. */
+static inline unsigned word_grow(uint64_t free, unsigned bit, unsigned order)
+{
+    if (~free == 0)
+        return WORD_ORDERS;
+    for (; order < WORD_ORDERS; order++) {
+        uint64_t run = ~UINT64_C(0) >> (WORD_BITS - (2u << order));
+        if ((~free >> (bit & (0u - (2u << order))) & run) != 0)
+            break;
+    }
+    return order;
+}
+
+/*
+ * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; true if the
+ * orders have changed. They are those of the largest run: only when it is that one that shrinks does
+ * the word need another look.
+ */
+static inline bool node_take(struct page_node *node, unsigned entry, unsigned order)
+{
+    unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
+    if (order >= WORD_ORDERS) {
+        unsigned words = 1u << (order - WORD_ORDERS);
+        bool changed = node_fill_words(node, w, words, CELL_CONTINUED);
+        node->pair[w].head = 1;
+        for (unsigned i = 0; i < words; i++)
+            node->fresh[w + i] = 0;
+        return changed;
+    }
+    uint64_t free = node_free_bits(node, w), run = bits_between(0, 1u << order) << bit;
+    unsigned largest = word_grow(free, bit, order);
+    node->pair[w].free &= ~run;
+    node->pair[w].head |= bit_of(bit);
+    node->fresh[w] &= ~run;
+    return (node->orders >> w * 8 & 0x7f) < 2u << largest && node_update(node, w);
+}
+
+/* Give back the block of 2^order entries at `entry`, aligned; true if the orders have changed. */
+static inline bool node_give(struct page_node *node, unsigned entry, unsigned order)
+{
+    unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
+    if (order >= WORD_ORDERS)
+        return node_fill_words(node, w, 1u << (order - WORD_ORDERS), CELL_FREE);
+    uint64_t before = node->orders;
+    node->pair[w].free |= bits_between(0, 1u << order) << bit;
+    node->pair[w].head &= ~bit_of(bit);
+    unsigned largest = word_grow(node_free_bits(node, w), bit, order);
+    node->orders |= (uint64_t)((2u << largest) - 1) << w * 8;
+    return node->orders != before;
+}
+
+#define ALL_FREE UINT64_C(0x7f7f7f7f7f7f7f7f)   /* `orders` of a node whose entries are all free */
 
 /* Make all entries `cell`. */
 void node_fill_all(struct page_node *node, enum page_cell cell);
@@ -71,9 +180,6 @@ unsigned node_order_at(const struct page_node *node, unsigned entry);
 
 /* True if the fresh bits are all 0 or all 1; *fresh tells which. */
 bool node_fresh_uniform(const struct page_node *node, bool *fresh);
-
-/* What the byte of `orders` must be for a word with these free bits. */
-unsigned word_orders(uint64_t free);
 
 /* Add the maximal aligned runs of free cells to counts[0..9], by order. */
 void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 1]);

@@ -26,11 +26,21 @@ bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *
     return true;
 }
 
+uint64_t tree_piece(const struct page_tree *tree, uint64_t first, uint64_t limit,
+                    struct page_place *place)
+{
+    bool found = tree_find(tree, first, place);
+    ASSERT(found);
+    uint64_t end = align_down(first, CHUNK_PAGES) + CHUNK_PAGES;
+    end = end < place->area->limit ? end : place->area->limit;
+    return end < limit ? end : limit;
+}
+
 uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk)
 {
     const struct page_span *span = tree->span;
     size_t n = tree->nspans;
-    if (tree->state[chunk] & CHUNK_ACTIVE)
+    if (tree->state[chunk] & (CHUNK_ACTIVE | CHUNK_MIXED))
         return tree->node[chunk]->first;
     for (size_t half = n / 2; half != 0; half = n / 2) {
         if (span[half].chunk <= chunk)
@@ -103,16 +113,22 @@ enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t limit)
     unsigned pages = 0;
     while (first < limit) {
         struct page_place place;
-        bool found = tree_find(tree, first, &place);
-        ASSERT(found);
-        uint64_t end = align_down(first, CHUNK_PAGES) + CHUNK_PAGES;
-        end = end < place.area->limit ? end : place.area->limit;
-        end = end < limit ? end : limit;
+        uint64_t end = tree_piece(tree, first, limit, &place);
         pages += chunk_needs(tree, place.chunk, place.offset,
                              place.offset + (uint32_t)(end - first));
         first = end;
     }
-    return pages == 0 ? OK : stock_fill(tree, pages);
+    return stock_fill(tree, pages);
+}
+
+enum error place_secure(struct page_tree *tree, const struct page_place *place, unsigned order)
+{
+    if (order == MAX_ORDER)
+        return OK;
+    bool has_node = tree->state[place->chunk] & (CHUNK_ACTIVE | CHUNK_MIXED);
+    uint32_t slabs = has_node ? tree->node[place->chunk]->slabs : 0;
+    unsigned slab = place->offset / UNIT_PAGES / SLAB_LEAVES;
+    return stock_fill(tree, !has_node + (order < UNIT_SHIFT && !(slabs >> slab & 1)));
 }
 
 void tree_release(struct page_tree *tree)
@@ -132,10 +148,8 @@ void tree_release(struct page_tree *tree)
 
 /* ---- Blocks ---- */
 
-bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot)
+void place_spot(const struct page_tree *tree, struct page_spot *spot)
 {
-    if (!tree_find(tree, frame, &spot->place))
-        return false;
     unsigned state = tree->state[spot->place.chunk];
     spot->unit = spot->place.offset / UNIT_PAGES;
     spot->page = spot->place.offset % UNIT_PAGES;
@@ -148,13 +162,20 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
         if (bitmap_test(spot->chunk->open, spot->unit)) {
             spot->leaf = chunk_leaf(spot->chunk, spot->unit);
             spot->cell = node_cell(&spot->leaf->pages, spot->page);
-            return true;
+            return;
         }
     }
     /* The head of a larger entry is its first page; the pages behind continue the block. */
     unsigned within = spot->chunk != NULL ? spot->page : spot->place.offset;
     if (spot->cell == CELL_HEAD && within != 0)
         spot->cell = CELL_CONTINUED;
+}
+
+bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot)
+{
+    if (!tree_find(tree, frame, &spot->place))
+        return false;
+    place_spot(tree, spot);
     return true;
 }
 

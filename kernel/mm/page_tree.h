@@ -115,6 +115,13 @@ enum page_change {
 /* Find the chunk of `frame`; false if no chunk covers it (no page near it is managed). */
 bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *place);
 
+/*
+ * The part of first..limit-1, all managed, that lies in one chunk of one area: its place, and the
+ * frame behind it.
+ */
+uint64_t tree_piece(const struct page_tree *tree, uint64_t first, uint64_t limit,
+                    struct page_place *place);
+
 /* Frame number of the first page of a chunk. */
 uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk);
 
@@ -124,6 +131,13 @@ bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit)
 static inline struct page_leaf *chunk_leaf(const struct page_chunk *chunk, unsigned unit)
 {
     return &chunk->slab[unit / SLAB_LEAVES][unit % SLAB_LEAVES];
+}
+
+/* True if the unit of `place` is open. */
+static inline bool place_open(const struct page_tree *tree, const struct page_place *place)
+{
+    return (tree->state[place->chunk] & CHUNK_ACTIVE)
+           && bitmap_test(tree->node[place->chunk]->open, place->offset / UNIT_PAGES);
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
@@ -143,12 +157,38 @@ MUST_USE enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t
  */
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change);
 
-/* Change the pages from..to-1 of one open leaf of an active chunk. Needs no node. */
-void tree_change_leaf(struct page_tree *tree, const struct page_place *place, unsigned unit,
-                      unsigned from, unsigned to, enum page_change change);
+/* The same for one naturally aligned block: secure, take, give. */
+MUST_USE enum error place_secure(struct page_tree *tree, const struct page_place *place,
+                                 unsigned order);
+void place_take(struct page_tree *tree, const struct page_place *place, unsigned order);
+void place_give(struct page_tree *tree, const struct page_place *place, unsigned order);
 
 /* Make `frame`, a CONTINUED page, the head of a block. Never opens a leaf. */
 void tree_set_head(struct page_tree *tree, uint64_t frame);
+
+/*
+ * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before. Settle:
+ * after a change in it, enter it in its class, or close it if it has become wholly free or reserved.
+ */
+void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
+void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                 unsigned unit, struct page_leaf *leaf);
+struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
+static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct page_place *place)
+{
+    return tree->state[place->chunk] & CHUNK_ACTIVE ? tree->node[place->chunk]
+                                                    : chunk_activate(tree, place);
+}
+void chunk_settle(struct page_tree *tree, const struct page_place *place,
+                  struct page_chunk *chunk);
+
+/* Enter a chunk in a row of its area, or strike it out. */
+void row_add(struct page_area *area, uint32_t chunk, unsigned class);
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
+
+/* Give back those of `slabs` (bit s: slab s) in which there is no leaf any more; give back a node. */
+void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
+void node_return(struct page_tree *tree, void *page);
 
 /* Give every node back. */
 void tree_release(struct page_tree *tree);
@@ -161,6 +201,9 @@ struct page_spot {
     unsigned unit, page;              /* in the chunk, in the unit */
     enum page_cell cell;
 };
+
+/* Fill in the rest of a spot whose place is known. */
+void place_spot(const struct page_tree *tree, struct page_spot *spot);
 
 /* False as tree_find(). */
 bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes of state: of any run of pages, piece by piece (tree_change), and of one naturally aligned
+ * block straight at its place (place_take, place_give), which is what most requests are.
+ */
+#include "kernel/mm/page_tree.h"
+
+
+static enum page_cell change_cell(enum page_change change)
+{
+    if (change == CHANGE_TAKE)
+        return CELL_CONTINUED;
+    return change == CHANGE_RESERVE ? CELL_RESERVED : CELL_FREE;
+}
+
+/* True if the node's orders have changed. */
+static bool node_change(struct page_node *node, unsigned from, unsigned to,
+                               enum page_change change, bool begins)
+{
+    bool changed = node_fill(node, from, to, change_cell(change));
+    if (change == CHANGE_TAKE) {
+        bitmap_fill(node->fresh, from, to, false);
+        if (begins)
+            node_set_head(node, from);
+    } else if (change == CHANGE_MANAGE_FRESH) {
+        bitmap_fill(node->fresh, from, to, true);
+    }
+    return changed;
+}
+
+static void leaf_change(struct page_tree *tree, const struct page_place *place,
+                               struct page_chunk *chunk, unsigned unit, unsigned from, unsigned to,
+                               enum page_change change, bool begins)
+{
+    struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    if (from == 0)
+        bitmap_write(chunk->lead, unit, change_cell(change) == CELL_FREE);
+    if (node_change(&leaf->pages, from, to, change, begins))
+        leaf_settle(tree, place, chunk, unit, leaf);
+}
+
+/* Closed units are handed out: no leaf is needed for their fresh bits. */
+static void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
+                       unsigned units)
+{
+    unsigned to = from + units;
+    uint32_t slabs = (uint32_t)bits_between(from / SLAB_LEAVES, (to - 1) / SLAB_LEAVES + 1);
+    if ((chunk->slabs & slabs) == 0)
+        return;
+    bitmap_fill(chunk->mixed, from, to, false);
+    slabs_trim(tree, chunk, slabs);
+}
+
+static void units_change(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
+                         unsigned to, enum page_change change, bool begins)
+{
+    node_change(&chunk->units, from, to, change, begins);
+    if (change == CHANGE_TAKE)
+        units_used(tree, chunk, from, to - from);
+}
+
+static void chunk_change_all(struct page_tree *tree, const struct page_place *place,
+                             enum page_change change)
+{
+    unsigned state = tree->state[place->chunk];
+    enum page_cell cell = change == CHANGE_TAKE ? CELL_HEAD : change_cell(change);
+    if ((state & CHUNK_CELL) == CELL_FREE)
+        row_remove(place->area, place->chunk, MAX_ORDER);
+    if (cell == CELL_FREE)
+        row_add(place->area, place->chunk, MAX_ORDER);
+    unsigned flags = state & (CHUNK_FRESH | CHUNK_MIXED);
+    if (change == CHANGE_MANAGE_FRESH)
+        flags = CHUNK_FRESH;
+    if (change == CHANGE_TAKE) {
+        if (state & CHUNK_MIXED) {
+            units_used(tree, tree->node[place->chunk], 0, CHUNK_UNITS);
+            node_return(tree, tree->node[place->chunk]);
+        }
+        flags = 0;
+    }
+    tree->state[place->chunk] = (uint8_t)(cell | flags);
+}
+
+static void area_count(struct page_area *area, uint64_t pages, enum page_change change)
+{
+    area->free += change == CHANGE_TAKE || change == CHANGE_RESERVE ? -pages : pages;
+    if (change == CHANGE_RESERVE)
+        area->reserved += pages;
+    if (change == CHANGE_UNRESERVE)
+        area->reserved -= pages;
+    if (change == CHANGE_MANAGE || change == CHANGE_MANAGE_FRESH)
+        area->managed += pages;
+}
+
+/*
+ * The pages from..to-1 of a chunk. Leaves are opened before anything else happens, as tree_secure()
+ * counted on the slabs that exist at the start.
+ */
+static void chunk_change(struct page_tree *tree, const struct page_place *place, uint32_t from,
+                         uint32_t to, enum page_change change, bool begins)
+{
+    unsigned first = from / UNIT_PAGES, last = to / UNIT_PAGES;   /* units, `last` not wholly in */
+    unsigned head = from % UNIT_PAGES, tail = to % UNIT_PAGES;
+    if (to - from == CHUNK_PAGES) {
+        chunk_change_all(tree, place, change);
+        return;
+    }
+    struct page_chunk *chunk = chunk_open(tree, place);
+    if (head != 0 && !bitmap_test(chunk->open, first))
+        leaf_open(tree, chunk, first);
+    if (tail != 0 && !bitmap_test(chunk->open, last))
+        leaf_open(tree, chunk, last);
+    if (head != 0) {
+        unsigned end = first == last ? tail : UNIT_PAGES;
+        leaf_change(tree, place, chunk, first, head, end, change, begins);
+        begins = false;
+        first++;
+    }
+    if (first < last) {
+        units_change(tree, chunk, first, last, change, begins);
+        begins = false;
+    }
+    if (first <= last && tail != 0)
+        leaf_change(tree, place, chunk, last, 0, tail, change, begins);
+    chunk_settle(tree, place, chunk);
+}
+
+/* Less than a unit: in an open leaf, or in a free unit that is opened for it. */
+static void leaf_take(struct page_tree *tree, const struct page_place *place,
+                      struct page_chunk *chunk, unsigned order)
+{
+    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
+    bool open = bitmap_test(chunk->open, unit);
+    if (!open)
+        leaf_open(tree, chunk, unit);
+    struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    if (page == 0)
+        bitmap_clear(chunk->lead, unit);
+    if (node_take(&leaf->pages, page, order))
+        leaf_settle(tree, place, chunk, unit, leaf);
+    if (!open)
+        chunk_settle(tree, place, chunk);
+}
+
+void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
+{
+    place->area->free -= UINT64_C(1) << order;
+    if (order == MAX_ORDER) {
+        chunk_change_all(tree, place, CHANGE_TAKE);
+        return;
+    }
+    struct page_chunk *chunk = chunk_open(tree, place);
+    if (order < UNIT_SHIFT) {
+        leaf_take(tree, place, chunk, order);
+        return;
+    }
+    unsigned unit = place->offset / UNIT_PAGES;
+    units_used(tree, chunk, unit, 1u << (order - UNIT_SHIFT));
+    if (node_take(&chunk->units, unit, order - UNIT_SHIFT))
+        chunk_settle(tree, place, chunk);
+}
+
+static void leaf_give(struct page_tree *tree, const struct page_place *place,
+                      struct page_chunk *chunk, unsigned order)
+{
+    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
+    struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    if (page == 0)
+        bitmap_set(chunk->lead, unit);
+    if (!node_give(&leaf->pages, page, order))
+        return;
+    leaf_settle(tree, place, chunk, unit, leaf);
+    if (!bitmap_test(chunk->open, unit))
+        chunk_settle(tree, place, chunk);
+}
+
+void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
+{
+    struct page_chunk *chunk = tree->node[place->chunk];
+    if (order < UNIT_SHIFT)
+        leaf_give(tree, place, chunk, order);
+    else if (order == MAX_ORDER)
+        chunk_change_all(tree, place, CHANGE_GIVE);
+    else if (node_give(&chunk->units, place->offset / UNIT_PAGES, order - UNIT_SHIFT))
+        chunk_settle(tree, place, chunk);
+    place->area->free += UINT64_C(1) << order;
+}
+
+void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change)
+{
+    bool begins = true;
+    while (first < limit) {
+        struct page_place place;
+        uint64_t end = tree_piece(tree, first, limit, &place);
+        area_count(place.area, end - first, change);
+        chunk_change(tree, &place, place.offset, place.offset + (uint32_t)(end - first), change,
+                     begins);
+        first = end;
+        begins = false;
+    }
+}
+
+void tree_set_head(struct page_tree *tree, uint64_t frame)
+{
+    struct page_place place;
+    bool found = tree_find(tree, frame, &place);
+    ASSERT(found && (tree->state[place.chunk] & CHUNK_ACTIVE));
+    struct page_chunk *chunk = tree->node[place.chunk];
+    unsigned unit = place.offset / UNIT_PAGES;
+    if (bitmap_test(chunk->open, unit))
+        node_set_head(&chunk_leaf(chunk, unit)->pages, place.offset % UNIT_PAGES);
+    else
+        node_set_head(&chunk->units, unit);
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workloads for a page engine, one a run: engine_bench ENGINE WORKLOAD prints the number of
+ * operations. Everything outside measured() is preparation and verification; a profiler counts what
+ * happens inside it (tests/bench/engine.py: callgrind). The engine `empty` does nothing and is what
+ * to subtract.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/mm/page.h"
+
+#define GIB_PAGES UINT64_C(0x40000)
+#define PAIRS 20000u
+#define FILL_PAGES GIB_PAGES
+#define MIX_OPS 200000u
+#define MIX_BLOCKS 262144u
+#define SPARE_NODES 64u       /* a chunk and all its slabs are 33 pages */
+
+_Noreturn void assert_failed(const char *condition, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: %s\n", file, line, condition);
+    abort();
+}
+
+#define REQUIRE(condition) \
+    ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
+
+struct bench {
+    const struct page_engine *engine;
+    bool empty;
+    void *memory;
+    uint64_t pages;           /* of the map */
+    uint64_t expected;        /* allocated pages that must be left after the work */
+    uint64_t seed;
+    uint64_t ops;
+    struct page_map map;
+    struct page_range range;
+    uint64_t *frames;         /* for workloads that keep blocks */
+    uint8_t *orders;
+    size_t blocks;
+    uint64_t occupied, target;
+};
+
+/* ---- The engine that does nothing ---- */
+
+static size_t empty_size(const struct page_map *map)
+{
+    (void)map;
+    return 64;
+}
+
+static enum error empty_init(void *memory, const struct page_map *map,
+                             const struct node_source *nodes)
+{
+    (void)map;
+    (void)nodes;
+    memset(memory, 0, 64);
+    return OK;
+}
+
+static enum error empty_alloc(void *memory, const struct page_request *request, pfn_t *out,
+                              pfn_t *blame)
+{
+    uint64_t *next = memory;
+    (void)blame;
+    *out = pfn(*next);
+    *next += request->pages;
+    return OK;
+}
+
+static enum error empty_free(void *memory, pfn_t first, uint64_t *pages)
+{
+    (void)memory;
+    (void)first;
+    *pages = 1;
+    return OK;
+}
+
+static enum error empty_range(void *memory, pfn_t first, uint64_t pages, pfn_t *blame)
+{
+    (void)memory;
+    (void)first;
+    (void)pages;
+    (void)blame;
+    return OK;
+}
+
+static void empty_query(const void *memory, pfn_t frame, struct page_info *info)
+{
+    (void)memory;
+    info->block = frame;
+}
+
+static const struct page_engine empty_engine = {
+    .name = "empty", .memory_size = empty_size, .init = empty_init, .alloc = empty_alloc,
+    .free = empty_free, .reserve = empty_range, .unreserve = empty_range, .query = empty_query,
+};
+
+/* ---- Helpers ---- */
+
+/* Nodes come from a list, as cheap as the kernel's pool, so that it is the engine that is measured. */
+struct pool { void *free; };
+
+static void *pool_take(void *context)
+{
+    struct pool *from = context;
+    void **page = from->free;
+    REQUIRE(page != NULL);
+    from->free = *page;
+    return page;
+}
+
+static void pool_give(void *context, void *page)
+{
+    struct pool *to = context;
+    *(void **)page = to->free;
+    to->free = page;
+}
+
+static struct pool pool;
+static const struct node_source source = { &pool, pool_take, pool_give };
+static const struct area_limit area = { "all", { PFN_LIMIT } };
+
+static uint64_t rnd(struct bench *b)
+{
+    b->seed ^= b->seed << 13;
+    b->seed ^= b->seed >> 7;
+    b->seed ^= b->seed << 17;
+    return b->seed >> 11;
+}
+
+static void map_make(struct bench *b, uint64_t pages)
+{
+    b->pages = pages;
+    b->range = (struct page_range){ pfn(GIB_PAGES), pages, true };
+    b->map = (struct page_map){ &b->range, 1, &area, 1 };
+    b->memory = aligned_alloc(64, (b->engine->memory_size(&b->map) + 63) & ~(size_t)63);
+    REQUIRE(b->memory != NULL);
+    for (unsigned i = 0; i < SPARE_NODES; i++)
+        pool_give(&pool, aligned_alloc(PAGE_SIZE, PAGE_SIZE));
+}
+
+static void engine_make(struct bench *b, uint64_t pages)
+{
+    map_make(b, pages);
+    REQUIRE(b->engine->init(b->memory, &b->map, &source) == OK);
+    b->frames = malloc(sizeof(b->frames[0]) * (FILL_PAGES + MIX_BLOCKS));
+    b->orders = malloc(FILL_PAGES + MIX_BLOCKS);
+}
+
+static inline uint64_t take(struct bench *b, unsigned order, unsigned align)
+{
+    struct page_request request = {
+        .areas = ALL_AREAS, .pages = UINT64_C(1) << order, .align = align, .max = { PFN_LIMIT },
+    };
+    pfn_t out, blame;
+    REQUIRE(b->engine->alloc(b->memory, &request, &out, &blame) == OK);
+    return out.n;
+}
+
+static inline void give(struct bench *b, uint64_t frame)
+{
+    uint64_t pages;
+    REQUIRE(b->engine->free(b->memory, pfn(frame), &pages) == OK);
+}
+
+/* ---- Workloads ---- */
+
+static void prepare_1g(struct bench *b) { engine_make(b, GIB_PAGES); }
+static void prepare_16g(struct bench *b) { engine_make(b, 16 * GIB_PAGES); }
+static void prepare_1t(struct bench *b) { engine_make(b, 1024 * GIB_PAGES); }
+
+/* With the buddy of each order taken, nothing opens or closes. */
+static void warm(struct bench *b, unsigned order)
+{
+    prepare_16g(b);
+    take(b, order, order);
+    b->expected = UINT64_C(1) << order;
+}
+
+static void prepare_warm0(struct bench *b) { warm(b, 0); }
+static void prepare_warm9(struct bench *b) { warm(b, 9); }
+static void prepare_warm18(struct bench *b) { warm(b, 18); }
+
+static void pairs(struct bench *b, unsigned order, unsigned align)
+{
+    for (b->ops = 0; b->ops < PAIRS; b->ops++)
+        give(b, take(b, order, align));
+}
+
+static void run_pair0(struct bench *b) { pairs(b, 0, 0); }
+static void run_pair4(struct bench *b) { pairs(b, 4, 4); }
+static void run_pair8(struct bench *b) { pairs(b, 8, 8); }
+static void run_pair9(struct bench *b) { pairs(b, 9, 9); }
+static void run_pair16(struct bench *b) { pairs(b, 16, 16); }
+static void run_pair18(struct bench *b) { pairs(b, 18, 18); }
+static void run_aligned(struct bench *b) { pairs(b, 0, 9); }
+
+static void run_fill(struct bench *b)
+{
+    for (b->ops = 0; b->ops < FILL_PAGES; b->ops++)
+        b->frames[b->ops] = take(b, 0, 0);
+    b->expected = FILL_PAGES;
+}
+
+static void prepare_drain(struct bench *b)
+{
+    prepare_1g(b);
+    run_fill(b);
+    for (uint64_t i = FILL_PAGES - 1; i > 0; i--) {
+        uint64_t j = rnd(b) % (i + 1), frame = b->frames[i];
+        b->frames[i] = b->frames[j];
+        b->frames[j] = frame;
+    }
+    b->expected = 0;
+}
+
+static void run_drain(struct bench *b)
+{
+    for (b->ops = 0; b->ops < FILL_PAGES; b->ops++)
+        give(b, b->frames[b->ops]);
+}
+
+/* Orders 0..9, each half as likely as the one before; frees random blocks above the target. */
+static void mix_step(struct bench *b)
+{
+    if (b->occupied < b->target && b->blocks < MIX_BLOCKS) {
+        unsigned order = (unsigned)__builtin_ctzll(rnd(b) | 512);
+        b->frames[b->blocks] = take(b, order, order);
+        b->orders[b->blocks++] = (uint8_t)order;
+        b->occupied += UINT64_C(1) << order;
+    } else {
+        size_t i = rnd(b) % b->blocks;
+        give(b, b->frames[i]);
+        b->occupied -= UINT64_C(1) << b->orders[i];
+        b->frames[i] = b->frames[--b->blocks];
+        b->orders[i] = b->orders[b->blocks];
+    }
+}
+
+static void prepare_mix(struct bench *b, unsigned percent)
+{
+    prepare_1g(b);
+    b->target = GIB_PAGES / 100 * percent;
+    for (unsigned i = 0; i < MIX_OPS; i++)
+        mix_step(b);
+    b->expected = b->occupied;
+}
+
+static void prepare_mix50(struct bench *b) { prepare_mix(b, 50); }
+static void prepare_mix90(struct bench *b) { prepare_mix(b, 90); }
+
+static void run_mix(struct bench *b)
+{
+    for (b->ops = 0; b->ops < MIX_OPS; b->ops++)
+        mix_step(b);
+    b->expected = b->occupied;
+}
+
+static void run_reserve(struct bench *b)
+{
+    pfn_t blame;
+    for (b->ops = 0; b->ops < PAIRS; b->ops++) {
+        pfn_t frame = pfn(GIB_PAGES + rnd(b) % b->pages);
+        REQUIRE(b->engine->reserve(b->memory, frame, 1, &blame) == OK);
+        REQUIRE(b->engine->unreserve(b->memory, frame, 1, &blame) == OK);
+    }
+}
+
+static void run_query(struct bench *b)
+{
+    struct page_info info;
+    for (b->ops = 0; b->ops < PAIRS; b->ops++) {
+        pfn_t frame = pfn(GIB_PAGES + rnd(b) % b->pages);
+        b->engine->query(b->memory, frame, &info);
+        REQUIRE(info.block.n <= frame.n);
+    }
+}
+
+/*
+ * One page of each unit is no longer fresh, then all is free again: each keeps its leaf for that. The
+ * longest operations known are blocks taken from here.
+ */
+static void prepare_scattered(struct bench *b)
+{
+    struct page_request request = { .areas = ALL_AREAS, .pages = 1, .max = { PFN_LIMIT },
+                                    .exact = true };
+    pfn_t out, blame;
+    prepare_1g(b);
+    for (uint64_t unit = 0; unit < 512; unit++) {
+        request.at = pfn(GIB_PAGES + unit * 512 + 5);
+        REQUIRE(b->engine->alloc(b->memory, &request, &out, &blame) == OK);
+    }
+    for (uint64_t unit = 0; unit < 512 && !b->empty; unit++)
+        give(b, GIB_PAGES + unit * 512 + 5);
+}
+
+static void run_take18(struct bench *b)
+{
+    take(b, 18, 18);
+    b->ops = 1;
+    b->expected = GIB_PAGES;
+}
+
+static void run_take16(struct bench *b)
+{
+    take(b, 16, 16);
+    b->ops = 1;
+    b->expected = GIB_PAGES / 4;
+}
+
+static void run_take0(struct bench *b)
+{
+    take(b, 0, 0);
+    b->ops = 1;
+    b->expected = 1;
+}
+
+static void prepare_init_64m(struct bench *b) { map_make(b, GIB_PAGES / 16); }
+static void prepare_init_16g(struct bench *b) { map_make(b, 16 * GIB_PAGES); }
+static void prepare_init_1t(struct bench *b) { map_make(b, 1024 * GIB_PAGES); }
+static void prepare_init_64t(struct bench *b) { map_make(b, 65536 * GIB_PAGES); }
+
+static void run_init(struct bench *b)
+{
+    REQUIRE(b->engine->init(b->memory, &b->map, &source) == OK);
+    b->ops = 1;
+}
+
+static const struct workload {
+    const char *name;
+    void (*prepare)(struct bench *b);
+    void (*run)(struct bench *b);
+} workloads[] = {
+    { "pair0-cold", prepare_16g, run_pair0 }, { "pair0-warm", prepare_warm0, run_pair0 },
+    { "pair4-warm", prepare_warm0, run_pair4 }, { "pair8-warm", prepare_warm0, run_pair8 },
+    { "pair9-cold", prepare_16g, run_pair9 }, { "pair9-warm", prepare_warm9, run_pair9 },
+    { "pair16-cold", prepare_16g, run_pair16 }, { "pair16-warm", prepare_warm9, run_pair16 },
+    { "pair18-cold", prepare_16g, run_pair18 }, { "pair18-warm", prepare_warm18, run_pair18 },
+    { "pair0-cold-1t", prepare_1t, run_pair0 },
+    { "fill0", prepare_1g, run_fill }, { "drain0", prepare_drain, run_drain },
+    { "mix50", prepare_mix50, run_mix }, { "mix90", prepare_mix90, run_mix },
+    { "aligned", prepare_1g, run_aligned }, { "reserve", prepare_1g, run_reserve },
+    { "query", prepare_mix50, run_query },
+    { "first-page", prepare_1t, run_take0 },
+    { "take18-scattered", prepare_scattered, run_take18 },
+    { "take16-scattered", prepare_scattered, run_take16 },
+    { "init-64m", prepare_init_64m, run_init }, { "init-16g", prepare_init_16g, run_init },
+    { "init-1t", prepare_init_1t, run_init }, { "init-64t", prepare_init_64t, run_init },
+};
+
+__attribute__((noinline)) void measured(const struct workload *workload, struct bench *b);
+void measured(const struct workload *workload, struct bench *b)
+{
+    workload->run(b);
+}
+
+static void verify(struct bench *b)
+{
+    struct page_area_info info;
+    struct page_violation violation;
+    if (b->empty)
+        return;
+    REQUIRE(b->engine->check(b->memory, &violation));
+    REQUIRE(b->engine->area_info(b->memory, 0, &info));
+    REQUIRE(info.allocated == b->expected && info.free == b->pages - b->expected);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = { .engine = &page_engine_tree, .seed = 88172645463325252 };
+    if (argc == 3 && strcmp(argv[1], "empty") == 0)
+        b.engine = &empty_engine;
+    b.empty = b.engine == &empty_engine;
+    for (size_t i = 0; i < ARRAY_SIZE(workloads); i++) {
+        if (argc != 3)
+            printf("%s\n", workloads[i].name);
+        if (argc != 3 || strcmp(argv[2], workloads[i].name) != 0)
+            continue;
+        workloads[i].prepare(&b);
+        measured(&workloads[i], &b);
+        verify(&b);
+        printf("%llu\n", (unsigned long long)b.ops);
+        return 0;
+    }
+    return argc == 3;
+}
