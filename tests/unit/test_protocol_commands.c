@@ -58,6 +58,11 @@ static void free_blocks_are_told_whole(void **unused)
                         ": low first=0x0000000000000000 limit=0x0000000001000000 managed=4095 "
                         "free=4095 allocated=0 reserved=0 o0=1 o1=1 o2=1 o3=1 o4=1 o5=1 o6=1 o7=1 "
                         "o8=1 o9=1 o10=1 o11=1");
+    forget();
+    ask("> alloc_page at=0x9000", "= 0x0000000000009000");
+    ask("> free $", "= 1");
+    ask("> dump free 0x8000 1",
+        ": 0x0000000000008000 8 order=3 area=low fresh=0\r\n= n=1");
 }
 
 static void long_listings_page_themselves(void **unused)
@@ -169,6 +174,10 @@ static void memory_is_touched_as_told(void **unused)
     assert_int_equal(poked, 0xff);
     ask("> fill 0x1000", "? mem.free at=0x0000000000001000 ; the page is free already");
     ask("> fill 0x1000 2", "=");
+    ask("> alloc_pages 1 at=0x2000", "= 0x0000000000002000");
+    ask("> fill 0x2000", "=");
+    ask("> fill 0x3000", "? mem.inside at=0x0000000000003000 ; the address lies inside a block, it "
+        "is not its first page");
     ask("> fill 0x1000 2 seed=1", "? stop.interrupted at=0x0000000000001000 ; stopped by ^C");
     ask("> verify 0x1000 2 seed=1", "? fault.pattern at=0x0000000000001008 ; the memory does not "
         "hold the pattern");
