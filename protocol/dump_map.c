@@ -2,7 +2,7 @@
 /* A picture of memory in characters: one for each unit of the same power of two of pages. */
 #include "protocol/dump.h"
 
-#define COLUMNS 64u
+#define COLUMNS 32u
 #define LINES_MAX 32u
 
 static const char legend[] = ". fresh  o free  # allocated  R reserved  x mixed  _ nothing there";

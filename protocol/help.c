@@ -90,6 +90,9 @@ uint16_t help_schema(void)
 
 /* ---- the same for people ---- */
 
+#define COLUMNS 77u               /* of a terminal, less the "; " in front */
+#define TEXT_COLUMN 30u
+
 static void text_pad(struct text *t, size_t column)
 {
     do
@@ -113,21 +116,43 @@ static void text_usage(struct text *t, const struct command *command)
     }
 }
 
+/* How much of `text` fits in `room` columns without tearing a word. */
+static size_t fitting(const char *text, size_t room)
+{
+    size_t length = strlen(text), n = room;
+
+    if (length <= room)
+        return length;
+    while (n > 0 && text[n] != ' ')
+        n--;
+    return n > 0 ? n : room;
+}
+
+/* Usage on the left, text on the right, in the 80 columns of a terminal. */
 static void usage_line(const struct command *command)
 {
     char buffer[BODY_LENGTH + 1];
+    const char *text = command->text;
     struct text line;
 
     text_init(&line, buffer, sizeof(buffer));
     text_usage(&line, command);
-    text_pad(&line, 40);
-    text_string(&line, command->text);
-    output_log(line.buffer, line.length);
+    while (*text != '\0') {
+        size_t n;
+
+        text_pad(&line, TEXT_COLUMN);
+        n = fitting(text, COLUMNS - line.length);
+        text_bytes(&line, text, n);
+        output_log(line.buffer, line.length);
+        text += n;
+        text += *text == ' ';
+        text_init(&line, buffer, sizeof(buffer));
+    }
 }
 
 static void text_range(struct text *t, const struct type_row *type)
 {
-    if (type->form == FORM_number && (type->min > 1 || type->max <= MAX_ORDER)) {
+    if (type->form == FORM_number && type->max < UINT32_MAX) {
         text_string(t, ", ");
         text_decimal(t, type->min);
         text_string(t, " to ");
@@ -146,12 +171,13 @@ static void argument_line(const struct argument *argument)
 
     text_init(&line, buffer, sizeof(buffer));
     text_string(&line, "    ");
+    text_string(&line, argument->place == PLACE_OPT ? "[" : "");
     text_string(&line, argument->name);
     text_string(&line, argument->place == PLACE_KEY ? "=" : "");
+    text_string(&line, argument->place == PLACE_OPT ? "]" : "");
     text_pad(&line, 18);
     text_string(&line, types[argument->type].text);
     text_range(&line, &types[argument->type]);
-    text_string(&line, argument->place == PLACE_OPT ? " (may be left out)" : "");
     output_log(line.buffer, line.length);
 }
 
@@ -178,8 +204,8 @@ static void people_one(const struct command *command)
 
 static void people_all(void)
 {
-    static const char hint[] = "help NAME shows a command's arguments and keys (align=4K). "
-                               "$ is the last result. Tab completes. ^C stops.";
+    static const char hint[] = "help NAME tells arguments and keys. $ is the last result. "
+                               "Tab completes.";
 
     for (size_t i = 0; i < commands_count; i++)
         usage_line(&commands[i]);

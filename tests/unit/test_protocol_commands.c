@@ -98,6 +98,18 @@ static void help_of_one_command_is_its_rows(void **unused)
     ask("> help nonsense", "? call.command ; no such command");
 }
 
+static void help_for_a_person_fits_a_terminal(void **unused)
+{
+    (void)unused;
+    feed("help\rhelp alloc_page\r");
+    assert_int_equal(count_lines(": "), 0);
+    assert_true(count_lines("; ") > 60);
+    for (const char *at = said; at != NULL; at = strchr(at + 1, '\n'))
+        assert_true(strcspn(at + 1, "\r") < 80);
+    assert_non_null(strstr(said, "; alloc_pages_area AREAS ORDER  Allocate 2^order pages"));
+    assert_non_null(strstr(said, ";     fresh=        no or yes, 0 to 1"));
+}
+
 static void zeroes_that_were_not_made_are_told(void **unused)
 {
     (void)unused;
@@ -253,11 +265,11 @@ static void a_map_is_put_in_force_whole(void **unused)
     ask("> map_add 0x100100000 4K kind=reserved", "=");
     ask("> map_commit", "=");
     ask("> alloc_page area=two", "= 0x0000000100000000 zeroed=0");
-    assert_string_equal(ask_for("> dump map", ": "), ": 0x0000000100000000 #.........."
-                        "..................................................... area=two unit=1");
+    assert_string_equal(ask_for("> dump map", ": "), ": 0x0000000100000000 #......."
+                        "........................ area=two unit=1");
     assert_string_equal(ask_for("> dump map 0x100100000 64", ": "),
-                        ": 0x0000000100100000 _........."
-                        "...................................................... area=two unit=1");
+                        ": 0x0000000100100000 _..............................."
+                        " area=two unit=1");
 }
 
 int main(void)
@@ -268,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup(long_listings_page_themselves, begin),
         cmocka_unit_test_setup(interrupt_stops_rows, begin),
         cmocka_unit_test_setup(help_of_one_command_is_its_rows, begin),
+        cmocka_unit_test_setup(help_for_a_person_fits_a_terminal, begin),
         cmocka_unit_test_setup(zeroes_that_were_not_made_are_told, begin),
         cmocka_unit_test_setup(memalign_rounds_up_and_aligns, begin),
         cmocka_unit_test_setup(a_refused_page_is_named, begin),
