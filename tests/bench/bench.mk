@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# The benchmark: engine workloads counted by callgrind, starts and the line by the clock.
+
+bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a time
+	@./deps.sh
+	@$(MAKE) all
+	@$(MAKE) ARCH=x86_64 iso
+	@$(MAKE) ARCH=native build/bench/engine_bench
+	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench
+
+# An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
+ifeq ($(ARCH),native)
+BENCH_SOURCES := tests/bench/engine_bench.c kernel/error.c $(wildcard kernel/mm/*.c)
+BENCH_OBJECTS := $(BENCH_SOURCES:%=build/bench/%.o)
+BENCH_CC := $(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS)
+
+build/bench/%.o: %
+	@mkdir -p $(@D)
+	$(Q)$(BENCH_CC) -MMD -MP -c -o $@ $<
+
+build/bench/engine_bench: $(BENCH_OBJECTS)
+	$(Q)$(BENCH_CC) -o $@ $^
+
+-include $(BENCH_OBJECTS:.o=.d)
+endif
+.PHONY: bench

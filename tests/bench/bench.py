@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""`make bench`: one table of all that is measured. bench.py ENGINE_BENCH
+
+Instruction counts are exact and repeat on any machine with the same compiler; times are of this
+machine, and only their ratios in one run compare. Nothing here passes or fails by a time.
+"""
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+import engine
+import line_bench
+
+
+def print_engine(console: Console, program: str) -> None:
+    """Instructions per operation; net of the same loop with an engine that does nothing."""
+    table = Table(title="page engine, instructions per operation (callgrind)")
+    for heading in ("workload", "what", "operations", "gross", "net"):
+        table.add_column(heading, justify="left" if heading in ("workload", "what") else "right")
+    for row in engine.rows(program):
+        table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.gross:,.1f}",
+                      f"{row.net:,.1f}")
+    console.print(table)
+
+
+def print_line(console: Console) -> None:
+    """Starts and command rates."""
+    table = Table(title="starts and the serial line (medians of this run)")
+    for heading in ("what", "guest", "figure", "ratio"):
+        table.add_column(heading)
+    for row in line_bench.table():
+        table.add_row(row.what, row.guest, row.figure, row.ratio)
+    console.print(table)
+
+
+def main(program: str) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    print_engine(console, program)
+    print_line(console)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
