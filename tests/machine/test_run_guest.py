@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""run-guest.sh from outside: what it refuses, pipes, exit statuses, every way of booting."""
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = str(ROOT / "run-guest.sh")
+ORDERLY, FAILED, USAGE, EMULATOR, PANIC = range(5)
+
+
+def run(*options: str, given: bytes = b"") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([SCRIPT, *options], input=given, capture_output=True, timeout=120)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(),
+                                       done.stderr.decode())
+
+
+def answers(output: str) -> list[str]:
+    """Rows and finals, without events and the log."""
+    return [line for line in output.splitlines() if line[:1] not in "%;"]
+
+
+@pytest.mark.parametrize("options, complaint", [
+    ("nowhere", "architecture"),
+    ("--bogus", "--bogus"),
+    ("--memory", "--memory"),
+    ("--memory banana", "banana"),
+    ("--memory 64", "64"),
+    ("--memory 0M", "0M"),
+    ("--memory -1M", "-1M"),
+    ("--memory 1M", "4M"),
+    ("--memory 999999999T", "512G"),
+    ("--memory 99999999999999999999G", "999G"),
+    ("--memory 4M --boot iso", "8M"),
+    ("--memory 32M --boot iso --firmware uefi", "64M"),
+    ("--cpus 0", "--cpus"),
+    ("--cpus many", "many"),
+    ("--boot tape", "tape"),
+    ("--firmware uefi", "--boot iso"),
+    ("--machine microvm --boot iso", "microvm"),
+    ("--machine toaster", "toaster"),
+    ("--emulator abacus", "abacus"),
+    ("--serial smoke", "smoke"),
+    ("--serial unix:", "unix:"),
+    ("--serial unix:/" + "x" * 200, "socket"),
+    ("--module /does/not/exist", "/does/not/exist"),
+    ("native --boot iso", "--boot"),
+    ("native --cpu max", "--cpu"),
+    ("native --cpus 2", "--cpus"),
+    ("native --gdb", "--gdb"),
+    ("native --memory 2T", "1T"),
+])
+def test_refuses(options: str, complaint: str) -> None:
+    done = run(*options.split())
+    assert done.returncode == USAGE
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_help_names_every_option() -> None:
+    done = run("--help")
+    assert done.returncode == ORDERLY
+    script = Path(SCRIPT).read_text()
+    options = set(re.findall(r"^        (--[a-z-]+)\)", script, re.M))
+    options |= set(re.findall(r"(--[a-z]+)=\*", script))
+    assert len(options) > 15
+    assert {option for option in options if option not in done.stdout} == set()
+
+
+def test_print_starts_nothing() -> None:
+    done = run("--print", "--memory", "6G", "--append", "a=1 b", "--machine", "q35")
+    assert done.returncode == ORDERLY
+    assert " -m 6G " in done.stdout and "q35" in done.stdout and "a=1\\ b" in done.stdout
+
+
+BOOTS = {
+    "native": "native",
+    "pc": "x86_64",
+    "q35": "x86_64 --machine q35",
+    "microvm": "x86_64 --machine microvm",
+    "iso": "x86_64 --boot iso",
+    "iso-q35": "x86_64 --boot iso --machine q35",
+    "uefi": "x86_64 --boot iso --firmware uefi",
+}
+
+
+@pytest.fixture(params=BOOTS)
+def boot(request: pytest.FixtureRequest) -> list[str]:
+    return BOOTS[request.param].split()
+
+
+def test_pipe(boot: list[str]) -> None:
+    """One answer for each line, whatever its ending; noise of firmware stays out."""
+    done = run(*boot, given=b"echo 1\r\n\n; a remark\n> echo 2\nbogus\nalloc_page area=low\necho 5")
+    assert done.returncode == ORDERLY, done.stderr
+    assert all(line[0] in ":=?%;" for line in done.stdout.splitlines())
+    got = answers(done.stdout)
+    assert [line.split()[0] for line in got] == ["=", "=", "?", "=", "="]
+    assert [line.split()[1] for line in got[:2]] == ["1", "2"]
+    assert "call.command" in got[2]
+
+
+def test_command_line(boot: list[str]) -> None:
+    """The kernel gets what was asked for, on an ISO of its own too, and nothing else."""
+    done = run(*boot, "--append", "areas=tiny:2M,most:1G,rest  kpool=1M", given=b"areas\n")
+    assert done.returncode == ORDERLY, done.stderr
+    names = [line.split()[1] for line in answers(done.stdout)[:-1]]
+    assert sorted(names) == ["most", "rest", "tiny"]
+
+
+@pytest.mark.parametrize("machine", ["native", "pc", "microvm", "iso"])
+def test_panic(machine: str) -> None:
+    done = run(*BOOTS[machine].split(), given=b"echo 1\npanic\necho 2\n")
+    assert done.returncode == PANIC
+    assert re.search(r"^% panic ", done.stdout, re.M)
+    assert re.search(r"^% reg ", done.stdout, re.M)
+    assert re.search(r"^% bt 0x", done.stdout, re.M)
+    assert answers(done.stdout)[0].startswith("=")
+    assert "before the input" in done.stderr and "panicked" in done.stderr
+
+
+@pytest.mark.parametrize("machine", ["native", "pc", "microvm"])
+def test_poweroff_in_the_middle(machine: str) -> None:
+    done = run(*BOOTS[machine].split(), given=b"poweroff\necho 2\n")
+    assert done.returncode == ORDERLY
+
+
+def test_wrong_processor_is_told() -> None:
+    """32-bit code says what is missing; nobody waits for a prompt that never comes."""
+    done = run("--cpu", "qemu64,-lm", given=b"echo 1\n")
+    assert done.returncode == PANIC
+    assert done.stdout == ""
+
+
+class Started:
+    """A script that runs in a pipe and has booted its guest."""
+
+    def __init__(self, *options: str, **environment: str) -> None:
+        reader, self.writer = os.pipe()
+        self.script = subprocess.Popen([SCRIPT, *options], stdin=reader, stdout=subprocess.PIPE,
+                                       env={**os.environ, **environment})
+        os.close(reader)
+        assert self.script.stdout is not None
+        while not self.script.stdout.readline().startswith(b"% boot"):
+            assert self.script.poll() is None
+
+    def guest(self) -> int:
+        children = subprocess.run(["pgrep", "-P", str(self.script.pid)], capture_output=True)
+        return int(children.stdout.split()[0])
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self.writer)
+        self.script.kill()
+        self.script.wait()
+
+
+@pytest.mark.parametrize("machine", ["native", "x86_64"])
+def test_no_emulator_survives_its_script(machine: str) -> None:
+    with Started(machine) as started:
+        guest = started.guest()
+        started.script.send_signal(signal.SIGKILL)
+        started.script.wait()
+        deadline = time.monotonic() + 30
+        while is_running(guest) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not is_running(guest)
+
+
+@pytest.mark.parametrize("machine", ["native", "x86_64"])
+def test_emulator_that_dies(machine: str) -> None:
+    with Started(machine) as started:
+        os.kill(started.guest(), signal.SIGKILL)
+        os.write(started.writer, b"echo 1\n")
+        assert started.script.wait(30) == EMULATOR
+
+
+def test_reset_is_told_from_an_orderly_end(tmp_path: Path) -> None:
+    with Started("x86_64", "--qmp", str(tmp_path / "qmp")) as started, \
+            socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(tmp_path / "qmp"))
+        control.sendall(b'{"execute": "qmp_capabilities"} {"execute": "system_reset"}\n')
+        os.write(started.writer, b"echo 1\n")
+        assert started.script.wait(30) == EMULATOR
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_terminated_script_cleans_up(tmp_path: Path) -> None:
+    with Started("x86_64", TMPDIR=str(tmp_path)) as started:
+        assert list(tmp_path.iterdir()) != []
+        started.script.send_signal(signal.SIGTERM)
+        assert started.script.wait(30) == 128 + signal.SIGTERM
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("machine", ["pc", "iso"])
+def test_module_is_kept_out(machine: str, tmp_path: Path) -> None:
+    module = tmp_path / "module"
+    module.write_bytes(b"\xff" * 5000)
+    done = run(*BOOTS[machine].split(), "--module", str(module), given=b"info\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert re.search(r"^; reserved 0x[0-9a-f]{16} 0x0000000000001388 module$", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35", "microvm"])
+def test_memory_above_4g(machine: str) -> None:
+    done = run(*BOOTS[machine].split(), "--memory", "6G",
+               given=b"alloc_pages_area high 18\npoke $ 7\npeek $\ncheck\n")
+    got = answers(done.stdout)
+    assert int(got[0].split()[1], 16) >= 1 << 32
+    assert got[3] == "=", done.stdout
+
+
+def test_peek_of_nothing(boot: list[str]) -> None:
+    """Neither page 0, nor a hole, nor behind the memory, nor an address that cannot be."""
+    addresses = ["0x0", "0xff8", "0xb0000000", "0x7ffffffff000", "0x800000000000",
+                 "0xfffffffffffffff8"]
+    done = run(*boot, given="".join(f"peek {address}\n" for address in addresses).encode())
+    got = answers(done.stdout)
+    for address, answer in zip(addresses, got, strict=True):
+        assert answer.startswith(f"? fault.address at=0x{int(address, 16):016x} ")
