@@ -44,11 +44,18 @@ static bool hole_touches_free(const struct phys_allocator *phys, uint64_t start,
         || (i < phys->count && after->start == end && after->state == PHYS_FREE);
 }
 
+static enum error add_reserved(struct phys_allocator *phys, uint64_t start, uint64_t end)
+{
+    return extent_paint(phys, (struct phys_extent){ start, end, PHYS_RESERVED, false });
+}
+
 static enum error add_usable(struct phys_allocator *phys, uint64_t start, uint64_t end)
 {
-    size_t needed = 0;
-    uint64_t hole_end;
+    /* What lies in frame 0 takes a record at most. */
+    size_t needed = start < PAGE_SIZE ? 1 : 0;
+    uint64_t null_start = start, hole_end;
 
+    start = greater(start, PAGE_SIZE);
     for (uint64_t at = start; hole_next(phys, &at, end, &hole_end); at = hole_end)
         needed += !hole_touches_free(phys, at, hole_end);
     if (needed > phys->capacity - phys->count)
@@ -58,12 +65,7 @@ static enum error add_usable(struct phys_allocator *phys, uint64_t start, uint64
 
         ASSERT(e == OK);
     }
-    return OK;
-}
-
-static enum error add_reserved(struct phys_allocator *phys, uint64_t start, uint64_t end)
-{
-    return extent_paint(phys, (struct phys_extent){ start, end, PHYS_RESERVED, false });
+    return null_start < PAGE_SIZE ? add_reserved(phys, null_start, lesser(end, PAGE_SIZE)) : OK;
 }
 
 /* Memory was allocated or handed over. */
@@ -78,7 +80,6 @@ static bool in_use(const struct phys_allocator *phys)
 enum error phys_add(struct phys_allocator *phys, const struct phys_range *range)
 {
     uint64_t start = range->start.a, end = start + range->size;
-    enum error e = OK;
 
     /* A range may end at 2^64 exactly, where the sum is 0. */
     if (end < start && end != 0)
@@ -89,15 +90,8 @@ enum error phys_add(struct phys_allocator *phys, const struct phys_range *range)
         end = ADDRESS_LIMIT;
     if (start >= end)
         return OK;
-    if (range->kind == RANGE_RESERVED)
-        return add_reserved(phys, start, end);
-    if (start < PAGE_SIZE) {
-        if (phys->count == phys->capacity)
-            return E_MEM_METADATA;
-        e = add_reserved(phys, start, lesser(end, PAGE_SIZE));
-        start = PAGE_SIZE;
-    }
-    return e == OK && start < end ? add_usable(phys, start, end) : e;
+    return range->kind == RANGE_RESERVED ? add_reserved(phys, start, end)
+                                         : add_usable(phys, start, end);
 }
 
 /* The end of the run of touching free extents that begins with extent `i`; *next is behind it. */

@@ -77,6 +77,7 @@ static void full_records_are_an_error(void **unused)
     assert_int_equal(add(200 * K, K, RANGE_RESERVED), E_MEM_METADATA);
     assert_int_equal(add(8 * K + 10, 10, RANGE_RESERVED), E_MEM_METADATA);
     assert_int_equal(add(0, 10, RANGE_USABLE), E_MEM_METADATA);
+    assert_int_equal(add(0, 10 * K, RANGE_USABLE), E_MEM_METADATA);
     refused(10, 1, E_MEM_METADATA);
     assert_int_equal(allocator.count, CAPACITY);
     /* What needs no record goes on. */
@@ -84,6 +85,19 @@ static void full_records_are_an_error(void **unused)
     assert_int_equal(add(12 * K, K, RANGE_RESERVED), OK);
     assert_int_equal(alloc(K, K, PHYS_HIGH), (8 + 4 * (CAPACITY - 1)) * K);
     assert_int_equal(allocator.count, CAPACITY);
+}
+
+static void frame_0_and_the_rest_go_in_together(void **unused)
+{
+    (void)unused;
+    for (uint64_t i = 0; i < CAPACITY - 1; i++)
+        assert_int_equal(add((8 + 4 * i) * K, K, RANGE_USABLE), OK);
+    assert_int_equal(add(0, 6 * K, RANGE_USABLE), E_MEM_METADATA);
+    assert_int_equal(allocator.count, CAPACITY - 1);
+    assert_int_equal(add(0, 8 * K, RANGE_USABLE), OK);
+    assert_int_equal(allocator.count, CAPACITY);
+    assert_int_equal(records[1].start, 4 * K);
+    assert_int_equal(records[1].end, 9 * K);
 }
 
 static void filling_a_hole_can_save_a_record(void **unused)
@@ -142,6 +156,8 @@ static void windows_bound_the_whole_block(void **unused)
     assert_int_equal(at, 80 * K + 32);
     assert_int_equal(alloc_in(K, 1, 90 * K, 91 * K - 1, PHYS_LOW, &at), E_MEM_NONE);
     assert_int_equal(alloc_in(K, 1, 91 * K, 90 * K, PHYS_LOW, &at), E_MEM_NONE);
+    assert_int_equal(alloc_in(K, 4 * K, 97 * K, 99 * K, PHYS_HIGH, &at), E_MEM_NONE);
+    assert_int_equal(alloc_in(K, 4 * K, 97 * K, 99 * K, PHYS_LOW, &at), E_MEM_NONE);
     assert_int_equal(alloc_in(K, 1, UINT64_MAX, UINT64_MAX, PHYS_LOW, &at), E_MEM_NONE);
     assert_int_equal(alloc_in(K, 1, 127 * K, UINT64_MAX, PHYS_LOW, &at), OK);
     assert_int_equal(at, 127 * K);
@@ -244,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup(ends_of_the_address_space, begin),
         cmocka_unit_test_setup(frame_0_is_nobodys, begin),
         cmocka_unit_test_setup(full_records_are_an_error, begin),
+        cmocka_unit_test_setup(frame_0_and_the_rest_go_in_together, begin),
         cmocka_unit_test_setup(filling_a_hole_can_save_a_record, begin),
         cmocka_unit_test_setup(places_at_either_end, begin),
         cmocka_unit_test_setup(minimum_alignment_is_enforced, begin),

@@ -68,6 +68,39 @@ static void a_page_once_used_in_part_is_not_fresh(void **unused)
             { 84 * K, 96 * K, PHYS_HANDED, false });
 }
 
+static void records_for_scraps_are_counted(void **unused)
+{
+    struct page_range out[CAPACITY];
+    size_t n;
+
+    (void)unused;
+    /* Each hand-over leaves a scrap on both sides; the last two ranges have no record for them. */
+    for (uint64_t i = 0; i < 6; i++)
+        assert_int_equal(add((15 + 16 * i) * K, 10 * K, RANGE_USABLE), OK);
+    assert_int_equal(phys_hand_over(&allocator, out, CAPACITY, &n), E_MEM_METADATA);
+    assert_int_equal(n, 6);
+    assert_int_equal(allocator.count, 6);
+    (void)begin(NULL);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(add((15 + 16 * i) * K, 10 * K, RANGE_USABLE), OK);
+    assert_int_equal(phys_hand_over(&allocator, out, CAPACITY, &n), OK);
+    assert_int_equal(n, 5);
+    assert_int_equal(allocator.count, 15);
+}
+
+static void a_map_handed_over_is_closed(void **unused)
+{
+    struct page_range out[4];
+    size_t n;
+
+    (void)unused;
+    /* Nothing was used and no page was whole: only the hand-over itself closes the map. */
+    assert_int_equal(add(65 * K, K, RANGE_USABLE), OK);
+    assert_int_equal(phys_hand_over(&allocator, out, 4, &n), OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(add(256 * K, K, RANGE_USABLE), E_CALL_STATE);
+}
+
 static void assert_broken(unsigned expected)
 {
     unsigned number = 0;
@@ -134,6 +167,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(hands_over_whole_pages, begin),
         cmocka_unit_test_setup(a_page_once_used_in_part_is_not_fresh, begin),
+        cmocka_unit_test_setup(records_for_scraps_are_counted, begin),
+        cmocka_unit_test_setup(a_map_handed_over_is_closed, begin),
         cmocka_unit_test(check_names_the_broken_invariant),
     };
 
