@@ -83,7 +83,7 @@ _Noreturn void arch_unwind(void);
 /* The registers of the interrupted context, or the current ones: calls `reg` for each. */
 void arch_registers(void (*reg)(const char *name, uint64_t value));
 
-/* Return addresses, newest first, of the interrupted context, or the current one; returns how many. */
+/* Return addresses, newest first, of the interrupted or the current context; returns how many. */
 size_t arch_backtrace(uint64_t *addresses, size_t max);
 
 /*

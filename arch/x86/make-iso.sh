@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# make-iso.sh KERNEL ISO [ARGUMENTS [MODULE]]: a GRUB rescue ISO that boots KERNEL unattended, with a
-# BIOS and with UEFI, and hands it the arguments and the module.
+# make-iso.sh KERNEL ISO [ARGUMENTS [MODULE]]: a GRUB rescue ISO that boots KERNEL unattended, with
+# a BIOS and with UEFI, and hands it the arguments and the module.
 
 set -eu
 kernel=$1 iso=$2 arguments=${3:-} module=${4:-}

@@ -3,7 +3,7 @@ CC := $(if $(LLVM),clang$(LLVM_SUFFIX) --target=x86_64-elf,gcc -m64)
 OBJCOPY := objcopy
 CFLAGS := -O2 -mcmodel=small -mno-red-zone -mgeneral-regs-only -ffreestanding -fno-pic \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none
-LDFLAGS := -nostdlib -static -no-pie $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
+LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/x86_64/link.ld
 SOURCES := arch/common/ns16550.c $(sort $(wildcard arch/x86/*.c arch/x86_64/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel32.elf

@@ -103,7 +103,7 @@ start64:
     push $0
     jmp kernel_main
 
-    /* On COM1, the line is as the firmware left it or at its reset values: good enough to say why. */
+    /* COM1 is as the firmware left it, or at its reset values: good enough to say why. */
     .code32
 refuse:
     mov $refusal, %esi

@@ -34,7 +34,8 @@ static void put_text(uint32_t at, const char *text)
 }
 
 /* One entry of the map; returns where the next one goes. */
-static uint32_t put_range(uint32_t at, uint64_t base, uint64_t length, uint32_t type, uint32_t extra)
+static uint32_t put_range(uint32_t at, uint64_t base, uint64_t length, uint32_t type,
+                          uint32_t extra)
 {
     put32(at, 20 + extra);
     put32(at + 4, (uint32_t)base);
