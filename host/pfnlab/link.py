@@ -131,6 +131,11 @@ class Link:
         self.note("->", data.rstrip(b"\n"))
         self.transport.send(data, time.monotonic() + timeout)
 
+    def interrupt(self) -> None:
+        """Ask the guest to stop what it does: ^C."""
+        self.note("->", "^C")
+        self.transport.send(wire.INTERRUPT, time.monotonic() + self.silence)
+
     def take(self, deadline: float) -> bytes | None:
         """The next line; None if there is none in time. GuestGone: and there will be none."""
         if self.reason is not None and self._inbox.empty():

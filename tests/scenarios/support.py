@@ -28,9 +28,9 @@ class Wire:
     def __init__(self, guest: Guest) -> None:
         self.link = guest.link
         self.strict = False
-        self._marks = count(0x7000_0000_0000)
-        self.link.raw(b"\x03\n>0 sync 0x1\n")
-        self._until("=0 0x1 ")
+        self._marks = count(7_000_000)
+        self.link.raw(b"\x03\n>0 sync 1\n")
+        self._until("=0 1 ")
 
     def _until(self, start: str) -> list[str]:
         lines: list[str] = []
@@ -47,7 +47,7 @@ class Wire:
     def talk(self, data: bytes) -> list[str]:
         """Send bytes, then something whose answer shows that all before it has been answered; the
         lines of the protocol that came in between, with their checksums taken off."""
-        mark = f"{next(self._marks):#x}"
+        mark = str(next(self._marks))
         if self.strict:
             self.link.raw(data + wire.request(0, f"sync {mark}"))
             lines = self._until(f"=0 {mark} ")
@@ -59,7 +59,7 @@ class Wire:
 
     def begin_strict(self) -> int:
         """Begin a strict session; the tag of the last request that ran."""
-        self.link.raw(wire.request(0, "sync 0x2"))
+        self.link.raw(wire.request(0, "sync 2"))
         while (data := self.link.take(self._deadline())) is not None:
             line = wire.parse(data)
             if line is not None and line.sigil == "=" and line.tag == 0 and line.sealed:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What breaks is told, and the guest goes on where it can."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pfnlab import Guest, errors
+
+Start = Callable[..., Guest]
+
+
+def test_a_failed_assertion_is_an_error_with_its_place(guest: Guest) -> None:
+    with pytest.raises(errors.BugAssert) as caught:
+        guest.panic("assert")
+    assert str(caught.value.at).startswith("protocol/cmd_session.c:")
+
+
+def test_a_fault_of_the_guest_is_an_error_with_its_class(guest: Guest) -> None:
+    with pytest.raises(errors.BugFault) as caught:
+        guest.panic("fault")
+    assert caught.value.fields["class"] == "other"
+    assert int(str(caught.value.fields["pc"]), 0) > 0
+
+
+def test_after_that_nothing_changes_until_a_reset_and_queries_go_on(guest: Guest) -> None:
+    block = guest.alloc_page()
+    with pytest.raises(errors.BugAssert):
+        guest.panic("assert")
+    for change in (lambda: guest.alloc_page(), lambda: guest.free(block),
+                   lambda: guest.reserve(0x400000, 1)):
+        with pytest.raises(errors.BugDead):
+            change()
+    assert guest.info().fields["dead"] == 1
+    assert guest.dump("pages", block, 1)[0][2] == "allocated"
+    guest.check()
+    guest.reset()
+    assert guest.alloc_page()
+
+
+def test_a_panic_is_named_at_once_with_registers_and_ends_the_guest(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    with pytest.raises(errors.GuestPanic) as caught:
+        guest.panic("panic")
+    assert "kind=request" in str(caught.value)
+    assert any(line.startswith("% reg") for line in caught.value.lines)
+    assert any(line.startswith("% bt 0x") for line in caught.value.lines)
+    assert guest.transport.wait(20) == 4
+
+
+def test_a_guest_that_was_killed_is_named_dead(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guest.transport.process.kill()
+    with pytest.raises(errors.GuestGone):
+        guest.alloc_page()
+
+
+def test_poweroff_is_an_orderly_end(fresh_guest: Start) -> None:
+    assert fresh_guest().close() == 0
+
+
+@pytest.mark.only("native")
+def test_the_end_of_input_ends_the_native_guest_orderly(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guest.transport.end_input()
+    assert guest.transport.wait(20) == 0
+
+
+@pytest.mark.only("native")
+def test_the_end_of_input_in_mid_command_runs_nothing(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guest.link.raw(b">5 panic pan")
+    guest.transport.end_input()
+    assert guest.transport.wait(20) == 0
+
+
+def test_starved_of_records_the_allocator_says_so_and_stays_whole(fresh_guest: Start) -> None:
+    guest = fresh_guest("append=kpool=64K")
+    with pytest.raises(errors.MemMetadata):
+        for i in range(200000):
+            guest.alloc_page(area="low", dontzero=1)
+    guest.check()
