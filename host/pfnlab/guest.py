@@ -232,4 +232,7 @@ class Guest(Commands):
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self.close()
+        if kind is not None and issubclass(kind, errors.GuestSilent):
+            self.kill()
+        else:
+            self.close()

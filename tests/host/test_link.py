@@ -93,8 +93,7 @@ def test_rows_over_a_noisy_line_are_whole_or_asked_for_again() -> None:
 
 
 def test_a_lost_query_is_not_asked_again_when_something_changed_since() -> None:
-    lost = 0
-    for seed in range(30):
+    for seed in range(60):
         with linked(seed, per_million=5000) as link:
             query = link.submit(["get"], "query")
             change = link.submit(["add", "1"], "mutator")
@@ -102,8 +101,8 @@ def test_a_lost_query_is_not_asked_again_when_something_changed_since() -> None:
             try:
                 assert link.wait(query, 60).final.words == ["0"]     # type: ignore[union-attr]
             except errors.LinkLost:
-                lost += 1
-    assert lost > 0
+                return
+    pytest.fail("no reply was lost: this test showed nothing")
 
 
 def test_a_panic_is_named_at_once() -> None:

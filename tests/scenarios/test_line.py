@@ -115,7 +115,8 @@ def test_any_other_tag_is_refused_and_nothing_runs(line: Wire, step: int) -> Non
     line.talk(crc(f">{last + 1} echo 1") + crc(f">{last + 2} echo 1"))
     last += 2
     answers = line.talk(crc(f">{last + step} alloc_page"))
-    assert answers == [f"?{last + step} link.seq last={last} ; the tag is not the one after the last"]
+    assert answers[0].startswith(f"?{last + step} link.seq last={last}")
+    assert len(answers) == 1
 
 
 def test_a_line_without_checksum_is_refused_in_it(line: Wire) -> None:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""A hypothesis state machine: guest and model side by side, each failure shrunk to a transcript.
+
+The last transcript of a run is build/fuzz/last.t; after a failure that is the smallest one. It
+replays as it is: `pfnlab replay build/fuzz/last.t`, or as a test when it lies under tests/.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from pfnlab import Guest
+from pfnlab.transport import project_root
+from pfnlab.twin import Twin
+from pfnlab.values import PAGE_SIZE
+
+# Three areas whose limits lie inside 2 MiB leaves; a hole, a one-page range, a scrap of bytes.
+AREAS = [("odd", 0x301000), ("middle", 0x780000), ("rest", 1 << 52)]
+RANGES = [(0x200000, 0x280000, "usable"), (0x500000, 0x1000, "usable"),
+          (0x600000, 0x900010, "usable"), (0x700800, 0x10, "reserved")]
+LOW, HIGH = 0x1ff, 0xf02
+
+frames = st.integers(LOW, HIGH)
+orders = st.integers(0, 11)
+areas = st.sampled_from(["any", "odd", "middle", "rest", "odd|middle", "odd|rest", "dma24"])
+keys = st.fixed_dictionaries({}, optional={
+    "align": st.integers(0, 22).map(lambda n: 1 << n), "fresh": st.just(1),
+    "min": frames.map(lambda f: f * PAGE_SIZE), "max": frames.map(lambda f: f * PAGE_SIZE),
+    "at": frames.map(lambda f: f * PAGE_SIZE)})
+
+
+class Machine(RuleBasedStateMachine):
+    """The rules."""
+
+    guest: Guest                  # set by the test
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.guest.link.drain()
+        self.guest.link.log.clear()
+        self.twin = Twin(self.guest, AREAS, RANGES)
+
+    def do(self, name: str, *args: Any, **more: Any) -> None:
+        """One command on both."""
+        self.twin.do(name, *args, **more)
+
+    @rule(order=orders, area=areas, more=keys)
+    def alloc(self, order: int, area: str, more: dict[str, Any]) -> None:
+        """2^order pages."""
+        self.do("alloc_pages_area", area, order, **more)
+
+    @rule(pages=st.integers(1, 1200), area=areas, more=keys)
+    def alloc_exact(self, pages: int, area: str, more: dict[str, Any]) -> None:
+        """So many pages."""
+        self.do("alloc_pages_exact", pages, area=area, **more)
+
+    @rule(area=areas, align=st.integers(0, 24), size=st.integers(1, 1 << 23))
+    def memalign(self, area: str, align: int, size: int) -> None:
+        """Bytes, aligned."""
+        self.do("memalign_pages_area", area, 1 << align, size)
+
+    @rule(which=st.integers(0, 100))
+    def free(self, which: int) -> None:
+        """A block that is allocated."""
+        blocks = self.twin.oracle.allocated()
+        if blocks:
+            self.do("free", blocks[which % len(blocks)][0])
+
+    @rule(which=st.integers(0, 100), start=st.integers(0, 9), pages=st.integers(1, 9))
+    def free_part(self, which: int, start: int, pages: int) -> None:
+        """A part of it, and sometimes more than that."""
+        blocks = self.twin.oracle.allocated()
+        if blocks:
+            self.do("free", blocks[which % len(blocks)][0] + start * PAGE_SIZE, pages)
+
+    @rule(frame=frames)
+    def free_anything(self, frame: int) -> None:
+        """A pointer that is wrong, most likely."""
+        self.do("free", frame * PAGE_SIZE)
+
+    @rule(frame=frames, pages=st.integers(1, 2000), name=st.sampled_from(["reserve", "unreserve"]))
+    def take_out(self, frame: int, pages: int, name: str) -> None:
+        """By address, and back."""
+        self.do(name, frame * PAGE_SIZE, pages)
+
+    @rule(order=st.permutations(["odd", "middle", "rest"]))
+    def scan(self, order: list[str]) -> None:
+        """Another scan order."""
+        self.do("scan_order", "|".join(order))
+
+    @rule()
+    def reset(self) -> None:
+        """Afresh."""
+        self.do("reset")
+
+    @invariant()
+    def check(self) -> None:
+        """The guest finds itself whole."""
+        self.guest.check()
+
+    def teardown(self) -> None:
+        """Compare the whole state, and leave the run as a transcript."""
+        path = project_root() / "build/fuzz/last.t"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.guest.transcript())
+        self.twin.compare_state()
+
+
+@pytest.mark.only("native")
+def test_every_history_is_answered_as_the_model_says(guest: Guest,
+                                                     pytestconfig: pytest.Config) -> None:
+    Machine.guest = guest
+    # The same histories each time, unless --hypothesis-seed asks for others.
+    seeded = pytestconfig.getoption("--hypothesis-seed", None) is not None
+    run_state_machine_as_test(Machine, settings=settings(
+        max_examples=150, stateful_step_count=30, deadline=None, derandomize=not seeded,
+        suppress_health_check=list(HealthCheck), print_blob=True))

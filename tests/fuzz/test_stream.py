@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""Operations at random on random maps, many under way at once, against the model."""
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pfnlab import Guest
+from pfnlab.twin import Stream, Twin, random_map
+
+OPERATIONS = 1500
+UNDER_WAY = 100
+SEEDS = {"native": 14, "x86_64": 5}
+
+
+@pytest.mark.parametrize("seed", range(max(SEEDS.values())))
+def test_guest_and_model_agree_on_every_answer_and_on_the_end(guest: Guest, seed: int) -> None:
+    if seed >= SEEDS.get(guest.arch, 3):
+        pytest.skip("a slower machine takes fewer seeds")
+    rng = random.Random(seed)
+    twin = Twin(guest, *random_map(rng))
+    if not (twin.oracle.pages and twin.oracle.pages.runs):
+        pytest.skip("this map has no whole page")
+    stream = Stream(twin, rng)
+    for _ in range(OPERATIONS):
+        stream.step()
+        twin.collect(leave=UNDER_WAY)
+    twin.compare_state()
+    for address, _, _ in twin.oracle.allocated():
+        twin.post("free", address)
+    twin.compare_state()
