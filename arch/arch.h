@@ -36,10 +36,10 @@ const char *arch_command_line(void);
 void arch_memory_map(void (*range)(const struct phys_range *range, const char *name));
 
 /*
- * Make [start, start + size) of real memory reachable through arch_pointer(); called for each run of
- * usable memory before it is touched. `table_page` returns a zeroed page of reachable memory for
- * page tables, or NULL. False: it cannot be reached on this machine (beyond a 32-bit port's window),
- * or no table page; arch_pointer() then answers NULL.
+ * Make [start, start + size) of real memory reachable through arch_pointer(); called for each run
+ * of usable memory before it is touched. `table_page` returns a zeroed page of reachable memory for
+ * page tables, or NULL. False: it cannot be reached on this machine (beyond a 32-bit port's
+ * window), or no table page; arch_pointer() then answers NULL.
  */
 bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void));
 
@@ -93,7 +93,7 @@ size_t arch_backtrace(uint64_t *addresses, size_t max);
 uint64_t arch_ticks(void);
 uint64_t arch_ticks_per_second(void);
 
-/* Machine off. status 0: orderly; else the emulator ends in a way that run-guest.sh calls a panic. */
+/* Machine off. status 0: orderly; else the emulator ends so that run-guest.sh calls it a panic. */
 _Noreturn void arch_halt(int status);
 
 /* ---- What a port calls ---- */

@@ -44,7 +44,10 @@ static inline bool is_power_of_two(uint64_t x) { return x != 0 && (x & (x - 1)) 
 static inline bool is_aligned(uint64_t x, uint64_t align) { return (x & (align - 1)) == 0; }
 static inline uint64_t align_down(uint64_t x, uint64_t align) { return x & ~(align - 1); }
 /* `x` must be at most 2^64 - align, else the result wraps; `align` is a power of two. */
-static inline uint64_t align_up(uint64_t x, uint64_t align) { return (x + align - 1) & ~(align - 1); }
+static inline uint64_t align_up(uint64_t x, uint64_t align)
+{
+    return (x + align - 1) & ~(align - 1);
+}
 /* The smallest order whose 2^order is at least `n`; n from 1 to 2^63. */
 static inline unsigned order_for(uint64_t n)
 {
