@@ -34,6 +34,45 @@ static void reset_begins_afresh(void **unused)
     assert_whole();
 }
 
+/* Scribbles over the pool that it is given, then asserts or refuses. */
+static bool asserts;
+
+static enum error init_that_fails(void *memory, const struct page_map *map,
+                                  const struct node_source *nodes)
+{
+    (void)memory, (void)map;
+    for (unsigned i = 0; i < 8; i++)
+        memset(nodes->take(nodes->context), 0xff, PAGE_SIZE);
+    ASSERT(!asserts);
+    return E_MEM_METADATA;
+}
+
+static void an_instance_abandoned_half_way_does_no_harm(void **unused)
+{
+    const struct page_engine *whole = lab.engine;
+    struct page_engine failing = *whole;
+    uint64_t first;
+
+    (void)unused;
+    failing.init = init_that_fails;
+    for (unsigned i = 0; i < 3; i++) {
+        lab.engine = &failing;
+        asserts = true;
+        expect_assert_failure((void)!lab_reset(STAGE_PAGE));
+        lab.engine = whole;
+        assert_int_equal(lab_reset(STAGE_PAGE), OK);
+        assert_int_equal(alloc(ALL_AREAS, 1, &first), OK);
+        /* There are still two banks: one that is refused leaves this instance alone. */
+        lab.engine = &failing;
+        asserts = false;
+        assert_int_equal(lab_reset(STAGE_PAGE), E_MEM_METADATA);
+        lab.engine = whole;
+        assert_int_equal(state_of(first), PAGE_ALLOCATED);
+        assert_int_equal(pages_owner(&lab.pages, pfn(first)), 9);
+        assert_whole();
+    }
+}
+
 static void early_memory_is_not_handed_over(void **unused)
 {
     struct phys_request request = {
@@ -158,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(reset_begins_afresh, begin),
+        cmocka_unit_test_setup(an_instance_abandoned_half_way_does_no_harm, begin),
         cmocka_unit_test_setup(early_memory_is_not_handed_over, begin),
         cmocka_unit_test_setup(events_survive_a_reset, begin),
         cmocka_unit_test_setup(words_mean_sets_of_areas, begin),
