@@ -68,7 +68,7 @@ iso:
 endif
 
 deps: ## install the Debian packages that are missing, telling which and why
-	@./deps.sh
+	@./arch/deps.sh
 
 test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
@@ -76,7 +76,7 @@ test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) lint
 	$(Q)$(PYTHON) -m pytest tests $(PYTEST_ARGS)
 
-SCRIPTS := run-guest.sh deps.sh .ci/run $(wildcard arch/*/*.sh)
+SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
 lint: ## the style of scripts and Python, the types of Python
 	$(Q)shellcheck -x $(SCRIPTS)
 	$(Q)$(PYTHON) -m flake8 --max-line-length 100 host tests protocol

@@ -240,7 +240,7 @@ fi
 
 flags=()
 [ -n "$install" ] || flags=(--no-install)
-"$root/deps.sh" "${flags[@]}" "${groups[@]}" || exit $EXIT_FAILED
+"$root/arch/deps.sh" "${flags[@]}" "${groups[@]}" || exit $EXIT_FAILED
 machine_build
 temporary=$(mktemp -d) || fail "cannot make a temporary directory"
 machine_prepare || fail "cannot prepare the machine"

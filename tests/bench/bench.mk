@@ -2,7 +2,7 @@
 # The benchmark: engine workloads counted by callgrind, starts and the line by the clock.
 
 bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a time
-	@./deps.sh
+	@./arch/deps.sh
 	@$(MAKE) all
 	@$(MAKE) ARCH=x86_64 iso
 	@$(MAKE) ARCH=native build/bench/engine_bench

@@ -10,7 +10,7 @@
 # Exit: 0 all there, 1 something is missing and was not installed, 2 usage.
 
 set -u
-cd "$(dirname "$0")" || exit 1
+cd "$(dirname "$0")/.." || exit 1
 
 install=1
 if [ "${1:-}" = --no-install ]; then
