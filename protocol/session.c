@@ -185,13 +185,26 @@ static enum error check_order(const struct request *request)
 {
     if (!session.strict || is_sync(request))
         return OK;
-    if (!request->crc)
-        return E_LINK_CRC;
     if (!request->tagged)
         return E_LINK_SEQ;
     if (is_last_again(request) || (request->tag == session.last + 1 && request->tag != 0))
         return OK;
     return E_LINK_SEQ;
+}
+
+/* Without a checksum nothing that a line says can be trusted in a strict session, not its tag. */
+static enum error undress(struct request *request)
+{
+    enum error e = take_crc(request), form;
+
+    if (e != OK)
+        return e;
+    form = take_mark(request);
+    if (form == OK)
+        form = check_form(request);
+    if (session.strict && !request->crc && (form != OK || !is_sync(request)))
+        return E_LINK_CRC;
+    return form != OK ? form : check_order(request);
 }
 
 /* ---- answers ---- */
@@ -286,16 +299,9 @@ static void answer_again(const struct request *request, const struct slot *slot)
 void session_line(const char *text, size_t length, bool person)
 {
     struct request request = { .text = text, .length = length, .person = person };
-    enum error e = take_crc(&request);
-    const struct slot *slot;
+    enum error e = undress(&request);
+    const struct slot *slot = slot_of(request.tag);
 
-    if (e == OK)
-        e = take_mark(&request);
-    if (e == OK)
-        e = check_form(&request);
-    if (e == OK)
-        e = check_order(&request);
-    slot = slot_of(request.tag);
     if (e != OK)
         refuse(&request, e);
     else if (session.strict && is_last_again(&request) && slot->length > 0)

@@ -143,6 +143,24 @@ static void a_repeated_query_runs_again(void **unused)
                "?1 link.seq last=1 ; the tag is not the one after the last");
 }
 
+/* Half a line, cut by a false line end, must not look like an answer to its tag. */
+static void a_torn_strict_line_has_no_tag(void **unused)
+{
+    static const char *const torn[] = {
+        ">", ">1", ">1 ", ">1 alloc_page", ">0 ", ">0 alloc_page", ">7 sync 1", "alloc_page",
+    };
+    const char *answer = "? link.crc last=0 ; the checksum does not match";
+
+    (void)unused;
+    be_strict();
+    for (size_t i = 0; i + 1 < ARRAY_SIZE(torn); i++)
+        ask(torn[i], sealed(answer));
+    ask("alloc_page", sealed("? link.crc last=0 ; strict session: type sync 0 to end it"));
+    ask_sealed(">", "? link.form last=0 ; the line is not a request");
+    ask_sealed(">1", "? link.form last=0 ; the line is not a request");
+    ask_sealed(">1 alloc_page", "=1 0x0000000001000000");
+}
+
 /* What has been forgotten is not run twice for that. */
 static void a_lost_final_is_no_licence_to_run_again(void **unused)
 {
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup(a_strict_line_runs_once, begin),
         cmocka_unit_test_setup(a_repeated_query_runs_again, begin),
         cmocka_unit_test_setup(a_lost_final_is_no_licence_to_run_again, begin),
+        cmocka_unit_test_setup(a_torn_strict_line_has_no_tag, begin),
         cmocka_unit_test_setup(a_refused_command_uses_its_tag, begin),
         cmocka_unit_test_setup(tags_go_on_over_reset_and_sync, begin),
         cmocka_unit_test_setup(a_damaged_sync_changes_nothing, begin),
