@@ -120,7 +120,7 @@ def console(guest_name: str) -> Iterator[Any]:
                           dimensions=(50, 200), echo=False)
     child.delaybeforesend = None
     try:
-        child.expect_exact("\r\n> ")
+        child.expect("\r+\n> ")
         yield child
     finally:
         child.close(force=True)

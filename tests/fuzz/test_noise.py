@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""The real guest behind a line that loses, doubles, flips and breaks bytes in both directions:
+everything still runs exactly once."""
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pfnlab import Guest
+from pfnlab.transport import Transport
+from pfnlab.twin import Stream, Twin
+
+AREAS = [("odd", 0x301000), ("rest", 1 << 52)]
+RANGES = [(0x200000, 0x280000, "usable"), (0x600000, 0x900000, "usable")]
+
+
+class NoisyTransport(Transport):
+    """Damages one byte in `rarity`, once `noisy` is set."""
+
+    rng = random.Random(0)
+    rarity = 1000
+    noisy = False
+
+    def damage(self, data: bytes) -> bytes:
+        """What comes out at the other end."""
+        out = bytearray()
+        for byte in data:
+            if not self.noisy or self.rng.randrange(self.rarity):
+                out.append(byte)
+            else:
+                out += self.rng.choice((b"", bytes([byte, byte]), b"\n", bytes([0xff]),
+                                        bytes([byte ^ 1 << self.rng.randrange(8)])))
+        return bytes(out)
+
+    def send(self, data: bytes, deadline: float) -> None:
+        super().send(self.damage(data), deadline)
+
+    def receive(self) -> bytes:
+        data = super().receive()
+        damaged = self.damage(data)
+        return damaged or data[:1]     # nothing at all would be the end
+
+
+@contextmanager
+def noisy_guest(name: str, seed: int) -> Iterator[Guest]:
+    """A guest whose line turns bad once it has begun."""
+    transport = NoisyTransport.start(name)
+    assert isinstance(transport, NoisyTransport)
+    transport.rng = random.Random(seed)
+    guest = Guest(name, transport=transport, timeout=120)
+    guest.link.silence = 0.5
+    transport.noisy = True
+    try:
+        yield guest
+        transport.noisy = False
+    finally:
+        guest.kill()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_line_changes_no_result(guest_name: str, seed: int) -> None:
+    if not guest_name.startswith("native") and seed > 0:
+        pytest.skip("a slower machine takes one seed")
+    with noisy_guest(guest_name, seed) as guest:
+        twin = Twin(guest, AREAS, [*RANGES], owners=False)
+        stream = Stream(twin, random.Random(seed))
+        for _ in range(300 if guest.arch == "native" else 100):
+            stream.step()
+            twin.collect(leave=30)
+        twin.collect()
+        guest.transport.noisy = False  # type: ignore[attr-defined]
+        twin.compare_state()
+        assert guest.link.recoveries > 3
