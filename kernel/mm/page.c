@@ -6,6 +6,9 @@
 
 #include "kernel/mm/page_tree.h"
 
+/* Keeps what is rare from costing registers where it is not. */
+#define NOINLINE __attribute__((noinline))
+
 /* A request, with what follows from it. */
 struct wish {
     const struct page_request *request;
@@ -97,24 +100,23 @@ static bool slot_choose(const struct page_tree *tree, struct page_area *area,
 
 /* One naturally aligned block in one area, straight to its place; MEM_NONE if there is none. */
 static enum error block_take(struct page_tree *tree, struct page_area *area, unsigned order,
-                             pfn_t *out)
+                             struct page_place *place, pfn_t *out)
 {
-    struct page_place place;
     uint32_t classes = area->available >> order << order;
     if (classes == 0)
         return E_MEM_NONE;
     unsigned class = bit_lowest(classes);
     if (class < LEAF_CLASSES) {
-        const struct page_leaf *leaf = best_leaf(tree, area, class, &place);
-        place.offset += node_find(&leaf->pages, order);
+        const struct page_leaf *leaf = best_leaf(tree, area, class, place);
+        place->offset += node_find(&leaf->pages, order);
     } else {
-        best_units(tree, area, class, order, &place);
-        enum error error = place_secure(tree, &place, order);
+        best_units(tree, area, class, order, place);
+        enum error error = place_secure(tree, place, order);
         if (error != OK)
             return error;
     }
-    *out = pfn(tree_chunk_first(tree, place.chunk) + place.offset);
-    place_take(tree, &place, order);
+    *out = pfn(tree_chunk_first(tree, place->chunk) + place->offset);
+    place_take(tree, place, order);
     return OK;
 }
 
@@ -129,10 +131,9 @@ static enum error slot_take(struct page_tree *tree, uint64_t first, uint64_t pag
 }
 
 /* The first free frame of first..limit-1, a run alike, that the request does not want. */
-static bool unwanted(const struct wish *wish, const struct page_info *info, unsigned area,
-                     uint64_t first, uint64_t limit, uint64_t *blame)
+static bool unwanted(const struct page_request *request, const struct page_info *info,
+                     unsigned area, uint64_t first, uint64_t limit, uint64_t *blame)
 {
-    const struct page_request *request = wish->request;
     bool wanted = (request->areas >> info->area & 1) && info->area == area
                   && is_aligned(request->at.n, UINT64_C(1) << request->align)
                   && (info->fresh || !request->fresh) && first >= request->min.n;
@@ -142,10 +143,10 @@ static bool unwanted(const struct wish *wish, const struct page_info *info, unsi
     return true;
 }
 
-static enum error alloc_exact(struct page_tree *tree, const struct wish *wish, pfn_t *out,
-                              pfn_t *blame)
+static NOINLINE enum error alloc_exact(struct page_tree *tree, const struct page_request *request,
+                                       pfn_t *out, pfn_t *blame)
 {
-    uint64_t first = wish->request->at.n, frame = first, limit = first + wish->request->pages;
+    uint64_t first = request->at.n, frame = first, limit = first + request->pages;
     unsigned area = MAX_AREAS;
     while (frame < limit) {
         struct page_info info = { .state = PAGE_UNMANAGED };
@@ -156,48 +157,72 @@ static enum error alloc_exact(struct page_tree *tree, const struct wish *wish, p
                    : info.state == PAGE_RESERVED ? E_MEM_RESERVED : E_MEM_BUSY;
         if (area == MAX_AREAS)
             area = info.area;
-        if (unwanted(wish, &info, area, frame, frame + pages, &blame->n))
+        if (unwanted(request, &info, area, frame, frame + pages, &blame->n))
             return E_MEM_NONE;
         frame += pages;
     }
     *blame = pfn(0);
-    return slot_take(tree, first, wish->request->pages, out);
+    return slot_take(tree, first, request->pages, out);
 }
 
-static enum error alloc_slot(struct page_tree *tree, const struct wish *wish, pfn_t *out)
+static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_request *request,
+                                      pfn_t *out)
 {
+    struct wish wish = wish_of(request);
     for (size_t i = 0; i < tree->nareas; i++) {
         uint64_t slot;
-        if ((wish->request->areas >> tree->scan[i] & 1)
-            && slot_choose(tree, &tree->area[tree->scan[i]], wish, &slot))
-            return slot_take(tree, slot, wish->request->pages, out);
+        if ((request->areas >> tree->scan[i] & 1)
+            && slot_choose(tree, &tree->area[tree->scan[i]], &wish, &slot))
+            return slot_take(tree, slot, request->pages, out);
     }
     return E_MEM_NONE;
 }
 
-static enum error alloc_block(struct page_tree *tree, const struct page_request *request,
-                              pfn_t *out)
+/* Remember where a single page was found, for the next one. */
+static void hot_set(struct page_tree *tree, const struct page_place *place, uint32_t areas,
+                    uint64_t frame)
 {
+    unsigned unit = place->offset / UNIT_PAGES;
+    tree->hot = (struct page_hot){
+        .first = align_down(frame, WORD_BITS), .areas = areas, .unit = unit,
+        .word = place->offset % UNIT_PAGES / WORD_BITS, .place = *place,
+        .leaf = chunk_leaf(tree->node[place->chunk], unit),
+    };
+}
+
+static NOINLINE enum error alloc_block(struct page_tree *tree, const struct page_request *request,
+                                       pfn_t *out)
+{
+    struct page_place place;
     enum error error = E_MEM_NONE;
     for (size_t i = 0; i < tree->nareas && error == E_MEM_NONE; i++)
         if (request->areas >> tree->scan[i] & 1)
-            error = block_take(tree, &tree->area[tree->scan[i]], request->align, out);
+            error = block_take(tree, &tree->area[tree->scan[i]], request->align, &place, out);
+    if (error == OK && request->align == 0)
+        hot_set(tree, &place, request->areas, out->n);
     return error;
 }
 
 static enum error page_alloc(void *engine, const struct page_request *request, pfn_t *out,
                              pfn_t *blame)
 {
-    ASSERT(request->pages >= 1 && request->pages <= MAX_BLOCK_PAGES
-           && request->align <= MAX_ORDER);
+    struct page_tree *tree = engine;
+    ASSERT(request->pages - 1 < MAX_BLOCK_PAGES && request->align <= MAX_ORDER);
     *blame = pfn(0);
-    bool window = request->min.n > 0 || request->max.n < PFN_LIMIT;
-    if (!window && !request->fresh && !request->exact
-        && request->pages == UINT64_C(1) << request->align)
-        return alloc_block(engine, request, out);
-    struct wish wish = wish_of(request);
-    return request->exact ? alloc_exact(engine, &wish, out, blame)
-                          : alloc_slot(engine, &wish, out);
+    if (request->exact)
+        return alloc_exact(tree, request, out, blame);
+    if (request->min.n > 0 || request->max.n < PFN_LIMIT || request->fresh
+        || request->pages != UINT64_C(1) << request->align)
+        return alloc_slot(tree, request, out);
+    if (request->pages == 1 && tree->hot.first != NO_FRAME && tree->hot.areas == request->areas) {
+        uint64_t free = node_free_bits(&tree->hot.leaf->pages, tree->hot.word);
+        if (free != 0) {
+            *out = pfn(tree->hot.first + bit_lowest(free));
+            hot_take(tree, bit_lowest(free));
+            return OK;
+        }
+    }
+    return alloc_block(tree, request, out);
 }
 
 /* Why `frame` is not part of an allocated block. */
@@ -224,9 +249,8 @@ static unsigned small_block(const struct page_tree *tree, const struct page_plac
     return is_power_of_two(pages) && is_aligned(bit, pages) ? bit_lowest(pages) : NO_ORDER;
 }
 
-static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
+static NOINLINE enum error free_block(struct page_tree *tree, pfn_t first, uint64_t *pages)
 {
-    struct page_tree *tree = engine;
     struct page_spot spot;
     if (!tree_find(tree, first.n, &spot.place))
         return E_MEM_UNMANAGED;
@@ -247,6 +271,25 @@ static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
         place_give(tree, &spot.place, bit_lowest(*pages));
     else
         tree_change(tree, first.n, limit, CHANGE_GIVE);
+    return OK;
+}
+
+/* True if one page at that bit of the hot word is a block. */
+static bool hot_single(const struct page_hot *hot, unsigned bit)
+{
+    const struct page_pair *pair = &hot->leaf->pages.pair[hot->word];
+    uint64_t edges = pair->free | pair->head;
+    return bit < WORD_BITS - 1 && (pair->head & ~pair->free & edges >> 1) >> bit & 1;
+}
+
+static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
+{
+    struct page_tree *tree = engine;
+    uint64_t bit = first.n - tree->hot.first;
+    if (bit >= WORD_BITS || !hot_single(&tree->hot, (unsigned)bit))
+        return free_block(tree, first, pages);
+    hot_give(tree, (unsigned)bit);
+    *pages = 1;
     return OK;
 }
 
@@ -302,6 +345,7 @@ static enum error page_set_scan_order(void *engine, const uint8_t *order, size_t
     }
     for (size_t i = 0; i < n; i++)
         tree->scan[i] = order[i];
+    hot_forget(tree);
     return OK;
 }
 

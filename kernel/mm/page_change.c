@@ -144,6 +144,7 @@ static void leaf_take(struct page_tree *tree, const struct page_place *place,
 
 void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
+    hot_forget(tree);
     place->area->free -= UINT64_C(1) << order;
     if (order == MAX_ORDER) {
         chunk_change_all(tree, place, CHANGE_TAKE);
@@ -177,6 +178,7 @@ static void leaf_give(struct page_tree *tree, const struct page_place *place,
 void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
     struct page_chunk *chunk = tree->node[place->chunk];
+    hot_forget(tree);
     if (order < UNIT_SHIFT)
         leaf_give(tree, place, chunk, order);
     else if (order == MAX_ORDER)
@@ -186,9 +188,38 @@ void place_give(struct page_tree *tree, const struct page_place *place, unsigned
     place->area->free += UINT64_C(1) << order;
 }
 
+void hot_take(struct page_tree *tree, unsigned bit)
+{
+    struct page_hot *hot = &tree->hot;
+    struct page_chunk *chunk = tree->node[hot->place.chunk];
+    unsigned page = hot->word * WORD_BITS + bit;
+    hot->place.area->free--;
+    if (page == 0)
+        bitmap_clear(chunk->lead, hot->unit);
+    if (node_take(&hot->leaf->pages, page, 0))
+        leaf_settle(tree, &hot->place, chunk, hot->unit, hot->leaf);
+}
+
+void hot_give(struct page_tree *tree, unsigned bit)
+{
+    struct page_hot *hot = &tree->hot;
+    struct page_chunk *chunk = tree->node[hot->place.chunk];
+    unsigned page = hot->word * WORD_BITS + bit;
+    hot->place.area->free++;
+    if (page == 0)
+        bitmap_set(chunk->lead, hot->unit);
+    if (!node_give(&hot->leaf->pages, page, 0))
+        return;
+    hot_forget(tree);
+    leaf_settle(tree, &hot->place, chunk, hot->unit, hot->leaf);
+    if (!bitmap_test(chunk->open, hot->unit))
+        chunk_settle(tree, &hot->place, chunk);
+}
+
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change)
 {
     bool begins = true;
+    hot_forget(tree);
     while (first < limit) {
         struct page_place place;
         uint64_t end = tree_piece(tree, first, limit, &place);

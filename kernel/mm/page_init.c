@@ -184,6 +184,7 @@ enum error page_init(void *memory, const struct page_map *map, const struct node
         return E_CALL_RANGE;
     struct page_tree *tree = memory;
     *tree = (struct page_tree){ .nodes = *nodes };
+    hot_forget(tree);
     struct sizes sizes = roots_survey(map, NULL);
     roots_layout(&sizes, tree);
     sizes = roots_survey(map, tree);

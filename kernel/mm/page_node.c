@@ -72,9 +72,18 @@ bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cel
     uint64_t before = node->orders;
     for (unsigned w = from / WORD_BITS; w * WORD_BITS < to; w++) {
         word_fill(&node->pair[w], bits_in_word(w, from, to), cell);
-        node_update(node, w);
+        node_set_orders(node, w, word_orders(node_free_bits(node, w)));
     }
     return node->orders != before;
+}
+
+bool node_take_words(struct page_node *node, unsigned word, unsigned words)
+{
+    bool changed = node_fill_words(node, word, words, CELL_CONTINUED);
+    node->pair[word].head = 1;
+    for (unsigned w = word; w < word + words; w++)
+        node->fresh[w] = 0;
+    return changed;
 }
 
 void node_fill_all(struct page_node *node, enum page_cell cell)

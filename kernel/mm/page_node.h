@@ -89,13 +89,9 @@ static inline void word_fill(struct page_pair *pair, uint64_t mask, enum page_ce
                                                             : pair->head & ~mask;
 }
 
-/* Recompute the orders of one word; true if they have changed. */
-static inline bool node_update(struct page_node *node, unsigned word)
+static inline void node_set_orders(struct page_node *node, unsigned word, uint64_t orders)
 {
-    uint64_t before = node->orders;
-    uint64_t orders = word_orders(node_free_bits(node, word));
-    node->orders = (before & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
-    return node->orders != before;
+    node->orders = (node->orders & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
 }
 
 /* Make all entries fresh or none. */
@@ -120,28 +116,28 @@ static inline unsigned word_grow(uint64_t free, unsigned bit, unsigned order)
     return order;
 }
 
+/* node_take() for whole words. */
+bool node_take_words(struct page_node *node, unsigned word, unsigned words);
+
 /*
  * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; true if the
- * orders have changed. They are those of the largest run: only when it is that one that shrinks does
- * the word need another look.
+ * orders may have changed. They are those of the largest run: only when it is that one that shrinks
+ * does the word need another look, and not even then if it was the whole word.
  */
 static inline bool node_take(struct page_node *node, unsigned entry, unsigned order)
 {
     unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
-    if (order >= WORD_ORDERS) {
-        unsigned words = 1u << (order - WORD_ORDERS);
-        bool changed = node_fill_words(node, w, words, CELL_CONTINUED);
-        node->pair[w].head = 1;
-        for (unsigned i = 0; i < words; i++)
-            node->fresh[w + i] = 0;
-        return changed;
-    }
+    if (order >= WORD_ORDERS)
+        return node_take_words(node, w, 1u << (order - WORD_ORDERS));
     uint64_t free = node_free_bits(node, w), run = bits_between(0, 1u << order) << bit;
     unsigned largest = word_grow(free, bit, order);
     node->pair[w].free &= ~run;
     node->pair[w].head |= bit_of(bit);
     node->fresh[w] &= ~run;
-    return (node->orders >> w * 8 & 0x7f) < 2u << largest && node_update(node, w);
+    if ((node->orders >> w * 8 & 0x7f) >= 2u << largest)
+        return false;
+    node_set_orders(node, w, largest == WORD_ORDERS ? 0x3f : word_orders(free & ~run));
+    return true;
 }
 
 /* Give back the block of 2^order entries at `entry`, aligned; true if the orders have changed. */

@@ -81,10 +81,34 @@ struct page_area {
     uint64_t *rows;
 };
 
+/* Where a frame is. */
+struct page_place {
+    struct page_area *area;
+    uint32_t chunk;
+    uint32_t offset;                  /* in the chunk, pages */
+};
+
+#define NO_FRAME (UINT64_C(1) << 63)   /* farther than 64 frames from each that there is */
+
+/*
+ * Where the next single page comes from, as long as nothing else happens: the word of a leaf in which
+ * the lowest slot was for the areas `areas`, and still is. Taking pages from the word, or giving them
+ * back without a change of the leaf's class, cannot make another leaf or word the right one. Any
+ * other change forgets it.
+ */
+struct page_hot {
+    uint64_t first;                   /* the word's first frame, or NO_FRAME */
+    uint32_t areas;
+    unsigned unit, word;
+    struct page_leaf *leaf;
+    struct page_place place;          /* without the offset */
+};
+
 struct page_tree {
     struct node_source nodes;
     void *stock;                      /* pages taken in advance by tree_secure(), linked */
     uint64_t taken;                   /* pages that the tree holds now, without the stock */
+    struct page_hot hot;
     size_t nareas, nspans, nranges;
     uint32_t chunks;
     uint8_t scan[MAX_AREAS];
@@ -93,13 +117,6 @@ struct page_tree {
     struct page_managed { uint64_t first, limit; } *range;   /* ascending, no two touch */
     struct page_chunk **node;         /* of each chunk; valid if ACTIVE or MIXED */
     uint8_t *state;                   /* of each chunk */
-};
-
-/* Where a frame is. */
-struct page_place {
-    struct page_area *area;
-    uint32_t chunk;
-    uint32_t offset;                  /* in the chunk, pages */
 };
 
 /* What happens to a run of pages. */
@@ -162,6 +179,15 @@ MUST_USE enum error place_secure(struct page_tree *tree, const struct page_place
                                  unsigned order);
 void place_take(struct page_tree *tree, const struct page_place *place, unsigned order);
 void place_give(struct page_tree *tree, const struct page_place *place, unsigned order);
+
+/* One page at hot.first + bit, free or allocated as one page. */
+void hot_take(struct page_tree *tree, unsigned bit);
+void hot_give(struct page_tree *tree, unsigned bit);
+
+static inline void hot_forget(struct page_tree *tree)
+{
+    tree->hot.first = NO_FRAME;
+}
 
 /* Make `frame`, a CONTINUED page, the head of a block. Never opens a leaf. */
 void tree_set_head(struct page_tree *tree, uint64_t frame);
