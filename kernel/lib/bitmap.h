@@ -112,25 +112,28 @@ static inline struct bitset_shape bitset_shape(uint32_t bits)
 
 static inline void bitset_add(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
-    for (unsigned level = 0; level < shape->levels; level++, n /= WORD_BITS) {
-        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+    uint64_t *word = &set[n / WORD_BITS];
+    for (unsigned level = 1;; level++) {
         uint64_t before = *word;
         *word = before | bit_of(n % WORD_BITS);
-        if (before != 0)
+        if (before != 0 || level == shape->levels)
             return;
+        n /= WORD_BITS;
+        word = &set[shape->offset[level] + n / WORD_BITS];
     }
 }
 
 /* True if the set is empty now. */
 static inline bool bitset_remove(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
-    for (unsigned level = 0; level < shape->levels; level++, n /= WORD_BITS) {
-        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+    uint64_t *word = &set[n / WORD_BITS];
+    for (unsigned level = 1;; level++) {
         *word &= ~bit_of(n % WORD_BITS);
-        if (*word != 0)
-            return false;
+        if (*word != 0 || level == shape->levels)
+            return *word == 0;
+        n /= WORD_BITS;
+        word = &set[shape->offset[level] + n / WORD_BITS];
     }
-    return true;
 }
 
 /* The lowest member of a set that is not empty. */

@@ -112,28 +112,35 @@ bool node_is(const struct page_node *node, enum page_cell cell)
     return true;
 }
 
+static inline uint64_t word_edges(const struct page_node *node, unsigned word)
+{
+    return node->pair[word].free | node->pair[word].head;
+}
+
 unsigned node_next_edge(const struct page_node *node, unsigned entry)
 {
-    for (unsigned w = entry / WORD_BITS; w < NODE_WORDS; w++) {
-        uint64_t edges = node->pair[w].free | node->pair[w].head;
-        if (w == entry / WORD_BITS)
-            edges &= ~UINT64_C(0) << entry % WORD_BITS;
-        if (edges != 0)
-            return w * WORD_BITS + bit_lowest(edges);
+    unsigned w = entry / WORD_BITS;
+    if (w == NODE_WORDS)
+        return NODE_ENTRIES;
+    uint64_t edges = word_edges(node, w) >> entry % WORD_BITS << entry % WORD_BITS;
+    while (edges == 0) {
+        if (++w == NODE_WORDS)
+            return NODE_ENTRIES;
+        edges = word_edges(node, w);
     }
-    return NODE_ENTRIES;
+    return w * WORD_BITS + bit_lowest(edges);
 }
 
 unsigned node_last_edge(const struct page_node *node, unsigned entry)
 {
-    for (unsigned w = entry / WORD_BITS + 1; w-- > 0;) {
-        uint64_t edges = node->pair[w].free | node->pair[w].head;
-        if (w == entry / WORD_BITS)
-            edges &= bits_between(0, entry % WORD_BITS + 1);
-        if (edges != 0)
-            return w * WORD_BITS + bit_highest(edges);
+    unsigned w = entry / WORD_BITS;
+    uint64_t edges = word_edges(node, w) & bits_between(0, entry % WORD_BITS + 1);
+    while (edges == 0) {
+        if (w-- == 0)
+            return NODE_ENTRIES;
+        edges = word_edges(node, w);
     }
-    return NODE_ENTRIES;
+    return w * WORD_BITS + bit_highest(edges);
 }
 
 unsigned node_order_at(const struct page_node *node, unsigned entry)
