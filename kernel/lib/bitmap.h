@@ -87,8 +87,8 @@ static inline void bitmap_fill(uint64_t *words, size_t from, size_t to, bool val
 
 /*
  * A bit set with summaries: level 0 holds the bits, a bit of each further level says that a word of
- * the level below is not 0; the last level is one word. The lowest bit of a set of millions is found
- * in as many steps as there are levels. One shape serves many sets of the same size.
+ * the level below is not 0; the last level is one word. The lowest bit of a set of millions is
+ * found in as many steps as there are levels. One shape serves many sets of the same size.
  */
 #define BITSET_LEVELS 4u      /* enough for 2^24 bits */
 

@@ -234,14 +234,15 @@ static enum error not_allocated(const struct page_tree *tree, uint64_t frame, en
     return tree_managed(tree, frame, &limit) ? E_MEM_RESERVED : E_MEM_UNMANAGED;
 }
 
-/* The order of a block of whole 2^order pages whose end is in its leaf's word; NO_ORDER: look further. */
+/* The order of an aligned block that ends in its leaf's word; NO_ORDER: one must look further. */
 static unsigned small_block(const struct page_tree *tree, const struct page_place *place)
 {
     if (!place_open(tree, place))
         return NO_ORDER;
     unsigned page = place->offset % UNIT_PAGES, bit = page % WORD_BITS;
-    const struct page_pair *pair
-        = &chunk_leaf(tree->node[place->chunk], place->offset / UNIT_PAGES)->pages.pair[page / WORD_BITS];
+    const struct page_leaf *leaf
+        = chunk_leaf(tree->node[place->chunk], place->offset / UNIT_PAGES);
+    const struct page_pair *pair = &leaf->pages.pair[page / WORD_BITS];
     uint64_t edges = (pair->free | pair->head) >> bit >> 1;
     if (!((pair->head & ~pair->free) >> bit & 1) || edges == 0)
         return NO_ORDER;

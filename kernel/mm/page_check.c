@@ -9,7 +9,7 @@ static const char *const text[] = {
     [2] = "a node's orders are those of its free bits",
     [3] = "an open leaf is in the class of its largest free order, and in no other",
     [4] = "a lead is an open unit whose first page is free",
-    [5] = "an active chunk is of the class of its largest free order in units, and knows its first page",
+    [5] = "an active chunk is of the class of its largest free order, and knows its first page",
     [6] = "an area's rows hold the chunks of each class, their summaries and `available` agree",
     [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
     [8] = "an active chunk is neither wholly free nor wholly reserved",
@@ -19,6 +19,7 @@ static const char *const text[] = {
     [12] = "no allocated page is fresh",
     [13] = "a continued page is behind its block; no block is longer than 2^18 pages",
     [14] = "the totals of an area are the sums of its pages",
+    [15] = "the remembered word is in the best leaf for a page, and no page below it is free",
 };
 
 struct checker {
@@ -235,7 +236,7 @@ static bool check_row(struct checker *c, unsigned class)
     for (uint32_t i = 0; i < area->chunks; i++) {
         bool there = belongs(c->tree, area->chunk + i, class);
         if (!holds(c, bitmap_test(row, i) == there, 6,
-                   tree_chunk_first(c->tree, area->chunk + i)))
+                   tree_span_first(c->tree, area->chunk + i)))
             return false;
         any = any || there;
     }
@@ -248,7 +249,7 @@ static bool check_area(struct checker *c, const struct page_area *area)
     c->area = area;
     c->free = c->reserved = c->managed = c->block = 0;
     for (uint32_t i = area->chunk; i < area->chunk + area->chunks; i++)
-        if (!check_chunk(c, i, tree_chunk_first(c->tree, i)))
+        if (!check_chunk(c, i, tree_span_first(c->tree, i)))
             return false;
     for (unsigned class = 0; class < CLASSES && area->chunks > 0; class++)
         if (!check_row(c, class))
@@ -299,6 +300,31 @@ static bool check_roots(struct checker *c)
     return holds(c, scanned == (UINT32_C(1) << tree->nareas) - 1, 1, 0) && check_spans(c);
 }
 
+/* The remembered word of a leaf that has a free page left is what the rule would choose. */
+static bool check_hot(struct checker *c)
+{
+    const struct page_tree *tree = c->tree;
+    const struct page_hot *hot = &tree->hot;
+    if (hot->first == NO_FRAME || node_free_bits(&hot->leaf->pages, hot->word) == 0)
+        return true;
+    const struct page_area *area = NULL;
+    for (size_t i = tree->nareas; i-- > 0;)
+        if ((hot->areas >> tree->scan[i] & 1) && tree->area[tree->scan[i]].available != 0)
+            area = &tree->area[tree->scan[i]];
+    if (!holds(c, area != NULL && (area->available & 0x1ff) != 0, 15, hot->first))
+        return false;
+    unsigned class = bit_lowest(area->available);
+    uint32_t index = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+    const struct page_chunk *chunk = tree->node[index];
+    unsigned word = bit_lowest(chunk->class_words[class]);
+    unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
+    const struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    unsigned page = node_find(&leaf->pages, 0) / WORD_BITS * WORD_BITS;
+    return holds(c, leaf == hot->leaf && hot->word == page / WORD_BITS && hot->unit == unit
+                    && hot->place.chunk == index && hot->place.area == area
+                    && hot->first == chunk->first + unit * UNIT_PAGES + page, 15, hot->first);
+}
+
 bool page_check(const void *engine, struct page_violation *violation)
 {
     struct checker c = { .tree = engine, .violation = violation };
@@ -307,5 +333,5 @@ bool page_check(const void *engine, struct page_violation *violation)
     for (size_t a = 0; a < c.tree->nareas; a++)
         if (!check_area(&c, &c.tree->area[a]))
             return false;
-    return holds(&c, c.nodes == c.tree->taken && c.tree->stock == NULL, 10, 0);
+    return holds(&c, c.nodes == c.tree->taken && c.tree->stock == NULL, 10, 0) && check_hot(&c);
 }

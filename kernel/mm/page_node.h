@@ -3,9 +3,9 @@
  * A node of the page engine's tree: 512 entries of two bits. An entry is a page in a leaf and a
  * 2 MiB unit in a chunk; the arithmetic is the same. Private to kernel/mm/page*.c and its tests.
  *
- * The two bits, `free` and `head`, make four cells. A block is a HEAD and the CONTINUED cells behind
- * it, up to the next cell that is neither. A naturally aligned run of FREE cells is a free block: no
- * list says so and nothing is to be merged. RESERVED also stands for what is not managed at all.
+ * The two bits, `free` and `head`, make four cells. A block is a HEAD and the CONTINUED cells
+ * behind it. A naturally aligned run of FREE cells is a free block: no list says so and nothing is
+ * to be merged. RESERVED also stands for what is not managed at all.
  */
 #ifndef PFNLAB_MM_PAGE_NODE_H
 #define PFNLAB_MM_PAGE_NODE_H

@@ -36,12 +36,10 @@ uint64_t tree_piece(const struct page_tree *tree, uint64_t first, uint64_t limit
     return end < limit ? end : limit;
 }
 
-uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk)
+uint64_t tree_span_first(const struct page_tree *tree, uint32_t chunk)
 {
     const struct page_span *span = tree->span;
     size_t n = tree->nspans;
-    if (tree->state[chunk] & (CHUNK_ACTIVE | CHUNK_MIXED))
-        return tree->node[chunk]->first;
     for (size_t half = n / 2; half != 0; half = n / 2) {
         if (span[half].chunk <= chunk)
             span += half;
@@ -204,7 +202,7 @@ uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot,
     uint64_t pages = spot->chunk == NULL ? CHUNK_PAGES : chunk_edge(spot->chunk, spot->unit + 1);
     if (spot->chunk == NULL || pages < CHUNK_PAGES)
         return first + pages;
-    /* It may go on in the next chunk, but not to the end of that: a block has 2^18 pages at most. */
+    /* It may go on in the next chunk, but not to its end: a block has 2^18 pages at most. */
     struct page_place next;
     first += CHUNK_PAGES;
     if (!tree_find(tree, first, &next) || !(tree->state[next.chunk] & CHUNK_ACTIVE))

@@ -116,7 +116,7 @@ uint64_t scan_end(const struct page_tree *tree, uint64_t from, uint64_t limit, e
     return limit;
 }
 
-/* The bits of a word at which a frame that is a multiple of 2^align can lie, in a word that holds one. */
+/* Where multiples of 2^align lie in a word that holds at least one. */
 static uint64_t aligned_bits(unsigned align)
 {
     static const uint64_t starts[] = {
@@ -127,8 +127,8 @@ static uint64_t aligned_bits(unsigned align)
 }
 
 /*
- * For alignments of whole units: the first unit from that of `frame` on, in its chunk, that is
- * aligned and whose first page is free, without a look into leaves; the chunk's end if there is none.
+ * For alignments of whole units: the first unit of the chunk, from that of `frame` on, that is
+ * aligned and whose first page is free, without a look into leaves; the chunk's end if none is.
  */
 static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsigned align)
 {
@@ -148,7 +148,7 @@ static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsign
     return first + CHUNK_PAGES;
 }
 
-/* Skip what cannot hold the next frame of the alignment: 0 if `frame`, aligned, is to be looked at. */
+/* Skip what cannot hold the next frame of the alignment; 0 if `frame` is to be looked at. */
 static uint64_t skip_leads(const struct page_tree *tree, uint64_t frame, unsigned align)
 {
     struct page_place place;

@@ -43,13 +43,13 @@ struct page_chunk {
     uint64_t mixed[NODE_WORDS];       /* closed units whose leaf is kept for its fresh bits */
     uint64_t lead[NODE_WORDS];        /* open units whose page 0 is free */
     /*
-     * Open leaves by largest free order. Bit w of class_words[c] says that word w of row c is not 0;
-     * else the word holds anything.
+     * Open leaves by largest free order. Bit w of class_words[c] says that word w of row c is not
+     * 0; else the word holds anything.
      */
     uint64_t class_row[LEAF_CLASSES][NODE_WORDS];
     uint8_t class_words[LEAF_CLASSES];
     uint8_t class;                    /* of the chunk, 9..18, or NO_ORDER */
-    uint32_t slabs;                   /* bit s: slab[s] exists, as some leaf in it is open or mixed */
+    uint32_t slabs;                   /* bit s: slab[s] exists; a leaf in it is open or mixed */
     struct page_leaf *slab[SLABS];    /* unit u's leaf is slab[u / 16][u % 16] */
     uint64_t first;                   /* frame number of the chunk's first page */
 };
@@ -91,10 +91,10 @@ struct page_place {
 #define NO_FRAME (UINT64_C(1) << 63)   /* farther than 64 frames from each that there is */
 
 /*
- * Where the next single page comes from, as long as nothing else happens: the word of a leaf in which
- * the lowest slot was for the areas `areas`, and still is. Taking pages from the word, or giving them
- * back without a change of the leaf's class, cannot make another leaf or word the right one. Any
- * other change forgets it.
+ * Where the next single page comes from, as long as nothing else happens: the word of a leaf in
+ * which the lowest slot was for the areas `areas`, and still is. Taking pages from the word, or
+ * giving them back without a change of the leaf's class, cannot make another leaf or word the right
+ * one. Any other change forgets it.
  */
 struct page_hot {
     uint64_t first;                   /* the word's first frame, or NO_FRAME */
@@ -139,8 +139,8 @@ bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *
 uint64_t tree_piece(const struct page_tree *tree, uint64_t first, uint64_t limit,
                     struct page_place *place);
 
-/* Frame number of the first page of a chunk. */
-uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk);
+/* Frame number of the first page of a chunk, by its span. */
+uint64_t tree_span_first(const struct page_tree *tree, uint32_t chunk);
 
 /* True if `frame` is managed; *limit is the first frame behind it of which the answer differs. */
 bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit);
@@ -155,6 +155,13 @@ static inline bool place_open(const struct page_tree *tree, const struct page_pl
 {
     return (tree->state[place->chunk] & CHUNK_ACTIVE)
            && bitmap_test(tree->node[place->chunk]->open, place->offset / UNIT_PAGES);
+}
+
+/* The same, from the chunk's node where there is one. */
+static inline uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk)
+{
+    return tree->state[chunk] & (CHUNK_ACTIVE | CHUNK_MIXED) ? tree->node[chunk]->first
+                                                             : tree_span_first(tree, chunk);
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
@@ -193,8 +200,9 @@ static inline void hot_forget(struct page_tree *tree)
 void tree_set_head(struct page_tree *tree, uint64_t frame);
 
 /*
- * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before. Settle:
- * after a change in it, enter it in its class, or close it if it has become wholly free or reserved.
+ * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
+ * Settle: after a change in it, enter it in its class, or close it if it has become wholly free or
+ * reserved.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
@@ -212,7 +220,7 @@ void chunk_settle(struct page_tree *tree, const struct page_place *place,
 void row_add(struct page_area *area, uint32_t chunk, unsigned class);
 void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
 
-/* Give back those of `slabs` (bit s: slab s) in which there is no leaf any more; give back a node. */
+/* Give back those of `slabs` (bit s: slab s) that hold no leaf any more; give back a node. */
 void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
 void node_return(struct page_tree *tree, void *page);
 

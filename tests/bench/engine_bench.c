@@ -100,7 +100,7 @@ static const struct page_engine empty_engine = {
 
 /* ---- Helpers ---- */
 
-/* Nodes come from a list, as cheap as the kernel's pool, so that it is the engine that is measured. */
+/* Nodes come from a list, as cheap as the kernel's pool: it is the engine that is measured. */
 struct pool { void *free; };
 
 static void *pool_take(void *context)
@@ -280,8 +280,8 @@ static void run_query(struct bench *b)
 }
 
 /*
- * One page of each unit is no longer fresh, then all is free again: each keeps its leaf for that. The
- * longest operations known are blocks taken from here.
+ * One page of each unit is no longer fresh, then all is free again: each keeps its leaf for that.
+ * The longest operations known are blocks taken from here.
  */
 static void prepare_scattered(struct bench *b)
 {

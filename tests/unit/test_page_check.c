@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* Each invariant of kernel/mm/page_check.c, broken by hand: check() names exactly that one. */
+#include <string.h>
+
+#include "tests/unit/page_support.h"
+
+/*
+ * Two areas. In the high one: chunk 1 is active, with unit 0 open (a page and a block of 4 taken, a
+ * page reserved), unit 1 closed for its fresh bits, units 2 and 3 a block; chunk 2 is free and kept
+ * for its fresh bits; chunk 3 is free. In the low one: an edge.
+ */
+static void prepare(struct fixture *f)
+{
+    static const struct page_range ranges[] = { { { 100 }, 2000, true },
+                                                { { GIB_PAGES }, 3 * GIB_PAGES, true } };
+    static const struct area_limit areas[] = { { "low", { 5000 } }, { "high", { PFN_LIMIT } } };
+    struct page_map map = { ranges, 2, areas, 2 };
+    struct page_request used = request_pages(1);
+    fixture_init(f, &map);
+    used.exact = true;
+    used.at = pfn(2 * GIB_PAGES + 5);
+    give(f, take(f, used));
+    used.at = pfn(GIB_PAGES + 512 + 5);
+    give(f, take(f, used));
+    used.at = pfn(GIB_PAGES + 1024);
+    used.pages = 1024;
+    take(f, used);
+    used.at = pfn(GIB_PAGES + 7);
+    used.pages = 1;
+    take(f, used);
+    used.at = pfn(GIB_PAGES + 8);
+    used.pages = 4;
+    take(f, used);
+    reserve(f, GIB_PAGES + 20, 1);
+    assert_whole(f);
+}
+
+static struct page_area *high(struct fixture *f) { return &fixture_tree(f)->area[1]; }
+
+static struct page_chunk *active(struct fixture *f)
+{
+    struct page_tree *tree = fixture_tree(f);
+    assert_true(tree->state[high(f)->chunk] & CHUNK_ACTIVE);
+    return tree->node[high(f)->chunk];
+}
+
+static struct page_leaf *open(struct fixture *f) { return chunk_leaf(active(f), 0); }
+
+static void assert_broken(struct fixture *f, unsigned invariant)
+{
+    struct page_violation violation = { .text = NULL };
+    assert_false(f->engine->check(f->memory, &violation));
+    if (violation.invariant != invariant)
+        fail_msg("invariant %u (%s), expected %u", violation.invariant, violation.text, invariant);
+    assert_non_null(violation.text);
+}
+
+/* Break `what` to `value`, see that `invariant` is named, and mend it again. */
+#define BREAK(f, what, value, invariant) do { \
+        __typeof__(what) kept_ = (what); \
+        (what) = (value); \
+        assert_true((what) != kept_); \
+        assert_broken(f, invariant); \
+        (what) = kept_; \
+        assert_whole(f); \
+    } while (0)
+
+static void roots_out_of_order_are_1(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_tree *tree = fixture_tree(&f);
+    BREAK(&f, tree->scan[0], 0, 1);
+    BREAK(&f, tree->span[0].first, 6000, 1);
+    BREAK(&f, tree->span[1].chunk, 0, 1);
+    BREAK(&f, tree->span[1].limit, 2 * GIB_PAGES, 1);
+    BREAK(&f, tree->range[1].first, 50, 1);
+    BREAK(&f, tree->area[0].limit, 4999, 1);
+    BREAK(&f, tree->chunks, 5, 1);
+    fixture_done(&f);
+}
+
+static void orders_that_are_not_those_of_the_bits_are_2(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    BREAK(&f, open(&f)->pages.orders, open(&f)->pages.orders ^ 0x40, 2);
+    BREAK(&f, active(&f)->units.orders, active(&f)->units.orders ^ 0x01, 2);
+    fixture_done(&f);
+}
+
+static void a_leaf_in_a_wrong_class_is_3(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_chunk *chunk = active(&f);
+    assert_int_equal(open(&f)->order, 8);
+    BREAK(&f, open(&f)->order, 7, 3);
+    BREAK(&f, chunk->class_row[8][0], 2, 3);
+    BREAK(&f, chunk->class_row[8][0], 3, 3);
+    fixture_done(&f);
+}
+
+static void a_lead_that_is_none_is_4(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_chunk *chunk = active(&f);
+    BREAK(&f, chunk->lead[0], chunk->lead[0] ^ 1, 4);
+    BREAK(&f, chunk->lead[0], chunk->lead[0] ^ 2, 4);
+    fixture_done(&f);
+}
+
+static void a_chunk_in_a_wrong_class_is_5(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    BREAK(&f, active(&f)->class, 12, 5);
+    BREAK(&f, active(&f)->first, 0, 5);
+    fixture_done(&f);
+}
+
+static void a_row_that_disagrees_is_6(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    BREAK(&f, high(&f)->available, high(&f)->available ^ 1, 6);
+    BREAK(&f, *area_row(high(&f), 18), 0, 6);
+    BREAK(&f, *area_row(high(&f), 17), 5, 6);
+    BREAK(&f, *area_row(high(&f), 8), 0, 6);
+    fixture_done(&f);
+}
+
+static void a_summary_that_disagrees_is_6(void **state)
+{
+    static const struct area_limit area = { "all", { PFN_LIMIT } };
+    struct page_range range = { pfn(GIB_PAGES), 100 * GIB_PAGES, true };
+    struct page_map map = { &range, 1, &area, 1 };
+    struct fixture f;
+    (void)state;
+    fixture_init(&f, &map);
+    uint64_t *row = area_row(&fixture_tree(&f)->area[0], 18);
+    BREAK(&f, row[2], 1, 6);
+    fixture_done(&f);
+}
+
+static void an_open_leaf_that_is_uniform_is_7(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_leaf kept = *open(&f);
+    node_fill_all(&open(&f)->pages, CELL_FREE);
+    assert_broken(&f, 7);
+    node_fill_all(&open(&f)->pages, CELL_RESERVED);
+    assert_broken(&f, 7);
+    *open(&f) = kept;
+    BREAK(&f, active(&f)->units.pair[0].head, active(&f)->units.pair[0].head ^ 1, 7);
+    fixture_done(&f);
+}
+
+static void an_active_chunk_that_is_uniform_is_8(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_node kept = active(&f)->units;
+    node_fill_all(&active(&f)->units, CELL_FREE);
+    assert_broken(&f, 8);
+    node_fill_all(&active(&f)->units, CELL_RESERVED);
+    assert_broken(&f, 8);
+    active(&f)->units = kept;
+    fixture_done(&f);
+}
+
+static void a_node_kept_for_nothing_is_9(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_tree *tree = fixture_tree(&f);
+    struct page_chunk *chunk = active(&f), *dormant = tree->node[high(&f)->chunk + 1];
+    struct page_leaf *leaf = chunk_leaf(chunk, 1);
+    assert_true(bitmap_test(chunk->mixed, 1));
+    BREAK(&f, leaf->pages.fresh[0], ~UINT64_C(0), 9);
+    BREAK(&f, chunk->mixed[0], chunk->mixed[0] | 1, 9);
+    struct page_chunk kept = *dormant;
+    memset(dormant->mixed, 0, sizeof(dormant->mixed));
+    node_fresh_all(&dormant->units, true);
+    dormant->slabs = 0;
+    assert_broken(&f, 9);
+    *dormant = kept;
+    assert_true(tree->state[high(&f)->chunk + 1] == (CELL_FREE | CHUNK_MIXED));
+    BREAK(&f, tree->state[high(&f)->chunk + 1], CELL_HEAD | CHUNK_MIXED, 9);
+    fixture_done(&f);
+}
+
+static void a_node_that_is_not_accounted_for_is_10(void **state)
+{
+    struct fixture f;
+    void *page = &f;
+    (void)state;
+    prepare(&f);
+    BREAK(&f, active(&f)->slabs, 3, 10);
+    BREAK(&f, fixture_tree(&f)->taken, 1, 10);
+    BREAK(&f, fixture_tree(&f)->stock, page, 10);
+    fixture_done(&f);
+}
+
+static void an_unmanaged_page_that_is_free_or_fresh_is_11(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_leaf *edge = chunk_leaf(fixture_tree(&f)->node[0], 0);
+    /* Page 99, before the low range. */
+    assert_int_equal(node_cell(&edge->pages, 99), CELL_RESERVED);
+    BREAK(&f, edge->pages.fresh[1], edge->pages.fresh[1] | UINT64_C(1) << 35, 11);
+    BREAK(&f, edge->pages.pair[1].head, edge->pages.pair[1].head & ~(UINT64_C(1) << 35), 11);
+    fixture_done(&f);
+}
+
+static void an_allocated_page_that_is_fresh_is_12(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    BREAK(&f, open(&f)->pages.fresh[0], open(&f)->pages.fresh[0] | 1 << 7, 12);
+    BREAK(&f, active(&f)->units.fresh[0], active(&f)->units.fresh[0] | 1 << 2, 12);
+    fixture_done(&f);
+}
+
+static void a_continued_page_without_a_block_is_13(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    uint64_t *head = &open(&f)->pages.pair[0].head;
+    /* Page 20, reserved, becomes a page that continues nothing: its neighbour is free. */
+    uint64_t *free = &open(&f)->pages.pair[0].free;
+    *free &= ~(UINT64_C(1) << 20);
+    *head &= ~(UINT64_C(1) << 20);
+    open(&f)->pages.fresh[0] &= ~(UINT64_C(1) << 20);
+    assert_broken(&f, 13);
+    *free |= UINT64_C(1) << 20;
+    *head |= UINT64_C(1) << 20;
+    open(&f)->pages.fresh[0] |= UINT64_C(1) << 20;
+    BREAK(&f, fixture_tree(&f)->state[high(&f)->chunk + 2], CELL_CONTINUED, 13);
+    fixture_done(&f);
+}
+
+static void totals_that_are_not_the_sums_are_14(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    BREAK(&f, high(&f)->free, 1, 14);
+    BREAK(&f, high(&f)->reserved, 2, 14);
+    BREAK(&f, high(&f)->managed, 3, 14);
+    fixture_done(&f);
+}
+
+static void a_remembered_word_that_is_not_the_lowest_is_15(void **state)
+{
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    struct page_tree *tree = fixture_tree(&f);
+    take_order(&f, 0);
+    assert_int_equal(tree->hot.first, GIB_PAGES);
+    assert_whole(&f);
+    BREAK(&f, tree->hot.first, 2 * GIB_PAGES, 15);
+    BREAK(&f, tree->hot.word, 1, 15);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(roots_out_of_order_are_1),
+        cmocka_unit_test(orders_that_are_not_those_of_the_bits_are_2),
+        cmocka_unit_test(a_leaf_in_a_wrong_class_is_3),
+        cmocka_unit_test(a_lead_that_is_none_is_4),
+        cmocka_unit_test(a_chunk_in_a_wrong_class_is_5),
+        cmocka_unit_test(a_row_that_disagrees_is_6),
+        cmocka_unit_test(a_summary_that_disagrees_is_6),
+        cmocka_unit_test(an_open_leaf_that_is_uniform_is_7),
+        cmocka_unit_test(an_active_chunk_that_is_uniform_is_8),
+        cmocka_unit_test(a_node_kept_for_nothing_is_9),
+        cmocka_unit_test(a_node_that_is_not_accounted_for_is_10),
+        cmocka_unit_test(an_unmanaged_page_that_is_free_or_fresh_is_11),
+        cmocka_unit_test(an_allocated_page_that_is_fresh_is_12),
+        cmocka_unit_test(a_continued_page_without_a_block_is_13),
+        cmocka_unit_test(totals_that_are_not_the_sums_are_14),
+        cmocka_unit_test(a_remembered_word_that_is_not_the_lowest_is_15),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tree takes for its records, when, and what happens when it cannot. */
+#include "tests/unit/page_support.h"
+
+static void starve(struct fixture *f)
+{
+    f->source.limit = f->source.used;
+}
+
+static struct page_request request_at(uint64_t at, uint64_t pages)
+{
+    struct page_request request = request_pages(pages);
+    request.exact = true;
+    request.at = pfn(at);
+    return request;
+}
+
+static void whole_gibs_need_no_node(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, 4 * GIB_PAGES);
+    starve(&f);
+    assert_int_equal(take_order(&f, 18), GIB_PAGES);
+    reserve(&f, 2 * GIB_PAGES, 2 * GIB_PAGES);
+    unreserve(&f, 3 * GIB_PAGES, GIB_PAGES);
+    assert_int_equal(give(&f, GIB_PAGES), GIB_PAGES);
+    refuse(&f, request_order(17), E_MEM_METADATA, 0);
+    fixture_done(&f);
+}
+
+static void a_page_needs_a_chunk_and_a_slab(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, 4 * GIB_PAGES);
+    take_order(&f, 9);
+    assert_int_equal(f.source.used, 1);
+    take_order(&f, 0);
+    assert_int_equal(f.source.used, 2);
+    take(&f, request_at(GIB_PAGES + 16 * 512 + 7, 1));
+    assert_int_equal(f.source.used, 3);
+    fixture_done(&f);
+}
+
+static void all_of_a_gib_in_single_pages_needs_33_nodes(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    for (uint64_t i = 0; i < GIB_PAGES; i++)
+        take_order(&f, 0);
+    assert_int_equal(f.source.used, 33);
+    assert_true(f.source.used * PAGE_SIZE * 10 < GIB_PAGES * 6);   /* 0.52 bytes a page */
+    for (uint64_t i = 0; i < GIB_PAGES; i++)
+        give(&f, GIB_PAGES + i);
+    assert_int_equal(f.source.used, 0);
+    fixture_done(&f);
+}
+
+static void a_free_unit_keeps_its_leaf_only_while_its_pages_differ_in_freshness(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    give(&f, take_order(&f, 8));
+    assert_int_equal(f.source.used, 2);
+    give(&f, take_order(&f, 9));
+    assert_int_equal(f.source.used, 1);
+    give(&f, take_order(&f, 18));
+    assert_int_equal(f.source.used, 0);
+    fixture_done(&f);
+}
+
+static void a_starved_request_changes_nothing_and_takes_no_other_slot(void **state)
+{
+    struct page_request low = request_order(0);
+    struct page_range range = { pfn(512), 4 * GIB_PAGES - 512, true };
+    struct area_limit areas[] = { { "low", { GIB_PAGES } }, { "high", { PFN_LIMIT } } };
+    struct page_map map = { &range, 1, areas, 2 };
+    struct fixture f;
+    (void)state;
+    fixture_init(&f, &map);
+    low.areas = 1;
+    take(&f, low);
+    for (size_t more = 0; more < 2; more++) {
+        f.source.limit = f.source.used + more;
+        refuse(&f, request_order(0), E_MEM_METADATA, 0);
+        assert_int_equal(f.source.used, f.source.limit - more);
+        assert_whole(&f);
+    }
+    f.source.limit++;
+    assert_int_equal(take_order(&f, 0), GIB_PAGES);
+    fixture_done(&f);
+}
+
+static void a_starved_range_changes_nothing(void **state)
+{
+    struct fixture f;
+    pfn_t blame, head, rest;
+    uint64_t left;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, 3 * GIB_PAGES);
+    uint64_t block = take_order(&f, 18);
+    for (size_t nodes = 0; nodes < 4; nodes++) {
+        f.source.limit = nodes;
+        assert_int_equal(f.engine->reserve(f.memory, pfn(3 * GIB_PAGES - 5), 10, &blame),
+                         E_MEM_METADATA);
+        assert_int_equal(blame.n, 0);
+        assert_int_equal(f.source.used, 0);
+    }
+    f.source.limit = 4;
+    reserve(&f, 3 * GIB_PAGES - 5, 10);
+    assert_int_equal(f.engine->free_part(f.memory, pfn(block + 5), 1, &head, &rest, &left),
+                     E_MEM_METADATA);
+    assert_int_equal(f.engine->unreserve(f.memory, pfn(3 * GIB_PAGES - 5), 10, &blame), OK);
+    assert_int_equal(f.source.used, 0);
+    fixture_done(&f);
+}
+
+static void giving_back_a_block_never_needs_a_node(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, 3 * GIB_PAGES);
+    uint64_t a = take(&f, request_at(2 * GIB_PAGES - 700, 1400));
+    uint64_t b = take_order(&f, 18), c = take_order(&f, 0);
+    starve(&f);
+    assert_int_equal(give(&f, a), 1400);
+    assert_int_equal(give(&f, b), GIB_PAGES);
+    assert_int_equal(give(&f, c), 1);
+    fixture_done(&f);
+}
+
+static void taking_a_gib_of_mixed_freshness_gives_its_leaves_back(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    for (uint64_t unit = 0; unit < 512; unit++)
+        give(&f, take(&f, request_at(GIB_PAGES + unit * 512 + 9, 1)));
+    assert_int_equal(f.source.used, 33);
+    uint64_t half = take_order(&f, 17);
+    assert_int_equal(f.source.used, 17);
+    give(&f, half);
+    take_order(&f, 18);
+    assert_int_equal(f.source.used, 0);
+    fixture_done(&f);
+}
+
+static void both_ends_of_a_range_may_share_a_slab_with_leaves_between_them(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    give(&f, take(&f, request_at(GIB_PAGES + 2 * 512 + 1, 1)));   /* a leaf kept in slab 0 */
+    assert_int_equal(f.source.used, 2);
+    starve(&f);
+    take(&f, request_at(GIB_PAGES + 300, 512 * 5));
+    assert_whole(&f);
+    give(&f, GIB_PAGES + 300);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_gibs_need_no_node),
+        cmocka_unit_test(a_page_needs_a_chunk_and_a_slab),
+        cmocka_unit_test(all_of_a_gib_in_single_pages_needs_33_nodes),
+        cmocka_unit_test(a_free_unit_keeps_its_leaf_only_while_its_pages_differ_in_freshness),
+        cmocka_unit_test(a_starved_request_changes_nothing_and_takes_no_other_slot),
+        cmocka_unit_test(a_starved_range_changes_nothing),
+        cmocka_unit_test(giving_back_a_block_never_needs_a_node),
+        cmocka_unit_test(taking_a_gib_of_mixed_freshness_gives_its_leaves_back),
+        cmocka_unit_test(both_ends_of_a_range_may_share_a_slab_with_leaves_between_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
