@@ -17,6 +17,8 @@ from pfnlab.guest import Guest
 from pfnlab.transcript import Mismatch, Transcript
 from pfnlab.transport import Spec, project_root
 
+POOL_SIZE = 4                     # guests that a run keeps; they hold memory
+
 _pool_key = pytest.StashKey[dict[str, Guest]]()
 _used_key = pytest.StashKey[list[Guest]]()
 
@@ -73,7 +75,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def acquire(config: pytest.Config, name: str) -> Guest:
     """A guest of that name in its first state: the one that runs, or a new one."""
     pool = config.stash[_pool_key]
-    guest = pool.get(name)
+    guest = pool.pop(name, None)
+    if guest is not None:
+        pool[name] = guest            # the one used last is ended last
     if guest is not None and not guest.dead:
         try:
             guest.link.drain()
@@ -83,7 +87,9 @@ def acquire(config: pytest.Config, name: str) -> Guest:
         except errors.PfnlabError:
             pass
     if guest is not None:
-        guest.kill()
+        pool.pop(name).kill()
+    while len(pool) >= POOL_SIZE:
+        pool.pop(next(iter(pool))).close()
     pool[name] = Guest(name)
     return pool[name]
 
@@ -168,7 +174,9 @@ class TranscriptFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Its tests."""
         transcript = Transcript(self.path.read_text("ascii"), str(self.path))
-        for name in guest_names(self.config):
+        names = guest_names(self.config)
+        names += [name for name in transcript.also if Spec(name).arch in names]
+        for name in names:
             full = with_options(name, transcript.options)
             yield TranscriptItem.from_parent(self, name=f"{self.path.stem}[{full}]",
                                              guest_name=full, transcript=transcript)

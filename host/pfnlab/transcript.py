@@ -2,7 +2,8 @@
 """Transcripts: a console log without checksums is a script that replays anywhere.
 
     ; free text
-    ; with memory=3G&boot=iso     options that the guest needs (pfnlab.transport)
+    ; with memory=3G              options that the guest needs (pfnlab.transport)
+    ; also x86_64?boot=iso        pytest runs it on this guest too, where x86_64 is tested
     >1 alloc_pages_area low 3
     =1 0x0000000000800000
     >2 free $1
@@ -55,11 +56,12 @@ class Mismatch(AssertionError):
 
 
 class Transcript:
-    """A transcript taken apart: `steps` in order, `options` of its guest."""
+    """A transcript taken apart: `steps` in order, `options` of its guest, guests it names."""
 
     def __init__(self, text: str, name: str = "transcript") -> None:
         self.steps: list[Step] = []
         self.options = ""
+        self.also: list[str] = []
         for number, raw in enumerate(text.splitlines(), 1):
             if not raw.strip():
                 continue
@@ -75,6 +77,8 @@ class Transcript:
         if line.sigil == ";":
             if line.text.startswith("with "):
                 self.options = line.text.removeprefix("with ").strip()
+            elif line.text.startswith("also "):
+                self.also.append(line.text.removeprefix("also ").strip())
         elif line.sigil == ">":
             tag = line.tag if line.tag is not None else len(self.steps) + 1
             self.steps.append(Step(tag, raw.partition(" ")[2], number))
