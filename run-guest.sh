@@ -288,34 +288,59 @@ print_until() {
 
 send() { { printf '%s\n' "$1" >&"$to"; } 2>/dev/null; }
 
+# The guest's last words, and its end.
+end_pipe() {
+    while print_until '[=?]*'; do :; done
+    wait "$pid"
+    local status=$?
+    if [ -n "$left" ]; then say "the guest ended before the input, after $answered answers"; fi
+    finish $status
+}
+
+# The next line of the input. Looks now and then whether the guest still lives: while the input has
+# nothing to say nobody else would notice. Fails at the end of either.
+next_line() {
+    local part status
+    line=
+    while :; do
+        IFS= read -r -t 0.5 part
+        status=$?
+        line+=$part
+        [ $status -gt 128 ] || break
+        if ! kill -0 "$pid" 2>/dev/null; then
+            left=1
+            return 1
+        fi
+    done
+    [ $status -eq 0 ] || [ -n "$line" ]
+}
+
+send_input() {
+    local line
+    while next_line; do
+        line=${line%$'\r'}
+        case $line in
+            # Nobody answers these: transcripts can be piped in.
+            ''|[:=?%\;]*) continue ;;
+            '>'*) ;;
+            *) line="> $line" ;;
+        esac
+        if ! send "$line" || ! print_until '[=?]*'; then
+            left=1
+            return
+        fi
+        answered=$((answered + 1))
+    done
+    if [ -z "$left" ] && send '> poweroff'; then print_until '[=?]*' hidden; fi
+}
+
 run_pipe() {
-    local line status
     trap '' PIPE
     coproc GUEST { exec "${command[@]}"; }
     pid=$GUEST_PID
     exec {from}<&"${GUEST[0]}" {to}>&"${GUEST[1]}"
-    if print_until '% boot*'; then
-        while IFS= read -r line || [ -n "$line" ]; do
-            line=${line%$'\r'}
-            case $line in
-                # Nobody answers these: transcripts can be piped in.
-                ''|[:=?%\;]*) continue ;;
-                '>'*) ;;
-                *) line="> $line" ;;
-            esac
-            if ! send "$line" || ! print_until '[=?]*'; then
-                left=1
-                break
-            fi
-            answered=$((answered + 1))
-        done
-        if [ -z "$left" ] && send '> poweroff'; then print_until '[=?]*' hidden; fi
-        while print_until '[=?]*'; do :; done
-    fi
-    wait "$pid"
-    status=$?
-    if [ -n "$left" ]; then say "the guest ended before the input, after $answered answers"; fi
-    finish $status
+    if print_until '% boot*'; then send_input; fi
+    end_pipe
 }
 
 if [ "$serial" = stdio ] && [ -z "$interactive" ]; then

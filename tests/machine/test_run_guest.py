@@ -167,8 +167,8 @@ class Started:
 
 
 @pytest.mark.parametrize("machine", ["native", "x86_64"])
-def test_no_emulator_survives_its_script(machine: str) -> None:
-    with Started(machine) as started:
+def test_no_emulator_survives_its_script(machine: str, tmp_path: Path) -> None:
+    with Started(machine, TMPDIR=str(tmp_path)) as started:
         guest = started.guest()
         started.script.send_signal(signal.SIGKILL)
         started.script.wait()
@@ -182,7 +182,6 @@ def test_no_emulator_survives_its_script(machine: str) -> None:
 def test_emulator_that_dies(machine: str) -> None:
     with Started(machine) as started:
         os.kill(started.guest(), signal.SIGKILL)
-        os.write(started.writer, b"echo 1\n")
         assert started.script.wait(30) == EMULATOR
 
 
@@ -191,7 +190,6 @@ def test_reset_is_told_from_an_orderly_end(tmp_path: Path) -> None:
             socket.socket(socket.AF_UNIX) as control:
         control.connect(str(tmp_path / "qmp"))
         control.sendall(b'{"execute": "qmp_capabilities"} {"execute": "system_reset"}\n')
-        os.write(started.writer, b"echo 1\n")
         assert started.script.wait(30) == EMULATOR
 
 
@@ -200,6 +198,13 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("machine", ["native", "x86_64"])
+def test_poweroff_ends_an_open_pipe(machine: str) -> None:
+    with Started(machine) as started:
+        os.write(started.writer, b"poweroff\n")
+        assert started.script.wait(30) == ORDERLY
 
 
 def test_terminated_script_cleans_up(tmp_path: Path) -> None:
