@@ -16,8 +16,9 @@
 struct slot {
     uint32_t tag;                 /* 0: none */
     uint16_t request;             /* the checksum of its line: is it the same one again? */
-    uint16_t length;              /* of final; 0: it was no mutator */
+    bool mutator;                 /* its final is kept */
     char sigil;
+    uint16_t length;              /* of final: 0 for a success that says no more */
     struct result result;
     char final[FINAL_SIZE];
 };
@@ -92,7 +93,7 @@ bool session_final(uint64_t tag, const char **final, size_t *length, char *sigil
 {
     const struct slot *slot = slot_of(tag);
 
-    if (slot->tag != tag || slot->length == 0)
+    if (slot->tag != tag || !slot->mutator)
         return false;
     *final = slot->final;
     *length = slot->length;
@@ -239,8 +240,8 @@ static bool keeps_final(const struct request *request)
     return command != NULL && command->kind == KIND_mutator;
 }
 
-/* Fill the slot of a tagged request; `length` 0 for what is not repeated from memory. */
-static void keep(const struct request *request, char sigil, const char *final, size_t length)
+/* Fill the slot of a tagged request. */
+static void keep(const struct request *request, bool mutator, char sigil, const struct text *final)
 {
     struct slot *slot = slot_of(request->tag);
 
@@ -250,8 +251,9 @@ static void keep(const struct request *request, char sigil, const char *final, s
     slot->request = request->sum;
     slot->sigil = sigil;
     slot->result = reply.result;
-    slot->length = (uint16_t)length;
-    memcpy(slot->final, final, length);
+    slot->mutator = mutator;
+    slot->length = mutator ? (uint16_t)final->length : 0;
+    memcpy(slot->final, final->buffer, slot->length);
     if (session.strict)
         session.last = request->tag;
 }
@@ -282,7 +284,7 @@ static void execute(const struct request *request)
     sigil = reply.repeat != NULL ? reply.repeat_sigil : e == OK ? '=' : '?';
     if (!is_sync(request))
         session_remember(&reply.result, e != OK);
-    keep(request, sigil, line.buffer, mutator ? line.length : 0);
+    keep(request, mutator, sigil, &line);
     reply_send(&reply, sigil, line.buffer, line.length);
     if (reply.ends_guest)
         machine_off(0);
@@ -304,7 +306,7 @@ void session_line(const char *text, size_t length, bool person)
 
     if (e != OK)
         refuse(&request, e);
-    else if (session.strict && is_last_again(&request) && slot->length > 0)
+    else if (session.strict && is_last_again(&request) && slot->mutator)
         answer_again(&request, slot);
     else
         execute(&request);

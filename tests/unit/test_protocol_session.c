@@ -133,6 +133,21 @@ static void a_strict_line_runs_once(void **unused)
     ask_sealed(">4 free $1", "?4 mem.free at=0x0000000001000000 ; the page is free already");
 }
 
+/* A final that is nothing but its sigil is one, too. */
+static void a_strict_line_that_returns_nothing_runs_once(void **unused)
+{
+    (void)unused;
+    be_strict();
+    ask_sealed(">1 map_begin", "=1");
+    ask_sealed(">2 map_add 1M 1M", "=2");
+    ask_sealed(">3 map_commit", "=3");
+    ask_sealed(">3 map_commit", "=3");
+    ask_sealed(">4 again 3", "=4");
+    ask_sealed(">5 reserve 1M 1", "=5 0x0000000000100000");
+    ask_sealed(">6 unreserve 1M 1", "=6");
+    ask_sealed(">6 unreserve 1M 1", "=6");
+}
+
 static void a_repeated_query_runs_again(void **unused)
 {
     (void)unused;
@@ -248,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup(variables_change_by_success_and_end_with_the_instance, begin),
         cmocka_unit_test_setup(again_repeats_finals_of_mutators, begin),
         cmocka_unit_test_setup(a_strict_line_runs_once, begin),
+        cmocka_unit_test_setup(a_strict_line_that_returns_nothing_runs_once, begin),
         cmocka_unit_test_setup(a_repeated_query_runs_again, begin),
         cmocka_unit_test_setup(a_lost_final_is_no_licence_to_run_again, begin),
         cmocka_unit_test_setup(a_torn_strict_line_has_no_tag, begin),
