@@ -2,12 +2,15 @@
 """What a person needs to see of a guest when something went wrong with it."""
 from __future__ import annotations
 
+from itertools import groupby
+
 from pfnlab import errors
 from pfnlab.guest import Guest
+from pfnlab.values import Rows
 
 LAST_LINES = 40
 LAST_LOG_LINES = 15
-MAP_LINES = 30
+MAP_LINES = 60
 
 
 def transcript_tail(guest: Guest, lines: int = LAST_LINES) -> str:
@@ -30,8 +33,20 @@ def memory_map(guest: Guest) -> str:
         rows = guest.call("dump", "map", timeout=5.0)
     except (errors.PfnlabError, AttributeError) as error:
         return f"no map: {error}"
-    shown = [repr(row) for row in rows[:MAP_LINES]]
-    return "\n".join(shown + [f"... {len(rows) - MAP_LINES} rows more"] * (len(rows) > MAP_LINES))
+    lines = map_lines(rows)
+    cut = [f"... {len(lines) - MAP_LINES} lines more"] if len(lines) > MAP_LINES else []
+    return "\n".join([*lines[:MAP_LINES], *cut, f"({rows.final.text})"])
+
+
+def map_lines(rows: Rows) -> list[str]:
+    """The rows of a map, without those that look as the one before them."""
+    lines = []
+    for _, group in groupby(rows, lambda row: row.words[1:]):
+        first, *others = group
+        lines.append(repr(first))
+        if others:
+            lines.append(f"... {len(others)} more of the same")
+    return lines
 
 
 def statistics(guest: Guest) -> str:
