@@ -48,7 +48,10 @@ static void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigne
     if ((chunk->slabs & slabs) == 0)
         return;
     bitmap_fill(chunk->mixed, from, to, false);
-    slabs_trim(tree, chunk, slabs);
+    if (from % SLAB_LEAVES == 0 && to % SLAB_LEAVES == 0)
+        slabs_drop(tree, chunk, slabs);
+    else
+        slabs_trim(tree, chunk, slabs);
 }
 
 static void units_change(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
@@ -73,7 +76,7 @@ static void chunk_change_all(struct page_tree *tree, const struct page_place *pl
         flags = CHUNK_FRESH;
     if (change == CHANGE_TAKE) {
         if (state & CHUNK_MIXED) {
-            units_used(tree, tree->node[place->chunk], 0, CHUNK_UNITS);
+            slabs_drop(tree, tree->node[place->chunk], ~UINT32_C(0));
             node_return(tree, tree->node[place->chunk]);
         }
         flags = 0;
@@ -142,23 +145,26 @@ static void leaf_take(struct page_tree *tree, const struct page_place *place,
         chunk_settle(tree, place, chunk);
 }
 
+static void units_take(struct page_tree *tree, const struct page_place *place,
+                       struct page_chunk *chunk, unsigned order)
+{
+    unsigned unit = place->offset / UNIT_PAGES;
+    units_used(tree, chunk, unit, 1u << order);
+    if (node_take(&chunk->units, unit, order))
+        chunk_settle(tree, place, chunk);
+}
+
 void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
     hot_forget(tree);
     place->area->free -= UINT64_C(1) << order;
-    if (order == MAX_ORDER) {
+    if (order == MAX_ORDER)
         chunk_change_all(tree, place, CHANGE_TAKE);
-        return;
-    }
-    struct page_chunk *chunk = chunk_open(tree, place);
-    if (order < UNIT_SHIFT) {
-        leaf_take(tree, place, chunk, order);
-        return;
-    }
-    unsigned unit = place->offset / UNIT_PAGES;
-    units_used(tree, chunk, unit, 1u << (order - UNIT_SHIFT));
-    if (node_take(&chunk->units, unit, order - UNIT_SHIFT))
-        chunk_settle(tree, place, chunk);
+    else if (order < UNIT_SHIFT)
+        leaf_take(tree, place, chunk_open(tree, place), order);
+    else
+        units_take(tree, place, chunk_open(tree, place), order - UNIT_SHIFT);
+    change_end(tree);
 }
 
 static void leaf_give(struct page_tree *tree, const struct page_place *place,
@@ -186,6 +192,7 @@ void place_give(struct page_tree *tree, const struct page_place *place, unsigned
     else if (node_give(&chunk->units, place->offset / UNIT_PAGES, order - UNIT_SHIFT))
         chunk_settle(tree, place, chunk);
     place->area->free += UINT64_C(1) << order;
+    change_end(tree);
 }
 
 void hot_take(struct page_tree *tree, unsigned bit)
@@ -214,6 +221,7 @@ void hot_give(struct page_tree *tree, unsigned bit)
     leaf_settle(tree, &hot->place, chunk, hot->unit, hot->leaf);
     if (!bitmap_test(chunk->open, hot->unit))
         chunk_settle(tree, &hot->place, chunk);
+    change_end(tree);
 }
 
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change)
@@ -229,6 +237,7 @@ void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum pa
         first = end;
         begins = false;
     }
+    change_end(tree);
 }
 
 void tree_set_head(struct page_tree *tree, uint64_t frame)

@@ -83,25 +83,28 @@ static unsigned chunk_needs(const struct page_tree *tree, uint32_t chunk, uint32
     return bits_count(wanted & ~slabs) + !has_node;
 }
 
-static void stock_give(struct page_tree *tree)
+void stock_trim(struct page_tree *tree, uint64_t pages)
 {
-    while (tree->stock != NULL) {
+    for (; pages > 0 && tree->stock != NULL; pages--) {
         void **page = tree->stock;
         tree->stock = *page;
+        tree->stocked--;
         tree->nodes.give(tree->nodes.context, page);
     }
 }
 
 static enum error stock_fill(struct page_tree *tree, unsigned pages)
 {
-    for (; pages > 0; pages--) {
+    uint64_t before = tree->stocked;
+    while (tree->stocked < pages) {
         void **page = tree->nodes.take(tree->nodes.context);
         if (page == NULL) {
-            stock_give(tree);
+            stock_trim(tree, tree->stocked - before);
             return E_MEM_METADATA;
         }
         *page = tree->stock;
         tree->stock = page;
+        tree->stocked++;
     }
     return OK;
 }
@@ -141,6 +144,7 @@ void tree_release(struct page_tree *tree)
         tree->nodes.give(tree->nodes.context, chunk);
         tree->state[c] = CELL_RESERVED;
     }
+    stock_trim(tree, tree->stocked);
     tree->taken = 0;
 }
 

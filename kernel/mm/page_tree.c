@@ -16,14 +16,18 @@ static void *stock_take(struct page_tree *tree)
     void **page = tree->stock;
     ASSERT(page != NULL);
     tree->stock = *page;
+    tree->stocked--;
     tree->taken++;
     return page;
 }
 
 void node_return(struct page_tree *tree, void *page)
 {
+    void **link = page;
+    *link = tree->stock;
+    tree->stock = page;
+    tree->stocked++;
     tree->taken--;
-    tree->nodes.give(tree->nodes.context, page);
 }
 
 /* ---- Classes ---- */
@@ -73,16 +77,28 @@ static bool slab_in_use(const struct page_chunk *chunk, unsigned slab)
     return (leaves >> unit % WORD_BITS & 0xffff) != 0;
 }
 
-/* Give back those of `slabs` (bit s: slab s) in which there is no leaf any more. */
+void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs)
+{
+    unsigned pages = bits_count(slabs &= chunk->slabs);
+    void *stock = tree->stock;
+    chunk->slabs &= ~slabs;
+    tree->taken -= pages;
+    tree->stocked += pages;
+    for (; slabs != 0; slabs &= slabs - 1) {
+        void **link = (void **)chunk->slab[bit_lowest(slabs)];
+        *link = stock;
+        stock = link;
+    }
+    tree->stock = stock;
+}
+
 void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs)
 {
-    for (slabs &= chunk->slabs; slabs != 0; slabs &= slabs - 1) {
-        unsigned slab = bit_lowest(slabs);
-        if (slab_in_use(chunk, slab))
-            continue;
-        chunk->slabs &= ~(UINT32_C(1) << slab);
-        node_return(tree, chunk->slab[slab]);
-    }
+    uint32_t unused = 0;
+    for (slabs &= chunk->slabs; slabs != 0; slabs &= slabs - 1)
+        if (!slab_in_use(chunk, bit_lowest(slabs)))
+            unused |= slabs & (0 - slabs);
+    slabs_drop(tree, chunk, unused);
 }
 
 /* A closed unit's cell, spread over its pages; a kept leaf may hold that already. */

@@ -106,8 +106,12 @@ struct page_hot {
 
 struct page_tree {
     struct node_source nodes;
-    void *stock;                      /* pages taken in advance by tree_secure(), linked */
-    uint64_t taken;                   /* pages that the tree holds now, without the stock */
+    /*
+     * Pages, linked, that are not part of the tree: taken in advance by tree_secure(), or no longer
+     * needed. Each change gives some of the latter back, not all: one change can free 33.
+     */
+    void *stock;
+    uint64_t stocked, taken;          /* pages in the stock; in the tree */
     struct page_hot hot;
     size_t nareas, nspans, nranges;
     uint32_t chunks;
@@ -220,9 +224,22 @@ void chunk_settle(struct page_tree *tree, const struct page_place *place,
 void row_add(struct page_area *area, uint32_t chunk, unsigned class);
 void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
 
-/* Give back those of `slabs` (bit s: slab s) that hold no leaf any more; give back a node. */
+/* Put `slabs` (bit s: slab s), or those of them that hold no leaf, or a node, into the stock. */
+void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
 void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
 void node_return(struct page_tree *tree, void *page);
+
+/* Give back pages of the stock, at most `pages`. */
+void stock_trim(struct page_tree *tree, uint64_t pages);
+
+/* The end of every change. */
+#define TRIM_PAGES 4u
+
+static inline void change_end(struct page_tree *tree)
+{
+    if (tree->stock != NULL)
+        stock_trim(tree, TRIM_PAGES);
+}
 
 /* Give every node back. */
 void tree_release(struct page_tree *tree);

@@ -140,10 +140,17 @@ static void taking_a_gib_of_mixed_freshness_gives_its_leaves_back(void **state)
     for (uint64_t unit = 0; unit < 512; unit++)
         give(&f, take(&f, request_at(GIB_PAGES + unit * 512 + 9, 1)));
     assert_int_equal(f.source.used, 33);
+    /* A few at a time, so that no single operation is long. */
     uint64_t half = take_order(&f, 17);
-    assert_int_equal(f.source.used, 17);
+    assert_int_equal(fixture_tree(&f)->taken, 17);
+    assert_int_equal(f.source.used, 33 - TRIM_PAGES);
     give(&f, half);
     take_order(&f, 18);
+    assert_int_equal(fixture_tree(&f)->taken, 0);
+    for (unsigned i = 0; i < 33 / TRIM_PAGES; i++) {
+        give(&f, GIB_PAGES);
+        take_order(&f, 18);
+    }
     assert_int_equal(f.source.used, 0);
     fixture_done(&f);
 }
