@@ -62,26 +62,30 @@ static void units_change(struct page_tree *tree, struct page_chunk *chunk, unsig
         units_used(tree, chunk, from, to - from);
 }
 
+/* An active chunk that is wholly free is handed out: no node is needed for its fresh bits. */
+static void chunk_used(struct page_tree *tree, const struct page_place *place)
+{
+    struct page_chunk *chunk = tree->node[place->chunk];
+    slabs_drop(tree, chunk, ~UINT32_C(0));
+    node_return(tree, chunk);
+    tree->state[place->chunk] = CELL_FREE;
+}
+
+/* All of a chunk, which is not active unless it is taken. */
 static void chunk_change_all(struct page_tree *tree, const struct page_place *place,
                              enum page_change change)
 {
+    if (tree->state[place->chunk] & CHUNK_ACTIVE)
+        chunk_used(tree, place);
     unsigned state = tree->state[place->chunk];
     enum page_cell cell = change == CHANGE_TAKE ? CELL_HEAD : change_cell(change);
     if ((state & CHUNK_CELL) == CELL_FREE)
         row_remove(place->area, place->chunk, MAX_ORDER);
     if (cell == CELL_FREE)
         row_add(place->area, place->chunk, MAX_ORDER);
-    unsigned flags = state & (CHUNK_FRESH | CHUNK_MIXED);
-    if (change == CHANGE_MANAGE_FRESH)
-        flags = CHUNK_FRESH;
-    if (change == CHANGE_TAKE) {
-        if (state & CHUNK_MIXED) {
-            slabs_drop(tree, tree->node[place->chunk], ~UINT32_C(0));
-            node_return(tree, tree->node[place->chunk]);
-        }
-        flags = 0;
-    }
-    tree->state[place->chunk] = (uint8_t)(cell | flags);
+    bool fresh = change == CHANGE_MANAGE_FRESH
+                 || (change != CHANGE_TAKE && (state & CHUNK_FRESH));
+    tree->state[place->chunk] = (uint8_t)(cell | (fresh ? CHUNK_FRESH : 0));
 }
 
 static void area_count(struct page_area *area, uint64_t pages, enum page_change change)
@@ -104,7 +108,8 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
 {
     unsigned first = from / UNIT_PAGES, last = to / UNIT_PAGES;   /* units, `last` not wholly in */
     unsigned head = from % UNIT_PAGES, tail = to % UNIT_PAGES;
-    if (to - from == CHUNK_PAGES) {
+    bool active = tree->state[place->chunk] & CHUNK_ACTIVE;
+    if (to - from == CHUNK_PAGES && (!active || change == CHANGE_TAKE)) {
         chunk_change_all(tree, place, change);
         return;
     }

@@ -12,8 +12,8 @@ static const char *const text[] = {
     [5] = "an active chunk is of the class of its largest free order, and knows its first page",
     [6] = "an area's rows hold the chunks of each class, their summaries and `available` agree",
     [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
-    [8] = "an active chunk is neither wholly free nor wholly reserved",
-    [9] = "a closed unit or chunk keeps a node only while its fresh bits differ",
+    [8] = "an active chunk is wholly free or reserved only while its fresh bits differ",
+    [9] = "a closed unit keeps a leaf only while its fresh bits differ",
     [10] = "a slab exists while it holds a leaf; each page taken is a chunk, a slab or in stock",
     [11] = "a page that is not managed is reserved and not fresh",
     [12] = "no allocated page is fresh",
@@ -167,19 +167,14 @@ static bool check_slabs(struct checker *c, const struct page_chunk *chunk, uint6
 static bool check_active(struct checker *c, const struct page_chunk *chunk, uint64_t frame)
 {
     unsigned order = node_order(&chunk->units);
-    return holds(c, order != NODE_ORDER && !node_is(&chunk->units, CELL_RESERVED), 8, frame)
-           && holds(c, chunk->class == (order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT), 5,
-                    frame)
-           && holds(c, chunk->first == frame, 5, frame);
-}
-
-static bool check_dormant(struct checker *c, const struct page_chunk *chunk, unsigned state,
-                          uint64_t frame)
-{
     bool fresh, same = node_fresh_uniform(&chunk->units, &fresh);
     for (unsigned w = 0; w < NODE_WORDS; w++)
         same = same && chunk->mixed[w] == 0;
-    return holds(c, !same && !(state & CHUNK_FRESH) && (state & CHUNK_CELL) >= CELL_FREE, 9, frame);
+    return holds(c, !same || (order != NODE_ORDER && !node_is(&chunk->units, CELL_RESERVED)), 8,
+                 frame)
+           && holds(c, chunk->class == (order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT), 5,
+                    frame)
+           && holds(c, chunk->first == frame, 5, frame);
 }
 
 static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
@@ -187,18 +182,15 @@ static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
     const struct page_tree *tree = c->tree;
     unsigned state = tree->state[index];
     enum page_cell cell = (enum page_cell)(state & CHUNK_CELL);
-    if (!(state & (CHUNK_ACTIVE | CHUNK_MIXED)))
+    if (!(state & CHUNK_ACTIVE))
         return holds(c, cell != CELL_CONTINUED, 13, frame)
                && check_pages(c, frame, CHUNK_PAGES, cell, state & CHUNK_FRESH);
     const struct page_chunk *chunk = tree->node[index];
-    bool active = state & CHUNK_ACTIVE;
-    if (!check_slabs(c, chunk, frame)
-        || (active ? !check_active(c, chunk, frame) : !check_dormant(c, chunk, state, frame))
-        || (active && !check_node(c, &chunk->units, frame)))
+    if (!check_slabs(c, chunk, frame) || !check_active(c, chunk, frame)
+        || !check_node(c, &chunk->units, frame))
         return false;
     for (unsigned unit = 0; unit < CHUNK_UNITS; unit++)
-        if (!check_unit(c, chunk, unit, active ? node_cell(&chunk->units, unit) : cell,
-                        frame + unit * UNIT_PAGES))
+        if (!check_unit(c, chunk, unit, node_cell(&chunk->units, unit), frame + unit * UNIT_PAGES))
             return false;
     return true;
 }

@@ -74,7 +74,7 @@ static unsigned chunk_needs(const struct page_tree *tree, uint32_t chunk, uint32
 {
     if (to - from == CHUNK_PAGES)
         return 0;
-    bool has_node = tree->state[chunk] & (CHUNK_ACTIVE | CHUNK_MIXED);
+    bool has_node = tree->state[chunk] & CHUNK_ACTIVE;
     uint32_t slabs = has_node ? tree->node[chunk]->slabs : 0, wanted = 0;
     if (from % UNIT_PAGES != 0)
         wanted |= UINT32_C(1) << from / UNIT_PAGES / SLAB_LEAVES;
@@ -126,7 +126,7 @@ enum error place_secure(struct page_tree *tree, const struct page_place *place, 
 {
     if (order == MAX_ORDER)
         return OK;
-    bool has_node = tree->state[place->chunk] & (CHUNK_ACTIVE | CHUNK_MIXED);
+    bool has_node = tree->state[place->chunk] & CHUNK_ACTIVE;
     uint32_t slabs = has_node ? tree->node[place->chunk]->slabs : 0;
     unsigned slab = place->offset / UNIT_PAGES / SLAB_LEAVES;
     return stock_fill(tree, !has_node + (order < UNIT_SHIFT && !(slabs >> slab & 1)));
@@ -135,7 +135,7 @@ enum error place_secure(struct page_tree *tree, const struct page_place *place, 
 void tree_release(struct page_tree *tree)
 {
     for (uint32_t c = 0; c < tree->chunks; c++) {
-        if (!(tree->state[c] & (CHUNK_ACTIVE | CHUNK_MIXED)))
+        if (!(tree->state[c] & CHUNK_ACTIVE))
             continue;
         struct page_chunk *chunk = tree->node[c];
         for (unsigned s = 0; s < SLABS; s++)

@@ -4,7 +4,7 @@
 static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spot)
 {
     unsigned state = tree->state[spot->place.chunk];
-    if (!(state & (CHUNK_ACTIVE | CHUNK_MIXED)))
+    if (!(state & CHUNK_ACTIVE))
         return state & CHUNK_FRESH;
     const struct page_chunk *chunk = tree->node[spot->place.chunk];
     if (spot->leaf != NULL || bitmap_test(chunk->mixed, spot->unit))

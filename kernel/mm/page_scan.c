@@ -27,10 +27,10 @@ static uint64_t node_matches(const struct page_node *node, unsigned word, enum p
 }
 
 /* A closed unit whose leaf tells of its freshness. */
-static void view_mixed(const struct page_chunk *chunk, const struct page_spot *spot,
-                       enum page_cell cell, enum page_freshness freshness, struct view *view)
+static void view_mixed(const struct page_spot *spot, enum page_cell cell,
+                       enum page_freshness freshness, struct view *view)
 {
-    uint64_t fresh = chunk_leaf(chunk, spot->unit)->pages.fresh[spot->page / WORD_BITS];
+    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit)->pages.fresh[spot->page / WORD_BITS];
     view->first += spot->page & ~(WORD_BITS - 1);
     view->limit = view->first + WORD_BITS;
     if (spot->cell != cell)
@@ -40,9 +40,10 @@ static void view_mixed(const struct page_chunk *chunk, const struct page_spot *s
 }
 
 /* As many closed units of one word as answer alike. */
-static void view_units(const struct page_chunk *chunk, const struct page_spot *spot,
-                       enum page_cell cell, enum page_freshness freshness, struct view *view)
+static void view_units(const struct page_spot *spot, enum page_cell cell,
+                       enum page_freshness freshness, struct view *view)
 {
+    const struct page_chunk *chunk = spot->chunk;
     unsigned word = spot->unit / WORD_BITS, bit = spot->unit % WORD_BITS;
     uint64_t matches = node_matches(&chunk->units, word, cell, freshness);
     uint64_t stops = chunk->open[word];
@@ -75,24 +76,21 @@ static void view_at(const struct page_tree *tree, uint64_t frame, enum page_cell
         tree_managed(tree, frame, &view->limit);
         return;
     }
-    unsigned state = tree->state[spot.place.chunk];
     view->first = frame - spot.place.offset;
-    bool ask_units = spot.chunk != NULL || (freshness != FRESH_ANY && (state & CHUNK_MIXED));
-    if (!ask_units) {
-        view_chunk(state, cell, freshness, view);
+    if (spot.chunk == NULL) {
+        view_chunk(tree->state[spot.place.chunk], cell, freshness, view);
         return;
     }
-    const struct page_chunk *chunk = tree->node[spot.place.chunk];
     view->first += spot.unit * UNIT_PAGES;
     if (spot.leaf != NULL) {
         unsigned word = spot.page / WORD_BITS;
         view->first += word * WORD_BITS;
         view->limit = view->first + WORD_BITS;
         view->matches = node_matches(&spot.leaf->pages, word, cell, freshness);
-    } else if (freshness != FRESH_ANY && bitmap_test(chunk->mixed, spot.unit)) {
-        view_mixed(chunk, &spot, cell, freshness, view);
+    } else if (freshness != FRESH_ANY && bitmap_test(spot.chunk->mixed, spot.unit)) {
+        view_mixed(&spot, cell, freshness, view);
     } else {
-        view_units(chunk, &spot, cell, freshness, view);
+        view_units(&spot, cell, freshness, view);
     }
 }
 

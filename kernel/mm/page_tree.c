@@ -184,18 +184,15 @@ static void chunk_init(struct page_chunk *chunk, bool fresh)
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place)
 {
     unsigned state = tree->state[place->chunk];
-    if (!(state & CHUNK_MIXED)) {
-        tree->node[place->chunk] = stock_take(tree);
-        chunk_init(tree->node[place->chunk], state & CHUNK_FRESH);
-        tree->node[place->chunk]->first = tree_chunk_first(tree, place->chunk);
-    }
-    struct page_chunk *chunk = tree->node[place->chunk];
+    struct page_chunk *chunk = stock_take(tree);
     enum page_cell cell = (enum page_cell)(state & CHUNK_CELL);
-    if (!(state & CHUNK_MIXED) || cell != CELL_FREE || chunk->units.orders != ALL_FREE)
-        node_fill_all(&chunk->units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    chunk_init(chunk, state & CHUNK_FRESH);
+    chunk->first = tree_chunk_first(tree, place->chunk);
+    node_fill_all(&chunk->units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
     if (cell == CELL_HEAD)
         node_set_head(&chunk->units, 0);
     chunk->class = cell == CELL_FREE ? MAX_ORDER : NO_ORDER;
+    tree->node[place->chunk] = chunk;
     tree->state[place->chunk] = CHUNK_ACTIVE;
     return chunk;
 }
@@ -210,16 +207,16 @@ static bool chunk_fresh_uniform(const struct page_chunk *chunk, bool *fresh)
     return mixed == 0;
 }
 
-/* All units are `cell`: make the chunk so. */
+/* All units are `cell`: make the chunk so, unless its fresh bits differ. */
 static void chunk_close(struct page_tree *tree, const struct page_place *place,
                         enum page_cell cell)
 {
     struct page_chunk *chunk = tree->node[place->chunk];
-    bool fresh, uniform = chunk_fresh_uniform(chunk, &fresh);
-    unsigned flags = !uniform ? CHUNK_MIXED : fresh ? CHUNK_FRESH : 0;
-    tree->state[place->chunk] = (uint8_t)(cell | flags);
-    if (uniform)
-        node_return(tree, chunk);
+    bool fresh;
+    if (!chunk_fresh_uniform(chunk, &fresh))
+        return;
+    tree->state[place->chunk] = (uint8_t)(cell | (fresh ? CHUNK_FRESH : 0));
+    node_return(tree, chunk);
 }
 
 /* After a change of units: enter the chunk in its class, or close it. */

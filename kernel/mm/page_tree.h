@@ -5,7 +5,8 @@
  *
  * A *unit* is 512 pages (2 MiB), a *chunk* 512 units (1 GiB), as far as they belong to one area.
  * A unit is *open* if its pages differ: then its leaf tells of each one. A chunk is *active* if its
- * units differ: then its node tells of each one. Else the level above says what all of it is.
+ * units differ, be it in freshness alone: then its node tells of each one. Else the level above says
+ * what all of it is.
  */
 #ifndef PFNLAB_MM_PAGE_TREE_H
 #define PFNLAB_MM_PAGE_TREE_H
@@ -57,8 +58,7 @@ struct page_chunk {
 /* The state of a chunk: what cell all of it is, unless ACTIVE, and flags. */
 #define CHUNK_CELL 3u
 #define CHUNK_ACTIVE 4u               /* the node tells */
-#define CHUNK_FRESH 8u                /* all of it is fresh; with neither ACTIVE nor MIXED */
-#define CHUNK_MIXED 16u               /* not active, but the node is kept for its fresh bits */
+#define CHUNK_FRESH 8u                /* all of it is fresh; not with ACTIVE */
 
 /* A run of chunks of one area without a gap; `first` and `limit` are cut to the area. */
 struct page_span {
@@ -119,7 +119,7 @@ struct page_tree {
     struct page_area area[MAX_AREAS];
     struct page_span *span;           /* ascending, by address and by chunk alike */
     struct page_managed { uint64_t first, limit; } *range;   /* ascending, no two touch */
-    struct page_chunk **node;         /* of each chunk; valid if ACTIVE or MIXED */
+    struct page_chunk **node;         /* of each chunk; valid if ACTIVE */
     uint8_t *state;                   /* of each chunk */
 };
 
@@ -164,8 +164,8 @@ static inline bool place_open(const struct page_tree *tree, const struct page_pl
 /* The same, from the chunk's node where there is one. */
 static inline uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk)
 {
-    return tree->state[chunk] & (CHUNK_ACTIVE | CHUNK_MIXED) ? tree->node[chunk]->first
-                                                             : tree_span_first(tree, chunk);
+    return tree->state[chunk] & CHUNK_ACTIVE ? tree->node[chunk]->first
+                                             : tree_span_first(tree, chunk);
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
