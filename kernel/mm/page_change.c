@@ -138,16 +138,19 @@ static void leaf_take(struct page_tree *tree, const struct page_place *place,
                       struct page_chunk *chunk, unsigned order)
 {
     unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
-    bool open = bitmap_test(chunk->open, unit);
-    if (!open)
+    if (!bitmap_test(chunk->open, unit)) {
         leaf_open(tree, chunk, unit);
+        bitmap_clear(chunk->lead, unit);
+        (void)node_take(&chunk_leaf(chunk, unit)->pages, 0, order);
+        leaf_enter(place, chunk, unit, LEAF_CLASSES - 1);   /* its upper half is free */
+        chunk_settle(tree, place, chunk);
+        return;
+    }
     struct page_leaf *leaf = chunk_leaf(chunk, unit);
     if (page == 0)
         bitmap_clear(chunk->lead, unit);
     if (node_take(&leaf->pages, page, order))
         leaf_settle(tree, place, chunk, unit, leaf);
-    if (!open)
-        chunk_settle(tree, place, chunk);
 }
 
 static void units_take(struct page_tree *tree, const struct page_place *place,
@@ -242,7 +245,7 @@ void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum pa
         first = end;
         begins = false;
     }
-    change_end(tree);
+    stock_trim(tree, tree->stocked);
 }
 
 void tree_set_head(struct page_tree *tree, uint64_t frame)

@@ -129,7 +129,8 @@ enum error place_secure(struct page_tree *tree, const struct page_place *place, 
     bool has_node = tree->state[place->chunk] & CHUNK_ACTIVE;
     uint32_t slabs = has_node ? tree->node[place->chunk]->slabs : 0;
     unsigned slab = place->offset / UNIT_PAGES / SLAB_LEAVES;
-    return stock_fill(tree, !has_node + (order < UNIT_SHIFT && !(slabs >> slab & 1)));
+    unsigned pages = !has_node + (order < UNIT_SHIFT && !(slabs >> slab & 1));
+    return pages == 0 ? OK : stock_fill(tree, pages);
 }
 
 void tree_release(struct page_tree *tree)

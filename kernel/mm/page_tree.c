@@ -44,11 +44,12 @@ void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
         area->available &= ~(UINT32_C(1) << class);
 }
 
-static void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                       unsigned class)
+void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
+                unsigned class)
 {
     unsigned word = unit / WORD_BITS, word_bit = 1u << word;
     uint64_t *row = &chunk->class_row[class][word];
+    chunk_leaf(chunk, unit)->order = (uint8_t)class;
     unsigned words = chunk->class_words[class];
     *row = (words & word_bit ? *row : 0) | bit_of(unit % WORD_BITS);
     chunk->class_words[class] = (uint8_t)(words | word_bit);

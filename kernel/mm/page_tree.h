@@ -108,7 +108,8 @@ struct page_tree {
     struct node_source nodes;
     /*
      * Pages, linked, that are not part of the tree: taken in advance by tree_secure(), or no longer
-     * needed. Each change gives some of the latter back, not all: one change can free 33.
+     * needed. Taking or giving back a block returns a few of the latter at a time, as taking
+     * one GiB can free 33.
      */
     void *stock;
     uint64_t stocked, taken;          /* pages in the stock; in the tree */
@@ -206,9 +207,11 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
 /*
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
  * Settle: after a change in it, enter it in its class, or close it if it has become wholly free or
- * reserved.
+ * reserved. Enter: a leaf in a class, when it is in none and the class is known.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
+void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
+                unsigned class);
 void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
                  unsigned unit, struct page_leaf *leaf);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
@@ -232,8 +235,8 @@ void node_return(struct page_tree *tree, void *page);
 /* Give back pages of the stock, at most `pages`. */
 void stock_trim(struct page_tree *tree, uint64_t pages);
 
-/* The end of every change. */
-#define TRIM_PAGES 4u
+/* The end of every change of one block. */
+#define TRIM_PAGES 2u
 
 static inline void change_end(struct page_tree *tree)
 {
