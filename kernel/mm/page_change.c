@@ -191,14 +191,16 @@ static void leaf_give(struct page_tree *tree, const struct page_place *place,
 
 void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
-    struct page_chunk *chunk = tree->node[place->chunk];
     hot_forget(tree);
-    if (order < UNIT_SHIFT)
-        leaf_give(tree, place, chunk, order);
-    else if (order == MAX_ORDER)
+    if (order == MAX_ORDER) {
         chunk_change_all(tree, place, CHANGE_GIVE);
-    else if (node_give(&chunk->units, place->offset / UNIT_PAGES, order - UNIT_SHIFT))
-        chunk_settle(tree, place, chunk);
+    } else {
+        struct page_chunk *chunk = tree->node[place->chunk];
+        if (order < UNIT_SHIFT)
+            leaf_give(tree, place, chunk, order);
+        else if (node_give(&chunk->units, place->offset / UNIT_PAGES, order - UNIT_SHIFT))
+            chunk_settle(tree, place, chunk);
+    }
     place->area->free += UINT64_C(1) << order;
     change_end(tree);
 }

@@ -5,8 +5,8 @@
  *
  * A *unit* is 512 pages (2 MiB), a *chunk* 512 units (1 GiB), as far as they belong to one area.
  * A unit is *open* if its pages differ: then its leaf tells of each one. A chunk is *active* if its
- * units differ, be it in freshness alone: then its node tells of each one. Else the level above says
- * what all of it is.
+ * units differ, be it in freshness alone: then its node tells of each one. Else the level above
+ * says what all of it is.
  */
 #ifndef PFNLAB_MM_PAGE_TREE_H
 #define PFNLAB_MM_PAGE_TREE_H
