@@ -12,7 +12,9 @@ struct access {
     uint64_t value;
 };
 
-static bool interrupt_seen;
+/* ^C by their number on the line: how many came in, and up to which one they have had their effect. */
+static uint64_t interrupts_came, interrupts_passed, interrupts_heeded;
+static bool interrupt_seen;           /* by the command that runs */
 
 const char *machine_name(void)
 {
@@ -158,16 +160,32 @@ bool machine_zero(pfn_t first, uint64_t pages)
     return true;
 }
 
+static void count_interrupts(void)
+{
+    while (arch_console_interrupted())
+        interrupts_came++;
+}
+
 bool machine_interrupted(void)
 {
-    interrupt_seen |= arch_console_interrupted();
+    count_interrupts();
+    if (interrupts_came > interrupts_passed && interrupts_came > interrupts_heeded) {
+        interrupts_heeded = interrupts_came;
+        interrupt_seen = true;
+    }
     return interrupt_seen;
 }
 
 void machine_interrupt_clear(void)
 {
-    (void)arch_console_interrupted();
     interrupt_seen = false;
+}
+
+void machine_interrupt_passed(void)
+{
+    count_interrupts();
+    if (interrupts_passed < interrupts_came)
+        interrupts_passed++;
 }
 
 uint64_t machine_ticks(void)

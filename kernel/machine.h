@@ -34,9 +34,16 @@ MUST_USE enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, p
 /* Zero frames; false if they cannot be reached. The shape of pages_hooks.zero. */
 bool machine_zero(pfn_t first, uint64_t pages);
 
-/* True if a ^C came in since the command began. Once true, true until machine_interrupt_clear(). */
+/*
+ * Shall the command that runs stop? True if a ^C came in that stands behind it on the line and has
+ * stopped no other one: a client may send both in one go. Once true, true until
+ * machine_interrupt_clear(), at the beginning of the next command.
+ */
 bool machine_interrupted(void);
 void machine_interrupt_clear(void);
+
+/* The line has come to the next ^C: it is behind us and stops nothing any more. */
+void machine_interrupt_passed(void);
 
 uint64_t machine_ticks(void);
 uint64_t machine_ticks_per_second(void);

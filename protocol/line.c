@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "protocol/line.h"
 
+#include "kernel/machine.h"
 #include "protocol/edit.h"
 #include "protocol/output.h"
 #include "protocol/session.h"
@@ -66,6 +67,7 @@ static void end_of_line(void)
 /* ^C drops what was begun. */
 static void cancel(void)
 {
+    machine_interrupt_passed();
     if (line.mode == PERSON || (line.mode == BLANK && !session_is_strict()))
         edit_cancel();
     line.mode = BLANK;

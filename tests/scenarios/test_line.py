@@ -83,6 +83,17 @@ def test_an_interrupt_drops_half_a_line(line: Wire) -> None:
     assert line.talk(b"\x03\n> echo 5\n") == ["= 5"]
 
 
+def test_an_interrupt_stops_nothing_that_comes_after_it(line: Wire) -> None:
+    stress = b"> stress 2000\n"
+    assert line.talk(b"\x03" * 40 + b"\n" + 3 * stress) == 3 * ["= 2000 fails=0"]
+
+
+def test_an_interrupt_may_be_sent_with_what_it_stops(line: Wire) -> None:
+    answers = line.talk(b"> echo 1\n> stress 4T\n\x03> stress 2000\n")
+    assert answers[0] == "= 1" and answers[2] == "= 2000 fails=0"
+    assert answers[1].startswith("? stop.interrupted")
+
+
 @pytest.mark.parametrize("answer", [b"= 5", b"=7 0x1000", b"? mem.none", b": row", b"% boot",
                                     b"; text", b"= 5 *0000"])
 def test_an_answer_is_never_answered(line: Wire, answer: bytes) -> None:

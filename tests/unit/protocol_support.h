@@ -24,6 +24,7 @@
 
 static unsigned polls_until_interrupt;   /* 0: nobody presses ^C */
 static bool interrupted;
+static unsigned interrupts_passed;
 static jmp_buf off;
 static int off_status;
 static uint64_t poked;
@@ -38,6 +39,7 @@ bool machine_interrupted(void)
 }
 
 void machine_interrupt_clear(void) { interrupted = false; }
+void machine_interrupt_passed(void) { interrupts_passed++; }
 
 void machine_off(int status)
 {

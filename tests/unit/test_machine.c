@@ -15,7 +15,8 @@ struct lab lab;
 
 static uint64_t words[PAGES * 512];
 static struct phys_extent records[8];
-static bool pressed, reachable, asserts;
+static bool reachable, asserts;
+static unsigned pressed;             /* ^C that came in and were not told yet */
 static unsigned polls_until_pressed;
 static struct fault where;
 
@@ -52,10 +53,9 @@ void arch_store(virt_t address, unsigned width, uint64_t value)
 
 bool arch_console_interrupted(void)
 {
-    bool was = pressed || (polls_until_pressed > 0 && --polls_until_pressed == 0);
-
-    pressed = false;
-    return was;
+    if (polls_until_pressed > 0 && --polls_until_pressed == 0)
+        pressed++;
+    return pressed > 0 && pressed-- > 0;
 }
 
 uint64_t arch_ticks(void)
@@ -87,7 +87,8 @@ static int begin(void **unused)
 
     (void)unused;
     memset(words, 0x11, sizeof(words));
-    lab.injected = pressed = asserts = false;
+    lab.injected = asserts = false;
+    pressed = 0;
     reachable = true;
     polls_until_pressed = 0;
     where = (struct fault){ .class = OK };
@@ -218,10 +219,40 @@ static void control_c_stops_a_long_pattern(void **unused)
     assert_int_equal(machine_verify(pfn(FIRST), 1, 7, &at), E_STOP_INTERRUPTED);
     machine_interrupt_clear();
     assert_false(machine_interrupted());
+    machine_interrupt_passed();
     assert_int_equal(machine_verify(pfn(FIRST), 2, 7, &at), OK);
-    pressed = true;
+}
+
+/* The next command begins. */
+static bool next_is_interrupted(void)
+{
     machine_interrupt_clear();
-    assert_false(machine_interrupted());
+    return machine_interrupted();
+}
+
+static void control_c_stops_one_command_and_none_behind_it(void **unused)
+{
+    (void)unused;
+    pressed = 3;
+    assert_true(next_is_interrupted());
+    assert_false(next_is_interrupted());
+    for (unsigned i = 0; i < 3; i++)
+        machine_interrupt_passed();
+    pressed = 2;
+    machine_interrupt_passed();
+    machine_interrupt_passed();
+    assert_false(next_is_interrupted());
+    /* One that stands behind both lines, and came in before the first one began. */
+    pressed = 2;
+    machine_interrupt_passed();
+    assert_true(next_is_interrupted());
+    assert_false(next_is_interrupted());
+    machine_interrupt_passed();
+    /* One that was never told of owes nothing to the next. */
+    machine_interrupt_passed();
+    pressed = 1;
+    assert_true(next_is_interrupted());
+    machine_interrupt_passed();
 }
 
 static void zeroes_what_it_reaches(void **unused)
@@ -258,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup(patterns_tell_every_change, begin),
         cmocka_unit_test_setup(patterns_stay_off_what_is_not_ours, begin),
         cmocka_unit_test_setup(control_c_stops_a_long_pattern, begin),
+        cmocka_unit_test_setup(control_c_stops_one_command_and_none_behind_it, begin),
         cmocka_unit_test_setup(zeroes_what_it_reaches, begin),
         cmocka_unit_test_setup(passes_the_rest_on, begin),
     };

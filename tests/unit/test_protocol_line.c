@@ -126,6 +126,15 @@ static void interrupt_drops_a_quiet_line(void **unused)
     assert_null(strstr(said, "= 1"));
 }
 
+/* Whatever line it stands in: the machine is to know which ^C are behind. */
+static void each_interrupt_is_passed_once(void **unused)
+{
+    (void)unused;
+    interrupts_passed = 0;
+    feed("\003\003> echo\003\003echo \003; noise\003\n\033\003");
+    assert_int_equal(interrupts_passed, 7);
+}
+
 /* ---- typed lines ---- */
 
 static void a_typed_line_is_echoed_and_prompted(void **unused)
@@ -269,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup(control_bytes_spoil_a_quiet_line_once, begin),
         cmocka_unit_test_setup(a_long_line_is_one_error, begin),
         cmocka_unit_test_setup(interrupt_drops_a_quiet_line, begin),
+        cmocka_unit_test_setup(each_interrupt_is_passed_once, begin),
         cmocka_unit_test_setup(a_typed_line_is_echoed_and_prompted, begin),
         cmocka_unit_test_setup(a_typed_line_is_spoiled_or_too_long, begin),
         cmocka_unit_test_setup(keys_edit_the_line, begin),
