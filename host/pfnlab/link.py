@@ -253,20 +253,22 @@ class Link:
 
     def _sync(self, deadline: float) -> None:
         """Say sync until it is answered; afterwards the guest has nothing half-read."""
-        nonce = f"0x{secrets.randbits(63):016x}"
         self.strict = False
         pause = SYNC_INTERVAL
         while time.monotonic() < deadline:
-            data = wire.INTERRUPT + b"\n" + wire.request(0, f"sync {nonce}")
-            self.note("->", f"^C, >0 sync {nonce}")
-            self.transport.send(data, deadline)
-            if self._await_sync(int(nonce, 0), min(deadline, time.monotonic() + pause)):
+            nonce = secrets.randbits(63)
+            self.note("->", f"^C, >0 sync {nonce:#x}")
+            self.transport.send(wire.INTERRUPT + b"\n" + wire.request(0, f"sync {nonce:#x}"),
+                                deadline)
+            if self._await_sync(nonce, min(deadline, time.monotonic() + pause)):
                 self.strict = True
                 return
-            pause = min(1.0, pause * 1.5)
+            pause = min(3.0, pause * 1.5)
         raise GuestSilent("the guest does not answer")
 
     def _await_sync(self, nonce: int, deadline: float) -> bool:
+        """Wait for the answer to the last try. That to an earlier one says nothing: the line of the
+        last one is still on its way, and if it loses its checksum there, the session ends."""
         while (data := self.take(deadline)) is not None:
             line = wire.parse(data)
             if line is None or not line.sealed:

@@ -150,6 +150,13 @@ def test_the_last_mutator_is_answered_again_from_memory(line: Wire) -> None:
     assert line.talk(crc(f">{last + 2} alloc_page"))[0].split()[1] != first[0].split()[1]
 
 
+def test_a_mutator_that_answers_without_a_number_is_not_run_twice(line: Wire) -> None:
+    last = line.begin_strict()
+    line.talk(crc(f">{last + 1} reserve 0x400000 2"))
+    request = crc(f">{last + 2} unreserve 0x400000 1")
+    assert line.talk(request) == line.talk(request) == [f"={last + 2}"]
+
+
 def test_the_last_query_is_asked_again(line: Wire) -> None:
     last = line.begin_strict()
     request = crc(f">{last + 1} areas")
