@@ -65,6 +65,32 @@ static void free_blocks_are_told_whole(void **unused)
         ": 0x0000000000008000 8 order=3 area=low fresh=0\r\n= n=1");
 }
 
+static uint64_t frames_walked;
+
+static uint64_t counted_run(const void *engine, pfn_t from, pfn_t limit, struct page_info *info)
+{
+    uint64_t n = page_engine_tree.run(engine, from, limit, info);
+
+    frames_walked += info->state == PAGE_FREE ? n : 0;
+    return n;
+}
+
+/* Not once for each block of them: a terabyte is a thousand blocks. */
+static void free_pages_are_walked_over_once(void **unused)
+{
+    struct page_engine counted = page_engine_tree;
+
+    (void)unused;
+    ask("> map_begin", "=");
+    ask("> map_add 16M 1T", "=");
+    ask("> map_commit", "=");
+    counted.run = counted_run;
+    lab.pages.engine = &counted;
+    frames_walked = 0;
+    assert_non_null(ask_for("> dump free", "= n=1030"));
+    assert_in_range(frames_walked, 1, UINT64_C(2) << 28);
+}
+
 static void long_listings_page_themselves(void **unused)
 {
     (void)unused;
@@ -277,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(pages_are_told_in_runs, begin),
         cmocka_unit_test_setup(free_blocks_are_told_whole, begin),
+        cmocka_unit_test_setup(free_pages_are_walked_over_once, begin),
         cmocka_unit_test_setup(long_listings_page_themselves, begin),
         cmocka_unit_test_setup(interrupt_stops_rows, begin),
         cmocka_unit_test_setup(help_of_one_command_is_its_rows, begin),
