@@ -2,7 +2,7 @@
 /* A picture of memory in characters: one for each unit of the same power of two of pages. */
 #include "protocol/dump.h"
 
-#define COLUMNS 32u
+#define COLUMNS UINT64_C(32)
 #define LINES_MAX 32u
 
 static const char legend[] = ". fresh  o free  # allocated  R reserved  x mixed  _ nothing there";
@@ -97,7 +97,7 @@ static bool area_rows(struct reply *reply, struct listing *listing, unsigned are
     if (!managed_span(within, &span))
         return true;
     order = unit_order(&span);
-    step = (uint64_t)COLUMNS << order;
+    step = COLUMNS << order;
     for (uint64_t at = align_down(span.first, step); at < span.limit; at += step) {
         row_begin(reply);
         row_address(reply, pfn_phys(pfn(at)).a);

@@ -91,6 +91,16 @@ static void free_pages_are_walked_over_once(void **unused)
     assert_in_range(frames_walked, 1, UINT64_C(2) << 28);
 }
 
+static void the_picture_is_as_fine_as_its_lines_allow(void **unused)
+{
+    (void)unused;
+    ask("> map_begin", "=");
+    ask("> map_add 0x8000000000000 1G", "=");
+    ask("> map_add 0xfffffc0000000 1G", "=");
+    ask("> map_commit", "=");
+    assert_non_null(strstr(ask_for("> dump map", ": 0x0008000000000000 "), " unit=536870912"));
+}
+
 static void long_listings_page_themselves(void **unused)
 {
     (void)unused;
@@ -304,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup(pages_are_told_in_runs, begin),
         cmocka_unit_test_setup(free_blocks_are_told_whole, begin),
         cmocka_unit_test_setup(free_pages_are_walked_over_once, begin),
+        cmocka_unit_test_setup(the_picture_is_as_fine_as_its_lines_allow, begin),
         cmocka_unit_test_setup(long_listings_page_themselves, begin),
         cmocka_unit_test_setup(interrupt_stops_rows, begin),
         cmocka_unit_test_setup(help_of_one_command_is_its_rows, begin),
