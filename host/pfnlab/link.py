@@ -21,6 +21,8 @@ from pfnlab.transport import Transport
 from pfnlab.values import Row, Value
 
 SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
+SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
+SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
 PANIC_PATIENCE = 2.0              # seconds for the lines behind the first one of a panic
 LOG_LINES = 20000                 # lines kept, both directions
 
@@ -99,6 +101,7 @@ class Link:
         self.recoveries = 0
         self.reason: GuestGone | None = None
         self.strict = False
+        self.deadline = 0.0           # of the request that is waited for
         self.on_event: Callable[[Row], None] | None = None
         self._panic: list[str] = []
         self._pending: deque[Request] = deque()
@@ -251,19 +254,20 @@ class Link:
                 if line.words[:1] == ["boot"]:
                     return
 
-    def _sync(self, deadline: float) -> None:
+    def _sync(self, deadline: float, wake: bytes = wire.INTERRUPT) -> None:
         """Say sync until it is answered; afterwards the guest has nothing half-read."""
+        nonce = f"0x{secrets.randbits(63):016x}"
         self.strict = False
-        pause = SYNC_INTERVAL
+        tries = 0
         while time.monotonic() < deadline:
-            nonce = secrets.randbits(63)
-            self.note("->", f"^C, >0 sync {nonce:#x}")
-            self.transport.send(wire.INTERRUPT + b"\n" + wire.request(0, f"sync {nonce:#x}"),
-                                deadline)
-            if self._await_sync(nonce, min(deadline, time.monotonic() + pause)):
+            data = wake + b"\n" + wire.request(0, f"sync {nonce}")
+            self.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
+            self.transport.send(data, deadline)
+            tries += 1
+            pause = SYNC_INTERVAL if tries < SYNC_TRIES else SYNC_PAUSE
+            if self._await_sync(int(nonce, 0), min(deadline, time.monotonic() + pause)):
                 self.strict = True
                 return
-            pause = min(3.0, pause * 1.5)
         raise GuestSilent("the guest does not answer")
 
     def _await_sync(self, nonce: int, deadline: float) -> bool:
@@ -291,10 +295,13 @@ class Link:
                 request.finish(line)
 
     def _recover(self, why: str) -> None:
-        """Find out what ran, and bring every pending request to its end."""
+        """Find out what ran, and bring every pending request to its end.
+
+        Without ^C: silence may just as well be a command that takes its time.
+        """
         self.recoveries += 1
         self.note("--", "recovery: " + why)
-        self._sync(time.monotonic() + max(self.silence, 10.0))
+        self._sync(max(self.deadline, time.monotonic() + self.silence), wake=b"")
         ran = self._last
         pending, self._pending = list(self._pending), deque()
         self._outstanding = 0
@@ -353,7 +360,7 @@ class Link:
 
     def wait(self, request: Request, timeout: float = 20.0) -> Request:
         """Wait until the outcome of a request is known."""
-        deadline = time.monotonic() + timeout
+        deadline = self.deadline = time.monotonic() + timeout
         patience = max(self.silence, timeout / 2)
         while not request.done:
             if self._pump(min(deadline, time.monotonic() + patience)):

@@ -23,6 +23,8 @@ from pfnlab import wire
 from pfnlab.link import Request, Result
 from pfnlab.values import Row, Value, parse_value, split_fields
 
+PATIENCE = 300.0                  # seconds for one answer: a step may touch every page of a GiB
+
 if TYPE_CHECKING:
     from pfnlab.guest import Guest
 
@@ -102,7 +104,7 @@ class Transcript:
             if step.text == "poweroff":
                 continue
             pending = guest.submit_words(list(_words(step.text, done)))
-            guest.link.wait(pending, guest.timeout)
+            guest.link.wait(pending, max(guest.timeout, PATIENCE))
             done[step.tag] = pending
             _compare(step, pending, done)
         return len(self.steps)
