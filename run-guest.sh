@@ -17,7 +17,7 @@
 
 set -u
 export LC_ALL=C
-root=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$(readlink -f "$0")")
 name=${0##*/}
 
 EXIT_FAILED=1 EXIT_USAGE=2 EXIT_EMULATOR=3 EXIT_PANIC=4
@@ -84,7 +84,7 @@ while [ $# -ne 0 ]; do
     option=$1 value=
     shift
     case $option in
-        --help) usage; exit 0 ;;
+        --help|-h) usage; exit 0 ;;
         --gdb) gdb=1 ;;
         --print) print=1 ;;
         --no-install) install='' ;;
@@ -146,7 +146,16 @@ case $serial in
 esac
 [ "${#serial}" -lt 108 ] || refuse "--serial: the path of a socket has at most 102 characters"
 [[ $append != *[^\ -~]* ]] || refuse "--append takes printable ASCII only"
-if [ -n "$module" ] && ! [ -r "$module" ]; then refuse "--module: cannot read $module"; fi
+if [ -n "$module" ] && ! { [ -f "$module" ] && [ -r "$module" ]; }; then
+    refuse "--module: cannot read a file $module"
+fi
+
+# Emulators remove whatever is in a socket's place.
+for socket in "$qmp" "${serial#unix:}"; do
+    case $socket in ''|stdio|pty) continue ;; esac
+    [ -w "$(dirname "$socket")" ] || refuse "no directory to make the socket $socket in"
+    if [ -e "$socket" ] && ! [ -S "$socket" ]; then refuse "$socket is there, and no socket"; fi
+done
 
 # Bytes of a size such as 64M; nothing if it is none.
 size_bytes() {
@@ -167,7 +176,7 @@ if [ "$bytes" -lt "$(size_bytes $machine_minimum)" ] \
     refuse "--memory: $arch needs $machine_minimum and takes up to $machine_maximum, not $memory"
 fi
 if ! [[ $cpus =~ ^[1-9][0-9]{0,3}$ ]] || [ "$cpus" -gt "$machine_cpus_maximum" ]; then
-    refuse "--cpus: $arch takes 1 to $machine_cpus_maximum, not '$cpus'"
+    refuse "--cpus: $arch takes a number up to $machine_cpus_maximum, not '$cpus'"
 fi
 
 groups+=("$machine_groups")
@@ -187,12 +196,13 @@ esac
 
 # ---- the end ----
 
-temporary='' pid='' terminal=''
+temporary='' pid='' terminal='' sockets=()
 
 clean_up() {
     trap - EXIT
     if [ -n "$pid" ]; then { kill -KILL "$pid"; wait "$pid"; } 2>/dev/null; fi
     [ -z "$terminal" ] || stty "$terminal" 2>/dev/null
+    rm -f "${sockets[@]}"
     [ -z "$temporary" ] || rm -rf "$temporary"
 }
 trap clean_up EXIT
@@ -250,12 +260,15 @@ if [ -n "$gdb" ]; then
 fi
 machine_command
 command=(setpriv --pdeathsig KILL -- "${command[@]}")
+[ -z "$qmp" ] || sockets+=("$qmp")
+[[ $serial != unix:* ]] || sockets+=("${serial#unix:}")
 
 # ---- a terminal, a socket or a pty: the emulator talks to it by itself ----
 
 run_foreground() {
     if [ -n "$interactive" ]; then
         terminal=$(stty -g)
+        say "Ctrl-A X ends the guest, help lists its commands"
     fi
     # In the background, so that a signal to this script is handled at once.
     "${command[@]}" <&0 &
@@ -279,7 +292,7 @@ print_until() {
         line=${line#'> '}
         # shellcheck disable=SC2053  # $1 is a pattern
         if [[ $line == $1 ]] && [ $# -eq 2 ]; then return 0; fi
-        if [[ $line == [:=?%\;]* ]]; then printf '%s\n' "$line" || exit $EXIT_FAILED; fi
+        if [[ $line == [:=?%\;]* ]]; then printf '%s\n' "$line" 2>/dev/null || exit 141; fi
         # shellcheck disable=SC2053
         if [[ $line == $1 ]]; then return 0; fi
     done

@@ -27,8 +27,8 @@ machine_check() {
         [ "$machine" != microvm ] || refuse "--machine microvm has no drives: it cannot --boot iso"
         at_least 8M "--boot iso"
         groups+=("$arch-iso")
-    elif [[ $module == *,* ]]; then
-        refuse "--module: QEMU cannot load a file with a comma in its name"
+    elif [[ $module == *[,\ ]* ]]; then
+        refuse "--module: QEMU cannot load a file with a comma or a blank in its name"
     fi
     [ -z "$snapshot" ] || groups+=("$arch-snapshot")
 }

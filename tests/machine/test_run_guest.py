@@ -51,7 +51,11 @@ def answers(output: str) -> list[str]:
     ("--serial smoke", "smoke"),
     ("--serial unix:", "unix:"),
     ("--serial unix:/" + "x" * 200, "socket"),
+    ("--serial unix:/does/not/exist", "/does/not/exist"),
+    ("--serial unix:/etc/passwd", "/etc/passwd"),
+    ("--qmp /etc/passwd", "/etc/passwd"),
     ("--module /does/not/exist", "/does/not/exist"),
+    ("--module /etc", "/etc"),
     ("native --boot iso", "--boot"),
     ("native --cpu max", "--cpu"),
     ("native --cpus 2", "--cpus"),
@@ -64,6 +68,19 @@ def test_refuses(options: str, complaint: str) -> None:
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_works_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "lab").symlink_to(SCRIPT)
+    done = subprocess.run([tmp_path / "lab", "native"], input=b"echo 1", capture_output=True,
+                          timeout=120)
+    assert done.returncode == ORDERLY, done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error_to_tell() -> None:
+    done = subprocess.run(f"yes echo 1 | {SCRIPT} native | head -1", shell=True, timeout=120,
+                          capture_output=True)
+    assert done.stdout.startswith(b"; ") and done.stderr == b""
 
 
 def test_help_names_every_option() -> None:
@@ -205,6 +222,11 @@ def test_poweroff_ends_an_open_pipe(machine: str) -> None:
     with Started(machine) as started:
         os.write(started.writer, b"poweroff\n")
         assert started.script.wait(30) == ORDERLY
+
+
+def test_no_socket_stays(tmp_path: Path) -> None:
+    assert run("--qmp", str(tmp_path / "qmp"), given=b"echo 1").returncode == ORDERLY
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_terminated_script_cleans_up(tmp_path: Path) -> None:
