@@ -8,26 +8,42 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pfnlab import errors
 from pfnlab.guest import Guest, outcome
 from pfnlab.report import sections
+from pfnlab.request import Request
 from pfnlab.stubs import stubs
-from pfnlab.transcript import Mismatch, Transcript, TranscriptError
+from pfnlab.transcript import Mismatch, Transcript, request_words
 from pfnlab.transport import Spec, project_root
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT = 0, 1, 2, 3, 4, 124
 
 
-def run_lines(guest: Guest, lines: Sequence[str]) -> int:
-    """Send lines one by one and print the answers; the status of the first error."""
-    status = EXIT_OK
+def requests(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The requests among lines, numbered from 1 or as they are; of a transcript nothing else."""
+    number = 0
     for line in lines:
-        pending = guest.submit_line(line)
-        request = guest.link.wait(pending.request, guest.timeout)
+        found = re.fullmatch(r"(?:>(\d*) )?\s*([^>:=?%;\s].*)", line.strip(), re.DOTALL)
+        if found:
+            number = int(found[1] or number + 1)
+            yield number, found[2]
+
+
+def run_lines(guest: Guest, lines: Iterable[str]) -> int:
+    """Send lines one by one and print the answers; whether one was an error.
+
+    `$N` in a line is the result of the Nth of them.
+    """
+    status = EXIT_OK
+    done: dict[int, Request] = {}
+    for number, text in requests(lines):
+        request = guest.submit_words(list(request_words(text, done)))
+        done[number] = guest.link.wait(request, guest.timeout)
         assert request.final is not None
         for row in request.rows:
             print(":", row)
@@ -48,22 +64,15 @@ def do_send(options: argparse.Namespace) -> int:
 
 def do_pipe(options: argparse.Namespace) -> int:
     """The same with the lines of standard input, as they come."""
-    status = EXIT_OK
     with Guest(options.guest, timeout=options.timeout) as guest:
-        for line in sys.stdin:
-            if line.strip():
-                status = run_lines(guest, [line.strip()]) or status
-    return status
+        return run_lines(guest, sys.stdin)
 
 
 def do_record(options: argparse.Namespace) -> int:
     """As pipe, and write the session as a transcript."""
     with Guest(options.guest, timeout=options.timeout) as guest:
         guest.link.log.clear()
-        status = EXIT_OK
-        for line in sys.stdin:
-            if line.strip():
-                status = run_lines(guest, [line.strip()]) or status
+        status = run_lines(guest, sys.stdin)
         options.file.write_text(guest.transcript(), "ascii")
     return status
 
@@ -140,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except errors.GuestSilent as error:
         print(f"pfnlab: {error}", file=sys.stderr)
         return EXIT_TIMEOUT
-    except (TranscriptError, OSError, UnicodeError) as error:
+    except (ValueError, OSError) as error:
         print(f"pfnlab: {error}", file=sys.stderr)
         return EXIT_USAGE
     except errors.PfnlabError as error:

@@ -2,15 +2,16 @@
 """A guest with a method for each of its commands."""
 from __future__ import annotations
 
-import functools
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from pfnlab import errors
 from pfnlab.commands import Commands
-from pfnlab.link import Link, Request, Result
-from pfnlab.table import Command, Table, read_table
+from pfnlab.link import Link
+from pfnlab.request import Request, Result
+from pfnlab.table import Command, Table, python_name, read_table
 from pfnlab.transport import Spec, Transport
 from pfnlab.values import Row, Rows, Value
 
@@ -107,10 +108,21 @@ class Guest(Commands):
         self.link = Link(self.transport)
         try:
             self.link.connect(boot_timeout)
-            self.table: Table = read_table(self._ask("help"))
+            self.table = self._read_table()
         except BaseException:
             self.kill()
             raise
+        self.__class__ = with_commands(type(self), self.table)
+        for entry in self.link.log:
+            if entry.text.startswith("; command line: "):
+                warnings.warn(entry.text[2:], stacklevel=2)
+
+    def _read_table(self) -> Table:
+        request = self.link.wait(self.link.submit(["help"], "query"), self.timeout)
+        rows = outcome(request, None)
+        assert isinstance(rows, Rows)
+        self.link.forget_rows(request)
+        return read_table(rows)
 
     @property
     def arch(self) -> str:
@@ -130,25 +142,6 @@ class Guest(Commands):
         if found is None:
             raise AttributeError(f"the guest has no command {name!r}")
         return found
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("_") or "table" not in self.__dict__:
-            raise AttributeError(name)
-        command = self.command(name)
-
-        @functools.wraps(self.call)
-        def method(*args: object, timeout: float | None = None, **keys: object) -> Any:
-            return self.submit(command, command.words(args, keys)).result(timeout)
-        method.__name__ = method.__qualname__ = name
-        method.__doc__ = command.text + "."
-        signature = command.signature()
-        method.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=list(signature.parameters.values())[1:])
-        self.__dict__[name] = method
-        return method
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.table.commands, *self.table.aliases]
 
     def call(self, name: str, *args: object, timeout: float | None = None, **keys: object) -> Any:
         """A command by its name."""
@@ -187,15 +180,13 @@ class Guest(Commands):
             return Result(value.request, str(key))
         return f"{key}{int(value.result()):#x}"
 
+    def interrupt(self) -> None:
+        """Stop the command that runs, one that timed out for example: ^C."""
+        self.link.interrupt()
+
     def pipeline(self) -> Pipeline:
         """The commands again, without waiting for each."""
         return Pipeline(self)
-
-    def _ask(self, text: str) -> Rows:
-        request = self.link.wait(self.link.submit([text], "query"), self.timeout)
-        rows = outcome(request, None)
-        assert isinstance(rows, Rows)
-        return rows
 
     # ---- what happened ----
 
@@ -236,3 +227,23 @@ class Guest(Commands):
             self.kill()
         else:
             self.close()
+
+
+def with_commands(base: type[Guest], table: Table) -> type[Guest]:
+    """The class with a method for each command and alias of the table."""
+    names = {name: table.commands[name] for name in table.commands}
+    names |= {alias: table.commands[name] for alias, name in table.aliases.items()}
+    methods = {python_name(name): method_of(python_name(name), command)
+               for name, command in names.items() if not hasattr(base, name)}
+    members: dict[str, Any] = {"__module__": base.__module__, "__doc__": base.__doc__}
+    return type(base.__name__, (base,), members | methods)
+
+
+def method_of(name: str, command: Command) -> Callable[..., Any]:
+    """The method of that name for a command."""
+    def method(self: Guest, *args: object, timeout: float | None = None, **keys: object) -> Any:
+        return self.submit(command, command.words(args, keys)).result(timeout)
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = command.text + "."
+    method.__signature__ = command.signature()  # type: ignore[attr-defined]
+    return method

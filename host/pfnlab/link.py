@@ -13,10 +13,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from pfnlab import wire
 from pfnlab.errors import GuestGone, GuestPanic, GuestSilent, LinkLost, ProtocolMismatch
+from pfnlab.request import Entry, Request, Result, refused
 from pfnlab.transport import Transport
 from pfnlab.values import Row, Value
 
@@ -25,68 +25,6 @@ SYNC_TRIES = 20                   # so many tries soon after each other, then ra
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
 PANIC_PATIENCE = 2.0              # seconds for the lines behind the first one of a panic
 LOG_LINES = 20000                 # lines kept, both directions
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of an earlier request as an argument; `key` is "" or "name="."""
-
-    of: Request
-    key: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.key}${self.of.tag}"
-
-
-@dataclass
-class Request:
-    """A request on its way."""
-
-    words: Sequence[str | Result]
-    kind: str                     # query, mutator or session, as in `help`
-    tag: int = 0
-    size: int = 0                 # bytes on the wire, as counted by the credit window
-    rows: list[Row] = field(default_factory=list)
-    final: wire.Line | None = None
-    lost: bool = False
-
-    repeats: Request | None = None    # this is the `again` of that one
-
-    def answers(self, tag: int | None) -> bool:
-        """Is a reply of that tag a reply to this one?"""
-        return tag == self.tag or (self.repeats is not None and tag == self.repeats.tag)
-
-    def finish(self, line: wire.Line) -> None:
-        """Its final line is here."""
-        self.final = line
-        if self.repeats is not None:
-            self.repeats.final = line
-
-    def text(self) -> str:
-        """The request as a person would type it."""
-        return " ".join(map(str, self.words))
-
-    @property
-    def done(self) -> bool:
-        """Is its outcome known?"""
-        return self.final is not None or self.lost
-
-
-@dataclass
-class Entry:
-    """A line of the log: when it passed, in seconds since the start, which way, and what it was."""
-
-    when: float
-    way: str                      # "->" to the guest, "<-" from it, "--" a remark of this side
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.when:9.3f} {self.way} {self.text}"
-
-
-def refused(line: wire.Line) -> bool:
-    """Is it the guest's word for a line that did not run?"""
-    return line.sigil == "?" and line.words[:1] != [] and line.words[0].startswith("link.")
 
 
 class Link:
@@ -132,12 +70,32 @@ class Link:
     def raw(self, data: bytes, timeout: float = 10.0) -> None:
         """Send bytes as they are: for tests of the line itself."""
         self.note("->", data.rstrip(b"\n"))
-        self.transport.send(data, time.monotonic() + timeout)
+        self._send(data, time.monotonic() + timeout)
 
     def interrupt(self) -> None:
         """Ask the guest to stop what it does: ^C."""
         self.note("->", "^C")
-        self.transport.send(wire.INTERRUPT, time.monotonic() + self.silence)
+        self._send(wire.INTERRUPT, time.monotonic() + self.silence)
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        """Send. GuestGone says why the guest is gone, not how that was noticed."""
+        if self.reason is not None:
+            raise self.reason
+        try:
+            self.transport.send(data, deadline)
+        except GuestGone:
+            raise self._last_words() from None
+
+    def _last_words(self) -> GuestGone:
+        """What the guest said before its end may be a panic."""
+        try:
+            while (data := self.take(time.monotonic() + PANIC_PATIENCE)) is not None:
+                line = wire.parse(data)
+                if line is not None and line.sigil == "%":
+                    self._event(line)
+        except GuestGone as gone:
+            return gone
+        return self._gone()
 
     def take(self, deadline: float) -> bytes | None:
         """The next line; None if there is none in time. GuestGone: and there will be none."""
@@ -163,9 +121,10 @@ class Link:
                 self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
             else:
                 status = self.transport.wait(5.0)
-                last = (self.transport.stderr().strip().splitlines() or [""])[-1]
+                said = [line for line in self.transport.stderr().splitlines()
+                        if line.strip() and ": info: " not in line]
                 self.reason = GuestGone(f"the guest has ended, exit status {status}"
-                                        + (f": {last}" if last else ""))
+                                        + (f": {said[-1]}" if said else ""))
         return self.reason
 
     # ---- lines ----
@@ -262,7 +221,7 @@ class Link:
         while time.monotonic() < deadline:
             data = wake + b"\n" + wire.request(0, f"sync {nonce}")
             self.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
-            self.transport.send(data, deadline)
+            self._send(data, deadline)
             tries += 1
             pause = SYNC_INTERVAL if tries < SYNC_TRIES else SYNC_PAUSE
             if self._await_sync(int(nonce, 0), min(deadline, time.monotonic() + pause)):
@@ -328,7 +287,7 @@ class Link:
         self._pending.append(request)
         self._outstanding += request.size
         self.note("->", data.rstrip(b"\n"))
-        self.transport.send(data, time.monotonic() + self.silence)
+        self._send(data, time.monotonic() + self.silence)
 
     @property
     def next_tag(self) -> int:
@@ -392,6 +351,14 @@ class Link:
                 lines.append(line.raw)
         return "\n".join(lines) + "\n"
 
+    def forget_rows(self, request: Request) -> None:
+        """Take the rows of a reply out of the log, where they would hide what matters."""
+        kept = [e for e in self.log if e.way != "<-" or not e.text.startswith(f":{request.tag} ")]
+        self.log.clear()
+        self.log.extend(kept)
+
     def join(self) -> None:
         """Wait for the thread that reads: the transport is closed."""
+        if self.reason is None:
+            self.reason = GuestGone("the guest has been closed")
         self._reader.join(5.0)

@@ -135,8 +135,16 @@ def console(guest_name: str) -> Iterator[Any]:
 # ---- reports ----
 
 def _command_line(item: pytest.Item) -> str:
-    path = os.path.relpath(item.path)
-    return shlex.join([sys.executable, "-m", "pytest", "::".join([path, *_inner(item.nodeid)])])
+    option = item.config.option
+    words = [sys.executable, "-m", "pytest"]
+    for plugin in option.plugins:
+        words += ["-p", plugin] if plugin.startswith("pfnlab") else []
+    for name in option.guest:
+        words += ["--guest", name]
+    words += ["--memory", option.memory] if option.memory else []
+    words.append("::".join([os.path.relpath(item.path), *_inner(item.nodeid)]))
+    places = os.environ.get("PYTHONPATH")
+    return (f"PYTHONPATH={shlex.quote(places)} " if places else "") + shlex.join(words)
 
 
 def _inner(nodeid: str) -> list[str]:

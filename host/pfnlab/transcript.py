@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pfnlab import wire
-from pfnlab.link import Request, Result
+from pfnlab.request import Request, Result
 from pfnlab.values import Row, Value, parse_value, split_fields
 
 PATIENCE = 300.0                  # seconds for one answer: a step may touch every page of a GiB
@@ -103,14 +103,14 @@ class Transcript:
         for step in self.steps:
             if step.text == "poweroff":
                 continue
-            pending = guest.submit_words(list(_words(step.text, done)))
+            pending = guest.submit_words(list(request_words(step.text, done)))
             guest.link.wait(pending, max(guest.timeout, PATIENCE))
             done[step.tag] = pending
             _compare(step, pending, done)
         return len(self.steps)
 
 
-def _words(text: str, done: dict[int, Request]) -> Iterator[str | Result]:
+def request_words(text: str, done: dict[int, Request]) -> Iterator[str | Result]:
     """The words of a request, with the tags of the file replaced by those of the session."""
     for word in text.split(" "):
         key, equals, value = word.rpartition("=")

@@ -3,7 +3,7 @@
 
 A guest is named by a string: an architecture, and behind `?` options joined by `&`, those of
 run-guest.sh without their dashes; what is none of these goes to the kernel's command line:
-`native`, `native?engine=list`, `x86_64?memory=6G&boot=iso&kpool=4M`.
+`native`, `native?areas=dma:16M,rest`, `x86_64?memory=6G&boot=iso&kpool=4M`.
 
 No process outlives its owner: it dies with the thread that started it (parent-death signal), it has
 a process group of its own that is killed as a whole, and its files are in a private directory that
@@ -11,6 +11,7 @@ goes with it.
 """
 from __future__ import annotations
 
+import functools
 import os
 import select
 import shutil
@@ -19,6 +20,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -41,6 +43,19 @@ def project_root() -> Path:
         if (place / "kernel/errors.def").is_file():
             return place
     raise PfnlabError("no source tree of pfnlab here: set PFNLAB_ROOT to it")
+
+
+@functools.cache
+def build_native(root: Path) -> None:
+    """Bring the native guest up to date, once in a process: run-guest.sh does it for the others.
+
+    GuestGone: it does not build or start; the message says why.
+    """
+    done = subprocess.run([root / "run-guest.sh", "native"], stdin=subprocess.DEVNULL,
+                          capture_output=True, check=False)
+    if done.returncode != 0:
+        raise GuestGone("the native guest does not start\n"
+                        + done.stderr.decode("utf-8", "replace").rstrip())
 
 
 class Spec:
@@ -80,11 +95,13 @@ class Transport:
                  stdin: int) -> None:
         self.argv = list(argv)
         self.directory = directory
+        self._remove = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self._errors = open(directory / "stderr.txt", "w+b")
         self.process = subprocess.Popen(
             [*KILL_WITH_PARENT, *argv], stdin=stdin,
             stdout=stdin if link is not None else self._errors.fileno(),
-            stderr=self._errors, start_new_session=True)
+            stderr=self._errors, start_new_session=True,
+            env={**os.environ, "TMPDIR": str(directory)})
         self.socket = link
 
     @classmethod
@@ -110,8 +127,10 @@ class Transport:
 
     @classmethod
     def _on_pipe(cls, spec: Spec, directory: Path) -> Transport:
+        root = project_root()
+        build_native(root)
         ours, theirs = socket.socketpair()
-        argv = [str(project_root() / "build/native/pfnlab"), *spec.arguments()]
+        argv = [str(root / "build/native/pfnlab"), *spec.arguments()]
         with theirs:
             return cls(argv, directory=directory, link=ours, stdin=theirs.fileno())
 
@@ -206,4 +225,4 @@ class Transport:
                 pass
             self.socket.close()
         self._errors.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._remove()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import pydoc
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 import pfnlab
 from pfnlab import Address, Guest, errors, stubs
-from pfnlab.transport import Spec
+from pfnlab.transport import Spec, project_root
 
 HOST = Path(pfnlab.__file__).parents[1]
 
@@ -93,6 +96,55 @@ def test_a_line_that_is_too_long_is_refused_here(guest: Guest) -> None:
         guest.line("echo " + " " * 1100 + "1")
 
 
+def test_help_shows_the_commands(guest: Guest) -> None:
+    assert "alloc_pages_area(self, /, areas" in pydoc.plain(pydoc.render_doc(guest))
+
+
+def test_what_happened_to_the_guest_is_told_whenever_it_is_asked() -> None:
+    with Guest("native") as killed, Guest("native") as panicked, Guest("native") as closed:
+        os.kill(killed.transport.process.pid, signal.SIGKILL)
+        killed.transport.process.wait()
+        closed.close()
+        with pytest.raises(errors.GuestPanic):
+            panicked.panic()
+        for _ in range(2):
+            with pytest.raises(errors.GuestGone, match="exit status -9"):
+                killed.alloc_page()
+            with pytest.raises(errors.GuestPanic, match="kind=request"):
+                panicked.alloc_page()
+            with pytest.raises(errors.GuestGone, match="closed"):
+                closed.alloc_page()
+
+
+def test_a_guest_that_nobody_closes_leaves_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", "import pfnlab; guest = pfnlab.Guest('native')"],
+                   env={**os.environ, "PYTHONPATH": str(HOST), "TMPDIR": str(tmp_path)},
+                   timeout=60, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_native_guest_is_brought_up_to_date(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = project_root() / "build/native/pfnlab"
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel/errors.def").touch()
+    script = tmp_path / "run-guest.sh"
+    script.write_text("#!/bin/sh\necho does not compile >&2\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PFNLAB_ROOT", str(tmp_path))
+    with pytest.raises(errors.GuestGone, match="does not compile"):
+        Guest("native")
+    script.write_text(f"#!/bin/sh\nmkdir -p build/native\nln -s {program} build/native/\n")
+    monkeypatch.chdir(tmp_path)
+    with Guest("native") as guest:
+        assert guest.echo(1) == 1
+
+
+def test_an_option_that_the_guest_does_not_know_is_told() -> None:
+    with pytest.warns(UserWarning, match="memroy=1G: no such option"):
+        Guest("native?memroy=1G").close()
+
+
 def test_old_results_of_a_pipeline_are_sent_as_numbers(guest: Guest) -> None:
     line = guest.pipeline()
     block = line.alloc_page()
@@ -119,10 +171,17 @@ def test_send_prints_the_answers() -> None:
     assert done.stdout.splitlines()[1] == "= 1"
 
 
+def test_dollar_n_is_the_nth_line_given() -> None:
+    assert run("send", "alloc_pages 3", "echo 1", "free $1").stdout.splitlines()[-1] == "= 8"
+    done = run("pipe", stdin="; text\n>7 alloc_pages 2\n=7 0x0\n>8 free $7\n\n> free $7")
+    assert done.stdout.splitlines()[1:] == ["= 4", "? mem.free at=0x000000000ee00000 ; "
+                                            "the page is free already"]
+
+
 @pytest.mark.parametrize(("words", "status"), [
-    (("send", "free 0"), 1), (("send",), 2), (("nonsense",), 2), (("replay", "/nowhere.t"), 2),
-    (("--guest", "native?memory=1M", "send", "info"), 3), (("send", "panic"), 4),
-    (("--timeout", "0.5", "send", "stress 4611686018427387904"), 124)])
+    (("send", "free 0"), 1), (("send", "a\nb"), 2), (("send",), 2), (("nonsense",), 2),
+    (("replay", "/nowhere.t"), 2), (("--guest", "native?memory=1M", "send", "info"), 3),
+    (("send", "panic"), 4), (("--timeout", "0.5", "send", "stress 4611686018427387904"), 124)])
 def test_the_exit_status_says_what_happened(words: tuple[str, ...], status: int) -> None:
     assert run(*words).returncode == status
 
@@ -154,5 +213,12 @@ def test_a_failure_shows_transcript_log_map_and_how_to_run_it_again(tmp_path: Pa
         capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     for text in ("-> >", "free 0xa0000", "; usable 0x", "area=low unit=", "MemUnmanaged",
-                 "-m pytest", "test_it.py::test_it[native]"):
+                 "test_it.py::test_it[native]"):
         assert text in done.stdout, text
+    assert "alias of=" not in done.stdout
+    again = next(line for line in done.stdout.splitlines() if " -m pytest " in line)
+    assert shlex.split(again)[0] == f"PYTHONPATH={HOST}"
+    done = subprocess.run(again, shell=True, capture_output=True, text=True, timeout=60,
+                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+                          check=False)
+    assert done.returncode == 1 and "MemUnmanaged" in done.stdout

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pfnlab import errors, wire
-from pfnlab.link import Link, Result
+from pfnlab.link import Link
+from pfnlab.request import Result
 from pfnlab.transport import Transport
 
 FAKE = Path(__file__).with_name("fake_guest.py")

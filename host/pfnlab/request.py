@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Requests on their way, and the log of what passed over the line."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pfnlab import wire
+from pfnlab.values import Row
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of an earlier request as an argument; `key` is "" or "name="."""
+
+    of: Request
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}${self.of.tag}"
+
+
+@dataclass
+class Request:
+    """A request on its way."""
+
+    words: Sequence[str | Result]
+    kind: str                     # query, mutator or session, as in `help`
+    tag: int = 0
+    size: int = 0                 # bytes on the wire, as counted by the credit window
+    rows: list[Row] = field(default_factory=list)
+    final: wire.Line | None = None
+    lost: bool = False
+
+    repeats: Request | None = None    # this is the `again` of that one
+
+    def answers(self, tag: int | None) -> bool:
+        """Is a reply of that tag a reply to this one?"""
+        return tag == self.tag or (self.repeats is not None and tag == self.repeats.tag)
+
+    def finish(self, line: wire.Line) -> None:
+        """Its final line is here."""
+        self.final = line
+        if self.repeats is not None:
+            self.repeats.final = line
+
+    def text(self) -> str:
+        """The request as a person would type it."""
+        return " ".join(map(str, self.words))
+
+    @property
+    def done(self) -> bool:
+        """Is its outcome known?"""
+        return self.final is not None or self.lost
+
+
+@dataclass
+class Entry:
+    """A line of the log: when it passed, in seconds since the start, which way, and what it was."""
+
+    when: float
+    way: str                      # "->" to the guest, "<-" from it, "--" a remark of this side
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.when:9.3f} {self.way} {self.text}"
+
+
+def refused(line: wire.Line) -> bool:
+    """Is it the guest's word for a line that did not run?"""
+    return line.sigil == "?" and line.words[:1] != [] and line.words[0].startswith("link.")
