@@ -171,8 +171,8 @@ class Started:
             assert self.script.poll() is None
 
     def guest(self) -> int:
-        children = subprocess.run(["pgrep", "-P", str(self.script.pid)], capture_output=True)
-        return int(children.stdout.split()[0])
+        pid = self.script.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def __enter__(self) -> Started:
         return self
