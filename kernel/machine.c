@@ -12,7 +12,7 @@ struct access {
     uint64_t value;
 };
 
-/* ^C by their number on the line: how many came in, and up to which one they have had their effect. */
+/* ^C by their number on the line: how many came in, and up to which one they had their effect. */
 static uint64_t interrupts_came, interrupts_passed, interrupts_heeded;
 static bool interrupt_seen;           /* by the command that runs */
 
