@@ -15,6 +15,8 @@ from pfnlab.table import Command, Table, python_name, read_table
 from pfnlab.transport import Spec, Transport
 from pfnlab.values import Row, Rows, Value
 
+__tracebackhide__ = True          # pytest shows the line of the test, not ours
+
 END_PATIENCE = 5.0                # seconds for an orderly end
 
 

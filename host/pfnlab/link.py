@@ -20,6 +20,8 @@ from pfnlab.request import Entry, Request, Result, refused
 from pfnlab.transport import Transport
 from pfnlab.values import Row, Value
 
+__tracebackhide__ = True          # pytest shows the line of the test, not ours
+
 SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
 SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
@@ -121,10 +123,9 @@ class Link:
                 self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
             else:
                 status = self.transport.wait(5.0)
-                said = [line for line in self.transport.stderr().splitlines()
-                        if line.strip() and ": info: " not in line]
+                last = (self.transport.stderr().splitlines() or [""])[-1]
                 self.reason = GuestGone(f"the guest has ended, exit status {status}"
-                                        + (f": {said[-1]}" if said else ""))
+                                        + (f": {last}" if last else ""))
         return self.reason
 
     # ---- lines ----

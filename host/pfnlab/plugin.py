@@ -159,9 +159,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
     result = outcome.get_result()
     if result.when == "teardown" or not result.failed:
         return
+    silent = call.excinfo is not None and call.excinfo.errisinstance(errors.GuestSilent)
     for one in item.stash.get(_used_key, []):
-        result.sections += report.sections(one)
-        if call.excinfo is not None and call.excinfo.errisinstance(errors.GuestSilent):
+        result.sections += report.sections(one, silent)
+        if silent:
             one.kill()
     result.sections.append(("run it again", _command_line(item)))
 

@@ -56,9 +56,14 @@ def statistics(guest: Guest) -> str:
             f"recoveries of the line {guest.link.recoveries}")
 
 
-def sections(guest: Guest) -> list[tuple[str, str]]:
-    """All of it, as (title, text); the transcript before this report's own requests."""
+def sections(guest: Guest, silent: bool = False) -> list[tuple[str, str]]:
+    """All of it, as (title, text); the transcript before this report's own requests.
+
+    A guest that is silent may be busy: it is stopped, that it tells its map.
+    """
     tail = transcript_tail(guest)
+    if silent and not guest.dead:
+        guest.interrupt()
     return [(title, text) for title, text in (
         ("guest", statistics(guest)), ("guest transcript", tail), ("guest log", guest_log(guest)),
         ("guest map", memory_map(guest))) if text]

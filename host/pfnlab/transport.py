@@ -27,6 +27,8 @@ from urllib.parse import parse_qsl
 
 from pfnlab.errors import GuestGone, GuestSilent, PfnlabError
 
+__tracebackhide__ = True          # pytest shows the line of the test, not ours
+
 KILL_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -194,11 +196,13 @@ class Transport:
         self.socket.shutdown(socket.SHUT_WR)
 
     def stderr(self) -> str:
-        """The last of what the process said on its standard error (sanitizers, the emulator)."""
+        """The last lines that the process said on its standard error (sanitizers, the emulator)."""
         if self._errors.closed:
             return ""
         data = (self.directory / "stderr.txt").read_bytes()
-        return data[-8000:].decode("utf-8", "replace")
+        lines = data[-8000:].decode("utf-8", "replace").splitlines()
+        # QEMU announces that it waits for us.
+        return "\n".join(line for line in lines if line.strip() and ": info: " not in line)
 
     def wait(self, timeout: float) -> int | None:
         """The exit status once the process has ended; None if it has not in time."""
