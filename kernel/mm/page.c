@@ -275,12 +275,12 @@ static NOINLINE enum error free_block(struct page_tree *tree, pfn_t first, uint6
     return OK;
 }
 
-/* True if one page at that bit of the hot word is a block. */
+/* True if one page at that bit of the hot word is a block, as far as the word tells. */
 static bool hot_single(const struct page_hot *hot, unsigned bit)
 {
     const struct page_pair *pair = &hot->leaf->pages.pair[hot->word];
     uint64_t edges = pair->free | pair->head;
-    return bit < WORD_BITS - 1 && (pair->head & ~pair->free & edges >> 1) >> bit & 1;
+    return (pair->head & ~pair->free & edges >> 1) >> bit & 1;
 }
 
 static enum error page_free(void *engine, pfn_t first, uint64_t *pages)

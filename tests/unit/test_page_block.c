@@ -115,6 +115,24 @@ static void what_was_remembered_is_forgotten_when_a_better_leaf_appears(void **s
     fixture_done(&f);
 }
 
+static void what_was_remembered_is_forgotten_when_its_leaf_is_no_longer_the_best(void **state)
+{
+    struct fixture f;
+    struct part ignored;
+    (void)state;
+    fixture_one(&f, 512, 2 * 512);
+    uint64_t a = take_order(&f, 9), b = take_order(&f, 9);
+    assert_int_equal(part(&f, a + 8, 4, &ignored), OK);
+    assert_int_equal(take_order(&f, 0), a + 8);
+    assert_int_equal(part(&f, b + 8, 2, &ignored), OK);
+    assert_int_equal(take_order(&f, 0), a + 9);
+    give(&f, a + 9);
+    give(&f, a + 8);
+    /* Leaf a has 4 pages in a row again, leaf b only 2. */
+    assert_int_equal(take_order(&f, 0), b + 8);
+    fixture_done(&f);
+}
+
 /* ---- free_part ---- */
 
 static void a_part_leaves_what_is_before_and_behind_it(void **state)
@@ -289,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_freed_page_cannot_be_freed_again_though_its_word_is_remembered),
         cmocka_unit_test(what_was_remembered_is_forgotten_when_its_leaf_is_closed),
         cmocka_unit_test(what_was_remembered_is_forgotten_when_a_better_leaf_appears),
+        cmocka_unit_test(what_was_remembered_is_forgotten_when_its_leaf_is_no_longer_the_best),
         cmocka_unit_test(a_part_leaves_what_is_before_and_behind_it),
         cmocka_unit_test(a_part_of_a_gib_opens_what_it_must),
         cmocka_unit_test(a_part_that_is_the_whole_is_a_free),
