@@ -27,7 +27,8 @@ TREE = ROOT / "build/mutants"
 TIMEOUT = 150.0
 HANGS = "it hangs"
 SCENARIOS_ONLY = "--scenarios" in sys.argv[1:]
-SCENARIOS = ["tests/scenarios", "tests/fuzz/test_stream.py", "tests/host/test_model.py",
+SCENARIOS = ["tests/scenarios", "tests/fuzz/test_stream.py",
+             "tests/fuzz/test_early_stream.py", "tests/host/test_model.py",
              "--guest", "native", "--ignore", "tests/scenarios/test_console.py", "-x", "-q",
              "-p", "no:cacheprovider", "--timeout", "60"]
 

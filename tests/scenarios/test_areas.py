@@ -141,6 +141,14 @@ def test_an_exact_address_that_breaks_another_wish_is_refused(guest: Guest) -> N
         guest.alloc_pages_area("realmode", 0, at=at)
 
 
+def test_a_block_never_crosses_the_limit_of_an_area(guest: Guest) -> None:
+    edge = LIMITS["lowest"]
+    with pytest.raises(errors.MemNone) as caught:
+        guest.alloc_pages_exact(4, at=edge - 2 * PAGE)
+    assert caught.value.at == edge
+    assert guest.alloc_pages_exact(2, at=edge - 2 * PAGE) == edge - 2 * PAGE
+
+
 def test_two_free_buddies_are_one_free_block_in_any_order_of_frees(guest: Guest) -> None:
     before = guest.dump("areas").find("low").fields
     pages = [guest.alloc_page(area="low") for _ in range(64)]

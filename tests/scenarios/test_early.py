@@ -53,6 +53,10 @@ def test_a_region_can_be_used_to_the_last_byte(early: Guest) -> None:
         early.phys_alloc(33)
 
 
+def test_what_alignment_leaves_too_small_is_passed_over(early: Guest) -> None:
+    assert early.phys_alloc(0x1ff8, from_="low") == 0x400000
+
+
 def test_early_memory_can_be_freed_and_used_again(early: Guest) -> None:
     block = early.phys_alloc(5000)
     assert early.phys_free(block) == 5000
