@@ -25,6 +25,7 @@ __tracebackhide__ = True          # pytest shows the line of the test, not ours
 SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
 SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
+RECOVERY_PATIENCE = 10.0          # seconds for a sync and its answer to come through the noise
 PANIC_PATIENCE = 2.0              # seconds for the lines behind the first one of a panic
 LOG_LINES = 20000                 # lines kept, both directions
 
@@ -216,10 +217,10 @@ class Link:
 
     def _sync(self, deadline: float, wake: bytes = wire.INTERRUPT) -> None:
         """Say sync until it is answered; afterwards the guest has nothing half-read."""
-        nonce = f"0x{secrets.randbits(63):016x}"
         self.strict = False
         tries = 0
         while time.monotonic() < deadline:
+            nonce = f"0x{secrets.randbits(63):016x}"
             data = wake + b"\n" + wire.request(0, f"sync {nonce}")
             self.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
             self._send(data, deadline)
@@ -261,7 +262,7 @@ class Link:
         """
         self.recoveries += 1
         self.note("--", "recovery: " + why)
-        self._sync(max(self.deadline, time.monotonic() + self.silence), wake=b"")
+        self._sync(max(self.deadline, time.monotonic() + RECOVERY_PATIENCE), wake=b"")
         ran = self._last
         pending, self._pending = list(self._pending), deque()
         self._outstanding = 0
