@@ -328,21 +328,32 @@ next_line() {
     [ $status -eq 0 ] || [ -n "$line" ]
 }
 
+# Sends a line and prints what is answered. Fails when the guest ends.
+ask() {
+    local line=$1
+    case $line in
+        # Nobody answers these: transcripts can be piped in.
+        [:=?%\;]*) return 0 ;;
+        '>'*) ;;
+        *[!$' \t']*) line="> $line" ;;
+        *) return 0 ;;
+    esac
+    if ! send "$line" || ! print_until '[=?]*'; then
+        left=1
+        return 1
+    fi
+    answered=$((answered + 1))
+}
+
 send_input() {
     local line
     while next_line; do
-        line=${line%$'\r'}
-        case $line in
-            # Nobody answers these: transcripts can be piped in.
-            ''|[:=?%\;]*) continue ;;
-            '>'*) ;;
-            *) line="> $line" ;;
-        esac
-        if ! send "$line" || ! print_until '[=?]*'; then
-            left=1
-            return
-        fi
-        answered=$((answered + 1))
+        # A carriage return ends a line, too.
+        while [[ $line == *$'\r'* ]]; do
+            ask "${line%%$'\r'*}" || return
+            line=${line#*$'\r'}
+        done
+        ask "$line" || return
     done
     if [ -z "$left" ] && send '> poweroff'; then print_until '[=?]*' hidden; fi
 }

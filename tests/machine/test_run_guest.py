@@ -117,7 +117,8 @@ def boot(request: pytest.FixtureRequest) -> list[str]:
 
 def test_pipe(boot: list[str]) -> None:
     """One answer for each line, whatever its ending; noise of firmware stays out."""
-    done = run(*boot, given=b"echo 1\r\n\n; a remark\n> echo 2\nbogus\nalloc_page area=low\necho 5")
+    done = run(*boot, given=b"echo 1\r\n\n; a remark\n> echo 2\nbogus\ralloc_page area=low\n"
+               b" \t\necho 5")
     assert done.returncode == ORDERLY, done.stderr
     assert all(line[0] in ":=?%;" for line in done.stdout.splitlines())
     got = answers(done.stdout)

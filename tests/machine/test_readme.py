@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""The README's session is a real one, and its other commands answer as it says."""
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def block(start: str) -> list[str]:
+    """The indented lines of the README that begin with this one."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    found = lines.index("    " + start)
+    end = next(i for i in range(found, len(lines)) if lines[i] and not lines[i].startswith("    "))
+    return [line[4:] for line in lines[found:end] if line]
+
+
+def steady(line: str) -> str:
+    """The line without what each build may change."""
+    return re.sub(r"pc 0x[0-9a-f]+|schema=0x[0-9a-f]+| \*[0-9a-f]{4}$", "...", line)
+
+
+def test_the_session_is_real() -> None:
+    session = block("$ ./run-guest.sh")
+    requests = [line[2:] for line in session if line.startswith("> ")]
+    done = subprocess.run(["./run-guest.sh"], cwd=ROOT, input="\n".join(requests), text=True,
+                          capture_output=True, timeout=120, check=True)
+    shown = [steady(line) for line in session if line[:1] in ":=?"]
+    said = [steady(line) for line in done.stdout.splitlines()]
+    assert shown == [line for line in said if line[:1] in ":=?"]
+    assert {steady(line) for line in session if line[:1] in "%;" and line != "; ..."} <= set(said)
+
+
+def test_the_python_example_prints_what_it_says() -> None:
+    example = block("import pfnlab")
+    printed = example[-1].partition("# ")[2]
+    done = subprocess.run([sys.executable, "-c", "\n".join(example)], cwd=ROOT / "host", text=True,
+                          capture_output=True, timeout=120, check=True)
+    assert done.stdout == printed + "\n"
