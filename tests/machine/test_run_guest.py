@@ -127,6 +127,27 @@ def test_pipe(boot: list[str]) -> None:
     assert "call.command" in got[2]
 
 
+@pytest.mark.parametrize("machine", ["native", "pc"])
+@pytest.mark.parametrize("given, answered", [
+    (b"echo 1\recho 2\r\r> echo 3\necho 4", "= 1,= 2,= 3,= 4"),
+    (b"echo 1\x03echo 2\necho 3\x03\n\x03\necho 4", "= 2,= 4"),
+    (b"x" * 3000 + b"\necho 1", "? link.long,= 1"),
+])
+def test_pipe_of_odd_lines(machine: str, given: bytes, answered: str) -> None:
+    """What the guest takes for two lines, or for none, does not upset the count."""
+    done = run(*BOOTS[machine].split(), given=given)
+    assert done.returncode == ORDERLY, done.stderr
+    got = [" ".join(line.split()[:2]) for line in answers(done.stdout)]
+    assert ",".join(got) == answered
+
+
+@pytest.mark.parametrize("machine", ["native", "pc"])
+def test_pipe_of_a_strict_session(machine: str) -> None:
+    done = run(*BOOTS[machine].split(), given=b">0 sync 0x5f3a91c2 *c6c4\n>1 reset *ca11\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert [line.split()[0] for line in answers(done.stdout)] == ["=0", "=1"]
+
+
 def test_command_line(boot: list[str]) -> None:
     """The kernel gets what was asked for, on an ISO of its own too, and nothing else."""
     done = run(*boot, "--append", "areas=tiny:2M,most:1G,rest  kpool=1M", given=b"areas\n")
