@@ -27,10 +27,15 @@ static struct {
 
 /* ---- the screen ---- */
 
+/* In few writes: each one is an operation of the machine. */
 static void go_back(size_t columns)
 {
-    while (columns-- > 0)
-        output_string("\b");
+    static const char backs[] = "\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b";
+    const size_t most = sizeof(backs) - 1;
+
+    for (; columns > most; columns -= most)
+        output_raw(backs, most);
+    output_raw(backs, columns);
 }
 
 void edit_redraw(void)
@@ -61,13 +66,20 @@ static void refuse_key(void)
     output_string("\a");
 }
 
+/* Once for each line: where what is said comes back, a bell for each bell would never end. */
+static void refuse_line(bool *why)
+{
+    if (!edit.spoiled && !edit.too_long)
+        refuse_key();
+    *why = true;
+}
+
 void edit_insert(const char *text, size_t length)
 {
     size_t behind = edit.length - edit.cursor;
 
     if (length > LINE_LENGTH - edit.length) {
-        edit.too_long = true;
-        refuse_key();
+        refuse_line(&edit.too_long);
         return;
     }
     memmove(edit.text + edit.cursor + length, edit.text + edit.cursor, behind);
@@ -203,7 +215,7 @@ static void control_key(char c)
     case CTRL_P: key_previous(); break;
     case CTRL_U: erase_line(); break;
     case CTRL_W: erase_word(); break;
-    default: edit.spoiled = true; refuse_key(); break;
+    default: refuse_line(&edit.spoiled); break;
     }
 }
 
@@ -212,7 +224,7 @@ static void escape_key(void)
 {
     char last = edit.escape[edit.escape_length - 1];
 
-    if (last == '~')
+    if (last == '~' && edit.escape_length > 2)
         last = edit.escape[2];
     switch (last) {
     case 'A': key_previous(); break;

@@ -173,6 +173,37 @@ static void a_typed_line_is_spoiled_or_too_long(void **unused)
     assert_non_null(strstr(said, "\r\n= 7\r\n"));
 }
 
+/* What is said comes back, as from a plug or a terminal that echoes; true if it falls silent. */
+static bool loop_falls_silent(const char *begin)
+{
+    static char back[4096];
+
+    feed("\x03\n");
+    forget();
+    feed(begin);
+    for (unsigned i = 0; i < 5000 && said_length > 0; i++) {
+        if (said_length >= sizeof(back))
+            return false;
+        memcpy(back, said, said_length + 1);
+        forget();
+        feed(back);
+    }
+    return said_length == 0;
+}
+
+static void a_loop_falls_silent(void **unused)
+{
+    static const char *const noise[] = {
+        "x", " ", "\x80", "\a", "ab\x80 c", "\x1b[Z", "echo 1\n", "echo 1", "> echo 1\n",
+        ">", "bogus\n", "\n", "\x1b[A", "e\x0c", "\x03", "\x1b~",
+    };
+
+    (void)unused;
+    feed("echo 9\n");
+    for (size_t i = 0; i < ARRAY_SIZE(noise); i++)
+        assert_true(loop_falls_silent(noise[i]));
+}
+
 static void keys_edit_the_line(void **unused)
 {
     (void)unused;
@@ -192,6 +223,7 @@ static void keys_edit_the_line(void **unused)
     see("abc\x1b[5~d", "> abcd@6");
     see("abc\x1b[999999999Zd", "> abc999Zd@10");
     see("abc\x02\x0c", "> abc@4");
+    see("abc\x1b[D\x1b[D\x1b~x", "> axbc@4");
 }
 
 static void history_goes_up_and_down(void **unused)
@@ -281,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup(each_interrupt_is_passed_once, begin),
         cmocka_unit_test_setup(a_typed_line_is_echoed_and_prompted, begin),
         cmocka_unit_test_setup(a_typed_line_is_spoiled_or_too_long, begin),
+        cmocka_unit_test_setup(a_loop_falls_silent, begin),
         cmocka_unit_test_setup(keys_edit_the_line, begin),
         cmocka_unit_test_setup(history_goes_up_and_down, begin),
         cmocka_unit_test_setup(tab_completes_from_the_table, begin),
