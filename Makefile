@@ -74,7 +74,7 @@ test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) unit
 	@$(MAKE) lint
-	$(Q)$(PYTHON) -m pytest tests $(PYTEST_ARGS)
+	$(Q)$(PYTHON) -m pytest -q tests $(PYTEST_ARGS)
 
 SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
 lint: ## the style of scripts and Python, the types of Python
