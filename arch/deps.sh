@@ -27,13 +27,13 @@ sys.exit(u.find_spec('${1#python:}') is None)" 2>/dev/null ;;
     esac
 }
 
-packages=() programs=() reasons=
+packages=() probes=() reasons=
 while read -r group package probe reason; do
     case $group in ''|'#'*) continue ;; esac
     if [ $# -ne 0 ] && [[ " $* " != *" $group "* ]]; then continue; fi
     if [[ " ${packages[*]} " == *" $package "* ]] || is_there "$probe"; then continue; fi
     packages+=("$package")
-    programs+=("${probe#python:}")
+    probes+=("$probe")
     reasons+="  $(printf '%-24s' "$package") $reason"$'\n'
 done < <(cat arch/*/packages tests/packages)
 
@@ -45,7 +45,7 @@ is_debian() {
 
 if ! is_debian; then
     echo "pfnlab: these are missing, and only Debian and Ubuntu are known here:" >&2
-    printf '  %s\n' "${programs[@]}" >&2
+    printf '  %s\n' "${probes[@]#python:}" >&2
     exit 1
 fi
 
@@ -67,11 +67,22 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 export DEBIAN_FRONTEND=noninteractive
-echo "pfnlab: installing them once: ${sudo[*]} ${command[*]}" >&2
-for package in "${packages[@]}"; do
-    if ! apt-cache show -q "$package" >/dev/null 2>&1; then
-        "${sudo[@]}" apt-get update -q >&2 || exit 1
-        break
+echo "pfnlab: installing them once: ${sudo[*]:+sudo }${command[*]}" >&2
+update() { "${sudo[@]}" apt-get update -q >&2; }
+install() { "${sudo[@]}" "${command[@]}" </dev/null >&2; }
+
+# The lists may be missing, or name versions that are no more.
+apt-cache show -q "${packages[@]}" >/dev/null 2>&1 || update
+if ! install && ! { update && install; }; then
+    echo "pfnlab: that failed; once it is mended, run: ${command[*]}" >&2
+    exit 1
+fi
+
+status=0
+for program in "${probes[@]}"; do
+    if ! is_there "$program"; then
+        echo "pfnlab: installed, but not to be found: ${program#python:} (PATH is $PATH)" >&2
+        status=1
     fi
 done
-"${sudo[@]}" "${command[@]}" </dev/null >&2 || exit 1
+exit $status
