@@ -227,6 +227,7 @@ finish() {
 
 make_quietly() {
     local log
+    [ -e "$build" ] || say "building $arch, once"
     mkdir -p "$root/build"
     # Several may start at once: only one of them builds.
     if ! log=$(flock "$root/build" make -C "$root" -s ARCH="$arch" "$1" 2>&1 </dev/null); then
