@@ -15,6 +15,18 @@ commands and `help NAME` explains one.
 
 A name in capitals is given by position, with its type behind the colon where they differ; what is
 in brackets may be left out.
+
+The requests for pages share these keys, in bytes where they are sizes or addresses:
+
+| key | meaning |
+|---|---|
+| `area=low\|high` | from these areas only, tried in the scan order |
+| `align=64K` | the block begins at a multiple of this |
+| `min=1M max=16M` | all of it lies from `min` up to, not including, `max` |
+| `at=0x8000` | it begins there, or the request is refused and told why |
+| `fresh=1` | no page of it was ever handed out |
+| `dontzero=1` | the memory is left as it is, else it is filled with zeroes |
+| `as=7` | its address goes into the variable `$v7` |
 """
 ERROR = re.compile(r'^ERROR\(\w+,\s*(\w+),\s*(\w+),\s*"(.*)"\)$', re.MULTILINE)
 
