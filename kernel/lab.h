@@ -48,7 +48,8 @@ void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint6
 
 /*
  * A fresh instance of everything on the map in force: nothing allocated, everything fresh. Clears
- * `dead`. Errors as pages_init(); cannot fail on a map that was accepted before.
+ * `dead`. MEM_METADATA: the map was accepted for STAGE_EARLY only, its roots do not fit; a stage
+ * that the map has reached before cannot fail.
  */
 MUST_USE enum error lab_reset(enum lab_stage stage);
 
@@ -73,7 +74,7 @@ MUST_USE enum error lab_map_area(const char *name, uint64_t limit);
 MUST_USE enum error lab_map_add(uint64_t base, uint64_t size, enum range_kind kind);
 MUST_USE enum error lab_map_commit(enum lab_stage stage, uint64_t *needed);
 
-/* Back to the machine's own map and area table. */
+/* Back to the machine's own map and area table. Errors as lab_reset(). */
 MUST_USE enum error lab_map_machine(enum lab_stage stage);
 
 /*
@@ -86,7 +87,7 @@ MUST_USE enum error lab_scan_order(const uint8_t *order);
 /*
  * Find what a word of an area set means: an area, `any`, or an alias (`dma24`, `dma31`, `dma32`:
  * everything below 2^24, 2^31, 2^32 bytes). *limit becomes the first frame that is too high, or
- * PFN_LIMIT. CALL_AREA: no such area, or none of an alias's memory exists on this area table.
+ * PFN_LIMIT. CALL_AREA: no such area; an alias always means some.
  */
 MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *areas, pfn_t *limit);
 

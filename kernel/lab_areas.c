@@ -113,8 +113,6 @@ enum error lab_area_set(const char *word, size_t length, uint32_t *areas, pfn_t 
     size_t area = row_find(lab.areas, lab.nareas, word, length);
 
     if (alias < ARRAY_SIZE(aliases)) {
-        if (lab.nareas == 0)
-            return E_CALL_AREA;
         below(aliases[alias].bits, areas, limit);
         return OK;
     }

@@ -41,7 +41,7 @@ struct lab_map {
     bool injected;
 };
 
-/* Append a range, or make the last one longer. MEM_METADATA: the list is full. */
+/* Append a range. MEM_METADATA: the list is full. */
 MUST_USE enum error lab_map_append(struct lab_map *map, const struct phys_range *range);
 
 /* The machine's own, filled at boot. */

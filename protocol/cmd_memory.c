@@ -86,26 +86,25 @@ static enum error blame_pattern(struct reply *reply, enum error e, phys_t at)
     return e;
 }
 
-enum error cmd_fill(const struct args_fill *args, struct reply *reply)
+typedef enum error pattern_worker(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);
+
+static enum error pattern(const struct value *address, const struct value *pages, uint64_t seed,
+                          pattern_worker *worker, struct reply *reply)
 {
     pfn_t first;
     uint64_t count;
-    phys_t at = phys(args->address.number);
-    enum error e = stretch(&args->address, &args->pages, reply, &first, &count);
+    phys_t at = phys(address->number);
+    enum error e = stretch(address, pages, reply, &first, &count);
 
-    if (e != OK)
-        return e;
-    return blame_pattern(reply, machine_fill(first, count, args->seed.number, &at), at);
+    return e == OK ? blame_pattern(reply, worker(first, count, seed, &at), at) : e;
+}
+
+enum error cmd_fill(const struct args_fill *args, struct reply *reply)
+{
+    return pattern(&args->address, &args->pages, args->seed.number, machine_fill, reply);
 }
 
 enum error cmd_verify(const struct args_verify *args, struct reply *reply)
 {
-    pfn_t first;
-    uint64_t count;
-    phys_t at = phys(args->address.number);
-    enum error e = stretch(&args->address, &args->pages, reply, &first, &count);
-
-    if (e != OK)
-        return e;
-    return blame_pattern(reply, machine_verify(first, count, args->seed.number, &at), at);
+    return pattern(&args->address, &args->pages, args->seed.number, machine_verify, reply);
 }
