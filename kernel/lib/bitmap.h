@@ -76,13 +76,15 @@ static inline void bitmap_write(uint64_t *words, size_t n, bool value)
     *word = (*word & ~bit_of(n % WORD_BITS)) | (uint64_t)value << (n % WORD_BITS);
 }
 
-/* Set or clear the bits from..to-1. */
+/* Set or clear the bits from..to-1; from < to. */
 static inline void bitmap_fill(uint64_t *words, size_t from, size_t to, bool value)
 {
-    for (size_t w = from / WORD_BITS; w * WORD_BITS < to; w++) {
-        uint64_t mask = bits_in_word(w, from, to);
-        words[w] = value ? words[w] | mask : words[w] & ~mask;
-    }
+    size_t w = from / WORD_BITS, last = (to - 1) / WORD_BITS;
+    uint64_t fill = value ? ~UINT64_C(0) : 0, mask = ~UINT64_C(0) << from % WORD_BITS;
+    for (; w < last; w++, mask = ~UINT64_C(0))
+        words[w] = (words[w] & ~mask) | (fill & mask);
+    mask &= ~UINT64_C(0) >> (WORD_BITS - 1 - (to - 1) % WORD_BITS);
+    words[w] = (words[w] & ~mask) | (fill & mask);
 }
 
 /*

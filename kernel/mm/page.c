@@ -58,6 +58,7 @@ static struct page_leaf *best_leaf(const struct page_tree *tree, struct page_are
     const struct page_chunk *chunk = tree->node[place->chunk];
     unsigned word = bit_lowest(chunk->class_words[class]);
     unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
+    place->first = chunk->first;
     place->offset = unit * UNIT_PAGES;
     return chunk_leaf(chunk, unit);
 }
@@ -69,9 +70,14 @@ static void best_units(const struct page_tree *tree, struct page_area *area, uns
     unsigned units = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0;
     place->area = area;
     place->chunk = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
-    place->offset = 0;
-    if (tree->state[place->chunk] & CHUNK_ACTIVE)
-        place->offset = node_find(&tree->node[place->chunk]->units, units) * UNIT_PAGES;
+    if (tree->state[place->chunk] & CHUNK_ACTIVE) {
+        const struct page_chunk *chunk = tree->node[place->chunk];
+        place->first = chunk->first;
+        place->offset = node_find(&chunk->units, units) * UNIT_PAGES;
+    } else {
+        place->first = tree_span_first(tree, place->chunk);
+        place->offset = 0;
+    }
 }
 
 /* The slot that the rule names in one area, for what is not a block; false if there is none. */
@@ -90,7 +96,7 @@ static bool slot_choose(const struct page_tree *tree, struct page_area *area,
         best_leaf(tree, area, class, &place);
     else
         best_units(tree, area, class, wish->order, &place);
-    uint64_t first = tree_chunk_first(tree, place.chunk), limit = first + CHUNK_PAGES;
+    uint64_t first = place.first, limit = first + CHUNK_PAGES;
     if (wish->order < UNIT_SHIFT) {
         first += place.offset;
         limit = first + UNIT_PAGES;
@@ -115,7 +121,7 @@ static enum error block_take(struct page_tree *tree, struct page_area *area, uns
         if (error != OK)
             return error;
     }
-    *out = pfn(tree_chunk_first(tree, place->chunk) + place->offset);
+    *out = pfn(place->first + place->offset);
     place_take(tree, place, order);
     return OK;
 }
@@ -234,20 +240,30 @@ static enum error not_allocated(const struct page_tree *tree, uint64_t frame, en
     return tree_managed(tree, frame, &limit) ? E_MEM_RESERVED : E_MEM_UNMANAGED;
 }
 
-/* The order of an aligned block that ends in its leaf's word; NO_ORDER: one must look further. */
-static unsigned small_block(const struct page_tree *tree, const struct page_place *place)
+/* True if the first page of a unit continues the block before it. */
+static bool unit_continues(const struct page_chunk *chunk, unsigned unit)
 {
-    if (!place_open(tree, place))
-        return NO_ORDER;
-    unsigned page = place->offset % UNIT_PAGES, bit = page % WORD_BITS;
-    const struct page_leaf *leaf
-        = chunk_leaf(tree->node[place->chunk], place->offset / UNIT_PAGES);
-    const struct page_pair *pair = &leaf->pages.pair[page / WORD_BITS];
-    uint64_t edges = (pair->free | pair->head) >> bit >> 1;
-    if (!((pair->head & ~pair->free) >> bit & 1) || edges == 0)
-        return NO_ORDER;
-    unsigned pages = bit_lowest(edges) + 1;
-    return is_power_of_two(pages) && is_aligned(bit, pages) ? bit_lowest(pages) : NO_ORDER;
+    if (bitmap_test(chunk->open, unit))
+        return node_cell(&chunk_leaf(chunk, unit)->pages, 0) == CELL_CONTINUED;
+    return node_cell(&chunk->units, unit) == CELL_CONTINUED;
+}
+
+/* The pages of a block that ends with its leaf or before; 0: one must look further. */
+static unsigned leaf_block(const struct page_tree *tree, const struct page_place *place)
+{
+    if (!(tree->state[place->chunk] & CHUNK_ACTIVE))
+        return 0;
+    const struct page_chunk *chunk = tree->node[place->chunk];
+    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
+    if (!bitmap_test(chunk->open, unit))
+        return 0;
+    const struct page_node *pages = &chunk_leaf(chunk, unit)->pages;
+    if (node_cell(pages, page) != CELL_HEAD)
+        return 0;
+    unsigned edge = node_next_edge(pages, page + 1);
+    if (edge == UNIT_PAGES && (unit + 1 == CHUNK_UNITS || unit_continues(chunk, unit + 1)))
+        return 0;
+    return edge - page;
 }
 
 static NOINLINE enum error free_block(struct page_tree *tree, pfn_t first, uint64_t *pages)
@@ -255,23 +271,20 @@ static NOINLINE enum error free_block(struct page_tree *tree, pfn_t first, uint6
     struct page_spot spot;
     if (!tree_find(tree, first.n, &spot.place))
         return E_MEM_UNMANAGED;
-    unsigned order = small_block(tree, &spot.place);
-    if (order != NO_ORDER) {
-        *pages = UINT64_C(1) << order;
-        place_give(tree, &spot.place, order);
-        return OK;
+    uint64_t length = leaf_block(tree, &spot.place);
+    if (length == 0) {
+        place_spot(tree, &spot);
+        if (spot.cell == CELL_CONTINUED)
+            return E_MEM_INSIDE;
+        if (spot.cell != CELL_HEAD)
+            return not_allocated(tree, first.n, spot.cell);
+        length = block_limit(tree, &spot, first.n) - first.n;
     }
-    place_spot(tree, &spot);
-    if (spot.cell == CELL_CONTINUED)
-        return E_MEM_INSIDE;
-    if (spot.cell != CELL_HEAD)
-        return not_allocated(tree, first.n, spot.cell);
-    uint64_t limit = block_limit(tree, &spot, first.n);
-    *pages = limit - first.n;
-    if (is_power_of_two(*pages) && is_aligned(first.n, *pages))
-        place_give(tree, &spot.place, bit_lowest(*pages));
+    *pages = length;
+    if (is_power_of_two(length) && is_aligned(first.n, length))
+        place_give(tree, &spot.place, bit_lowest(length));
     else
-        tree_change(tree, first.n, limit, CHANGE_GIVE);
+        tree_change(tree, first.n, first.n + length, CHANGE_GIVE);
     return OK;
 }
 

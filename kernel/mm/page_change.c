@@ -5,7 +5,6 @@
  */
 #include "kernel/mm/page_tree.h"
 
-
 static enum page_cell change_cell(enum page_change change)
 {
     if (change == CHANGE_TAKE)
@@ -67,7 +66,7 @@ static void chunk_used(struct page_tree *tree, const struct page_place *place)
 {
     struct page_chunk *chunk = tree->node[place->chunk];
     slabs_drop(tree, chunk, ~UINT32_C(0));
-    node_return(tree, chunk);
+    stock_put(tree, chunk);
     tree->state[place->chunk] = CELL_FREE;
 }
 
@@ -139,18 +138,16 @@ static void leaf_take(struct page_tree *tree, const struct page_place *place,
 {
     unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
     if (!bitmap_test(chunk->open, unit)) {
-        leaf_open(tree, chunk, unit);
-        bitmap_clear(chunk->lead, unit);
-        (void)node_take(&chunk_leaf(chunk, unit)->pages, 0, order);
-        leaf_enter(place, chunk, unit, LEAF_CLASSES - 1);   /* its upper half is free */
-        chunk_settle(tree, place, chunk);
+        leaf_split(tree, place, chunk, unit, order);
+        if (node_take(&chunk->units, unit, 0))
+            chunk_class(place, chunk);
         return;
     }
     struct page_leaf *leaf = chunk_leaf(chunk, unit);
     if (page == 0)
         bitmap_clear(chunk->lead, unit);
     if (node_take(&leaf->pages, page, order))
-        leaf_settle(tree, place, chunk, unit, leaf);
+        leaf_class(place, chunk, unit, leaf);
 }
 
 static void units_take(struct page_tree *tree, const struct page_place *place,
@@ -159,7 +156,7 @@ static void units_take(struct page_tree *tree, const struct page_place *place,
     unsigned unit = place->offset / UNIT_PAGES;
     units_used(tree, chunk, unit, 1u << order);
     if (node_take(&chunk->units, unit, order))
-        chunk_settle(tree, place, chunk);
+        chunk_class(place, chunk);
 }
 
 void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
@@ -168,10 +165,12 @@ void place_take(struct page_tree *tree, const struct page_place *place, unsigned
     place->area->free -= UINT64_C(1) << order;
     if (order == MAX_ORDER)
         chunk_change_all(tree, place, CHANGE_TAKE);
+    else if (!(tree->state[place->chunk] & CHUNK_ACTIVE))
+        chunk_split(tree, place, order);
     else if (order < UNIT_SHIFT)
-        leaf_take(tree, place, chunk_open(tree, place), order);
+        leaf_take(tree, place, tree->node[place->chunk], order);
     else
-        units_take(tree, place, chunk_open(tree, place), order - UNIT_SHIFT);
+        units_take(tree, place, tree->node[place->chunk], order - UNIT_SHIFT);
     change_end(tree);
 }
 
@@ -182,11 +181,8 @@ static void leaf_give(struct page_tree *tree, const struct page_place *place,
     struct page_leaf *leaf = chunk_leaf(chunk, unit);
     if (page == 0)
         bitmap_set(chunk->lead, unit);
-    if (!node_give(&leaf->pages, page, order))
-        return;
-    leaf_settle(tree, place, chunk, unit, leaf);
-    if (!bitmap_test(chunk->open, unit))
-        chunk_settle(tree, place, chunk);
+    if (node_give(&leaf->pages, page, order))
+        leaf_given(tree, place, chunk, unit, leaf);
 }
 
 void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
@@ -199,7 +195,7 @@ void place_give(struct page_tree *tree, const struct page_place *place, unsigned
         if (order < UNIT_SHIFT)
             leaf_give(tree, place, chunk, order);
         else if (node_give(&chunk->units, place->offset / UNIT_PAGES, order - UNIT_SHIFT))
-            chunk_settle(tree, place, chunk);
+            chunk_given(tree, place, chunk);
     }
     place->area->free += UINT64_C(1) << order;
     change_end(tree);
@@ -214,7 +210,7 @@ void hot_take(struct page_tree *tree, unsigned bit)
     if (page == 0)
         bitmap_clear(chunk->lead, hot->unit);
     if (node_take(&hot->leaf->pages, page, 0))
-        leaf_settle(tree, &hot->place, chunk, hot->unit, hot->leaf);
+        leaf_class(&hot->place, chunk, hot->unit, hot->leaf);
 }
 
 void hot_give(struct page_tree *tree, unsigned bit)
@@ -228,9 +224,7 @@ void hot_give(struct page_tree *tree, unsigned bit)
     if (!node_give(&hot->leaf->pages, page, 0))
         return;
     hot_forget(tree);
-    leaf_settle(tree, &hot->place, chunk, hot->unit, hot->leaf);
-    if (!bitmap_test(chunk->open, hot->unit))
-        chunk_settle(tree, &hot->place, chunk);
+    leaf_given(tree, &hot->place, chunk, hot->unit, hot->leaf);
     change_end(tree);
 }
 
@@ -247,7 +241,7 @@ void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum pa
         first = end;
         begins = false;
     }
-    stock_trim(tree, tree->stocked);
+    stock_trim(tree, UINT64_MAX);
 }
 
 void tree_set_head(struct page_tree *tree, uint64_t frame)

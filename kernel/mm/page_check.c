@@ -14,7 +14,7 @@ static const char *const text[] = {
     [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
     [8] = "an active chunk is wholly free or reserved only while its fresh bits differ",
     [9] = "a closed unit keeps a leaf only while its fresh bits differ",
-    [10] = "a slab exists while it holds a leaf; each page taken is a chunk, a slab or in stock",
+    [10] = "a slab exists while it holds a leaf; each page held is a chunk, a slab or in stock",
     [11] = "a page that is not managed is reserved and not fresh",
     [12] = "no allocated page is fresh",
     [13] = "a continued page is behind its block; no block is longer than 2^18 pages",
@@ -325,9 +325,6 @@ bool page_check(const void *engine, struct page_violation *violation)
     for (size_t a = 0; a < c.tree->nareas; a++)
         if (!check_area(&c, &c.tree->area[a]))
             return false;
-    uint64_t stocked = 0;
-    for (void **page = c.tree->stock; page != NULL; page = *page)
-        stocked++;
-    return holds(&c, c.nodes == c.tree->taken && stocked == c.tree->stocked, 10, 0)
+    return holds(&c, c.nodes + stock_count(c.tree, UINT64_MAX) == c.tree->held, 10, 0)
            && check_hot(&c);
 }

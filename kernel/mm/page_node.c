@@ -86,23 +86,6 @@ bool node_take_words(struct page_node *node, unsigned word, unsigned words)
     return changed;
 }
 
-/* These two are most of what it costs to open a leaf: no loops. */
-
-void node_fill_all(struct page_node *node, enum page_cell cell)
-{
-    struct page_pair *p = node->pair;
-    p[0].free = cell & 2 ? ~UINT64_C(0) : 0;
-    p[0].head = cell & 1 ? ~UINT64_C(0) : 0;
-    p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = p[0];
-    node->orders = cell == CELL_FREE ? ALL_FREE : 0;
-}
-
-void node_fresh_all(struct page_node *node, bool fresh)
-{
-    uint64_t *f = node->fresh;
-    f[0] = f[1] = f[2] = f[3] = f[4] = f[5] = f[6] = f[7] = fresh ? ~UINT64_C(0) : 0;
-}
-
 void node_set_head(struct page_node *node, unsigned entry)
 {
     node->pair[entry / WORD_BITS].head |= bit_of(entry % WORD_BITS);
@@ -117,33 +100,22 @@ bool node_is(const struct page_node *node, enum page_cell cell)
     return true;
 }
 
-static inline uint64_t word_edges(const struct page_node *node, unsigned word)
+unsigned node_edge_words(const struct page_node *node, unsigned word)
 {
-    return node->pair[word].free | node->pair[word].head;
-}
-
-unsigned node_next_edge(const struct page_node *node, unsigned entry)
-{
-    unsigned w = entry / WORD_BITS;
-    if (w == NODE_WORDS)
-        return NODE_ENTRIES;
-    uint64_t edges = word_edges(node, w) >> entry % WORD_BITS << entry % WORD_BITS;
-    while (edges == 0) {
-        if (++w == NODE_WORDS)
-            return NODE_ENTRIES;
-        edges = word_edges(node, w);
-    }
-    return w * WORD_BITS + bit_lowest(edges);
+    for (; word < NODE_WORDS; word++)
+        if (word_edges(&node->pair[word]) != 0)
+            return word * WORD_BITS + bit_lowest(word_edges(&node->pair[word]));
+    return NODE_ENTRIES;
 }
 
 unsigned node_last_edge(const struct page_node *node, unsigned entry)
 {
     unsigned w = entry / WORD_BITS;
-    uint64_t edges = word_edges(node, w) & bits_between(0, entry % WORD_BITS + 1);
+    uint64_t edges = word_edges(&node->pair[w]) & bits_between(0, entry % WORD_BITS + 1);
     while (edges == 0) {
         if (w-- == 0)
             return NODE_ENTRIES;
-        edges = word_edges(node, w);
+        edges = word_edges(&node->pair[w]);
     }
     return w * WORD_BITS + bit_highest(edges);
 }
@@ -168,14 +140,11 @@ unsigned node_order_at(const struct page_node *node, unsigned entry)
 
 bool node_fresh_uniform(const struct page_node *node, bool *fresh)
 {
-    uint64_t first = node->fresh[0];
-    *fresh = first != 0;
-    if (first != 0 && ~first != 0)
-        return false;
-    for (unsigned w = 1; w < NODE_WORDS; w++)
-        if (node->fresh[w] != first)
-            return false;
-    return true;
+    const uint64_t *f = node->fresh;
+    uint64_t any = f[0] | f[1] | f[2] | f[3] | f[4] | f[5] | f[6] | f[7];
+    uint64_t all = f[0] & f[1] & f[2] & f[3] & f[4] & f[5] & f[6] & f[7];
+    *fresh = any != 0;
+    return any == all && (any == 0 || ~any == 0);
 }
 
 /* A run of 2^order is maximal if its buddy of the same order is not free as well. */

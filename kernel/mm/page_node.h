@@ -94,8 +94,25 @@ static inline void node_set_orders(struct page_node *node, unsigned word, uint64
     node->orders = (node->orders & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
 }
 
+#define ALL_FREE UINT64_C(0x7f7f7f7f7f7f7f7f)   /* `orders` of a node whose entries are all free */
+
+/* These two are much of what it costs to open a node: no loops, and in line. */
+
+/* Make all entries `cell`. */
+static inline void node_fill_all(struct page_node *node, enum page_cell cell)
+{
+    struct page_pair *p = node->pair;
+    struct page_pair all = { cell & 2 ? ~UINT64_C(0) : 0, cell & 1 ? ~UINT64_C(0) : 0 };
+    p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = all;
+    node->orders = cell == CELL_FREE ? ALL_FREE : 0;
+}
+
 /* Make all entries fresh or none. */
-void node_fresh_all(struct page_node *node, bool fresh);
+static inline void node_fresh_all(struct page_node *node, bool fresh)
+{
+    uint64_t *f = node->fresh;
+    f[0] = f[1] = f[2] = f[3] = f[4] = f[5] = f[6] = f[7] = fresh ? ~UINT64_C(0) : 0;
+}
 
 /* Make the entries from..to-1 `cell`; from < to <= 512. True if the orders have changed. */
 bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
@@ -103,17 +120,17 @@ bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cel
 /* The same for `words` whole words from word `word` on. */
 bool node_fill_words(struct page_node *node, unsigned word, unsigned words, enum page_cell cell);
 
-/* The order of the largest aligned run in a word that holds the free run of 2^order at `bit`. */
-static inline unsigned word_grow(uint64_t free, unsigned bit, unsigned order)
+/* The aligned run of 2^order bits that holds `bit`; order at most 6. */
+static inline uint64_t word_run(unsigned bit, unsigned order)
 {
-    if (~free == 0)
-        return WORD_ORDERS;
-    for (; order < WORD_ORDERS; order++) {
-        uint64_t run = ~UINT64_C(0) >> (WORD_BITS - (2u << order));
-        if ((~free >> (bit & (0u - (2u << order))) & run) != 0)
-            break;
-    }
-    return order;
+    unsigned size = 1u << order;
+    return ~UINT64_C(0) >> (WORD_BITS - size) << (bit & (0u - size));
+}
+
+/* Number of orders of runs that word `word` holds: one more than that of the largest, or 0. */
+static inline unsigned node_word_orders(const struct page_node *node, unsigned word)
+{
+    return bit_lowest((node->orders >> word * 8 & 0x7f) + 1);
 }
 
 /* node_take() for whole words. */
@@ -121,43 +138,55 @@ bool node_take_words(struct page_node *node, unsigned word, unsigned words);
 
 /*
  * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; true if the
- * orders may have changed. They are those of the largest run: only when it is that one that shrinks
- * does the word need another look, and not even then if it was the whole word.
+ * orders may have changed: not unless it lies in a largest run of its word.
  */
 static inline bool node_take(struct page_node *node, unsigned entry, unsigned order)
 {
     unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
     if (order >= WORD_ORDERS)
         return node_take_words(node, w, 1u << (order - WORD_ORDERS));
-    uint64_t free = node_free_bits(node, w), run = bits_between(0, 1u << order) << bit;
-    unsigned largest = word_grow(free, bit, order);
+    uint64_t free = node_free_bits(node, w), run = word_run(bit, order);
+    uint64_t largest = word_run(bit, node_word_orders(node, w) - 1);
     node->pair[w].free &= ~run;
     node->pair[w].head |= bit_of(bit);
     node->fresh[w] &= ~run;
-    if ((node->orders >> w * 8 & 0x7f) >= 2u << largest)
+    if ((~free & largest) != 0)
         return false;
-    node_set_orders(node, w, largest == WORD_ORDERS ? 0x3f : word_orders(free & ~run));
+    node_set_orders(node, w, ~free == 0 ? 0x3f : word_orders(free & ~run));
     return true;
 }
 
-/* Give back the block of 2^order entries at `entry`, aligned; true if the orders have changed. */
+/*
+ * Give back the block of 2^order entries at `entry`, aligned; true if the orders have changed: not
+ * unless it is now in a run that is larger than any in its word before.
+ */
 static inline bool node_give(struct page_node *node, unsigned entry, unsigned order)
 {
     unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
     if (order >= WORD_ORDERS)
         return node_fill_words(node, w, 1u << (order - WORD_ORDERS), CELL_FREE);
-    uint64_t before = node->orders;
-    node->pair[w].free |= bits_between(0, 1u << order) << bit;
+    unsigned larger = node_word_orders(node, w);
+    node->pair[w].free |= word_run(bit, order);
     node->pair[w].head &= ~bit_of(bit);
-    unsigned largest = word_grow(node_free_bits(node, w), bit, order);
-    node->orders |= (uint64_t)((2u << largest) - 1) << w * 8;
-    return node->orders != before;
+    uint64_t free = node_free_bits(node, w);
+    if (larger > WORD_ORDERS || (~free & word_run(bit, larger)) != 0)
+        return false;
+    node_set_orders(node, w, ~free == 0 ? 0x7f : word_orders(free));
+    return true;
 }
 
-#define ALL_FREE UINT64_C(0x7f7f7f7f7f7f7f7f)   /* `orders` of a node whose entries are all free */
-
-/* Make all entries `cell`. */
-void node_fill_all(struct page_node *node, enum page_cell cell);
+/* node_take() of the first 2^order entries, order < 9, of a node that is wholly free. */
+static inline void node_take_first(struct page_node *node, unsigned order)
+{
+    if (order >= WORD_ORDERS) {
+        (void)node_take_words(node, 0, 1u << (order - WORD_ORDERS));
+        return;
+    }
+    uint64_t rest = ~UINT64_C(0) << (1u << order);
+    node->pair[0] = (struct page_pair){ .free = rest, .head = 1 };
+    node->fresh[0] &= rest;
+    node->orders = ALL_FREE & ~UINT64_C(0x40);   /* the word's upper half at least is free */
+}
 
 /* Make `entry`, CONTINUED until now, the head of a block. */
 void node_set_head(struct page_node *node, unsigned entry);
@@ -165,14 +194,32 @@ void node_set_head(struct page_node *node, unsigned entry);
 /* True if every entry is `cell`. */
 bool node_is(const struct page_node *node, enum page_cell cell);
 
+static inline uint64_t word_edges(const struct page_pair *pair) { return pair->free | pair->head; }
+
+/* node_next_edge() from word `word` (0..8) on. */
+unsigned node_edge_words(const struct page_node *node, unsigned word);
+
 /* The first entry from `entry` (0..512) on that is not CONTINUED, or 512. */
-unsigned node_next_edge(const struct page_node *node, unsigned entry);
+static inline unsigned node_next_edge(const struct page_node *node, unsigned entry)
+{
+    if (entry % WORD_BITS == 0)
+        return node_edge_words(node, entry / WORD_BITS);
+    uint64_t edges = word_edges(&node->pair[entry / WORD_BITS]) >> entry % WORD_BITS;
+    return edges != 0 ? entry + bit_lowest(edges)
+                      : node_edge_words(node, entry / WORD_BITS + 1);
+}
 
 /* The last entry up to `entry` that is not CONTINUED, or 512 if there is none. */
 unsigned node_last_edge(const struct page_node *node, unsigned entry);
 
 /* The order of the largest aligned run of free cells that holds `entry`, which is FREE. */
 unsigned node_order_at(const struct page_node *node, unsigned entry);
+
+static inline bool node_fresh_any(const struct page_node *node)
+{
+    const uint64_t *f = node->fresh;
+    return (f[0] | f[1] | f[2] | f[3] | f[4] | f[5] | f[6] | f[7]) != 0;
+}
 
 /* True if the fresh bits are all 0 or all 1; *fresh tells which. */
 bool node_fresh_uniform(const struct page_node *node, bool *fresh);

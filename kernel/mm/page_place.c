@@ -23,6 +23,7 @@ bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *
     place->area = (struct page_area *)&tree->area[span->area];
     place->chunk = span->chunk + skip;
     place->offset = (uint32_t)frame & (uint32_t)(CHUNK_PAGES - 1);
+    place->first = frame - place->offset;
     return true;
 }
 
@@ -83,28 +84,34 @@ static unsigned chunk_needs(const struct page_tree *tree, uint32_t chunk, uint32
     return bits_count(wanted & ~slabs) + !has_node;
 }
 
+uint64_t stock_count(const struct page_tree *tree, uint64_t enough)
+{
+    uint64_t pages = 0;
+    const struct page_stock *stock = tree->stock;
+    for (; stock != NULL && pages < enough; stock = stock->next)
+        pages += 1 + bits_count(stock->slabs);
+    return pages;
+}
+
 void stock_trim(struct page_tree *tree, uint64_t pages)
 {
     for (; pages > 0 && tree->stock != NULL; pages--) {
-        void **page = tree->stock;
-        tree->stock = *page;
-        tree->stocked--;
-        tree->nodes.give(tree->nodes.context, page);
+        tree->held--;
+        tree->nodes.give(tree->nodes.context, stock_take(tree));
     }
 }
 
-static enum error stock_fill(struct page_tree *tree, unsigned pages)
+static enum error stock_fill(struct page_tree *tree, uint64_t pages)
 {
-    uint64_t before = tree->stocked;
-    while (tree->stocked < pages) {
-        void **page = tree->nodes.take(tree->nodes.context);
+    uint64_t before = tree->held;
+    for (uint64_t stocked = stock_count(tree, pages); stocked < pages; stocked++) {
+        void *page = tree->nodes.take(tree->nodes.context);
         if (page == NULL) {
-            stock_trim(tree, tree->stocked - before);
+            stock_trim(tree, tree->held - before);
             return E_MEM_METADATA;
         }
-        *page = tree->stock;
-        tree->stock = page;
-        tree->stocked++;
+        tree->held++;
+        stock_put(tree, page);
     }
     return OK;
 }
@@ -141,12 +148,12 @@ void tree_release(struct page_tree *tree)
         struct page_chunk *chunk = tree->node[c];
         for (unsigned s = 0; s < SLABS; s++)
             if (chunk->slabs >> s & 1)
-                tree->nodes.give(tree->nodes.context, chunk->slab[s]);
+                tree->nodes.give(tree->nodes.context, chunk->slab.leaves[s]);
         tree->nodes.give(tree->nodes.context, chunk);
         tree->state[c] = CELL_RESERVED;
     }
-    stock_trim(tree, tree->stocked);
-    tree->taken = 0;
+    stock_trim(tree, UINT64_MAX);
+    tree->held = 0;
 }
 
 /* ---- Blocks ---- */
@@ -208,11 +215,13 @@ uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot,
     if (spot->chunk == NULL || pages < CHUNK_PAGES)
         return first + pages;
     /* It may go on in the next chunk, but not to its end: a block has 2^18 pages at most. */
-    struct page_place next;
+    const struct page_area *area = spot->place.area;
+    uint32_t next = spot->place.chunk + 1;
     first += CHUNK_PAGES;
-    if (!tree_find(tree, first, &next) || !(tree->state[next.chunk] & CHUNK_ACTIVE))
+    if (next == area->chunk + area->chunks || !(tree->state[next] & CHUNK_ACTIVE)
+        || tree->node[next]->first != first)
         return first;
-    return first + chunk_edge(tree->node[next.chunk], 0);
+    return first + chunk_edge(tree->node[next], 0);
 }
 
 /* The page of the chunk, up to unit `unit`, at which a block that continues behind it begins. */

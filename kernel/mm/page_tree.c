@@ -11,25 +11,6 @@
  */
 #include "kernel/mm/page_tree.h"
 
-static void *stock_take(struct page_tree *tree)
-{
-    void **page = tree->stock;
-    ASSERT(page != NULL);
-    tree->stock = *page;
-    tree->stocked--;
-    tree->taken++;
-    return page;
-}
-
-void node_return(struct page_tree *tree, void *page)
-{
-    void **link = page;
-    *link = tree->stock;
-    tree->stock = page;
-    tree->stocked++;
-    tree->taken--;
-}
-
 /* ---- Classes ---- */
 
 void row_add(struct page_area *area, uint32_t chunk, unsigned class)
@@ -44,12 +25,11 @@ void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
         area->available &= ~(UINT32_C(1) << class);
 }
 
-void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                unsigned class)
+static void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
+                       unsigned class)
 {
     unsigned word = unit / WORD_BITS, word_bit = 1u << word;
     uint64_t *row = &chunk->class_row[class][word];
-    chunk_leaf(chunk, unit)->order = (uint8_t)class;
     unsigned words = chunk->class_words[class];
     *row = (words & word_bit ? *row : 0) | bit_of(unit % WORD_BITS);
     chunk->class_words[class] = (uint8_t)(words | word_bit);
@@ -61,11 +41,12 @@ static void leaf_leave(const struct page_place *place, struct page_chunk *chunk,
                        unsigned class)
 {
     unsigned word = unit / WORD_BITS;
-    bitmap_clear(chunk->class_row[class], unit);
-    if (chunk->class_row[class][word] != 0)
+    uint64_t row = chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS);
+    if (row != 0)
         return;
-    chunk->class_words[class] &= (uint8_t)~(1u << word);
-    if (chunk->class_words[class] == 0)
+    unsigned words = chunk->class_words[class] & ~(1u << word);
+    chunk->class_words[class] = (uint8_t)words;
+    if (words == 0)
         row_remove(place->area, place->chunk, class);
 }
 
@@ -78,19 +59,16 @@ static bool slab_in_use(const struct page_chunk *chunk, unsigned slab)
     return (leaves >> unit % WORD_BITS & 0xffff) != 0;
 }
 
+/* At once, however many: the first page holds what the chunk knows of them all. */
 void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs)
 {
-    unsigned pages = bits_count(slabs &= chunk->slabs);
-    void *stock = tree->stock;
+    slabs &= chunk->slabs;
+    if (slabs == 0)
+        return;
+    stock_put(tree, chunk->slab.leaves[bit_lowest(slabs)]);
+    tree->stock->slabs = slabs & (slabs - 1);
+    tree->stock->slab = chunk->slab;
     chunk->slabs &= ~slabs;
-    tree->taken -= pages;
-    tree->stocked += pages;
-    for (; slabs != 0; slabs &= slabs - 1) {
-        void **link = (void **)chunk->slab[bit_lowest(slabs)];
-        *link = stock;
-        stock = link;
-    }
-    tree->stock = stock;
 }
 
 void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs)
@@ -102,37 +80,57 @@ void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs
     slabs_drop(tree, chunk, unused);
 }
 
-/* A closed unit's cell, spread over its pages; a kept leaf may hold that already. */
-static void leaf_fill(struct page_leaf *leaf, enum page_cell cell, bool kept)
+/* A unit has no leaf any more; nor, perhaps, has its slab. */
+static void slab_leave(struct page_tree *tree, struct page_chunk *chunk, unsigned slab)
 {
-    if (kept && cell == CELL_FREE && leaf->pages.orders == ALL_FREE)
+    if (slab_in_use(chunk, slab))
         return;
-    node_fill_all(&leaf->pages, cell == CELL_HEAD ? CELL_CONTINUED : cell);
-    if (cell == CELL_HEAD)
-        node_set_head(&leaf->pages, 0);
+    chunk->slabs &= ~(UINT32_C(1) << slab);
+    stock_put(tree, chunk->slab.leaves[slab]);
+}
+
+/* The leaf of a closed unit, from now on open; its fresh bits are right, else it is undefined. */
+static inline struct page_leaf *leaf_make(struct page_tree *tree, struct page_chunk *chunk,
+                                          unsigned unit)
+{
+    unsigned slab = unit / SLAB_LEAVES;
+    if (!(chunk->slabs >> slab & 1)) {
+        chunk->slab.leaves[slab] = stock_take(tree);
+        chunk->slabs |= UINT32_C(1) << slab;
+    }
+    struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    if (bitmap_test(chunk->mixed, unit))
+        bitmap_clear(chunk->mixed, unit);
+    else
+        node_fresh_all(&leaf->pages, bitmap_test(chunk->units.fresh, unit));
+    bitmap_set(chunk->open, unit);
+    return leaf;
 }
 
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    unsigned slab = unit / SLAB_LEAVES;
     enum page_cell cell = node_cell(&chunk->units, unit);
-    bool mixed = bitmap_test(chunk->mixed, unit);
-    if (!(chunk->slabs >> slab & 1)) {
-        chunk->slab[slab] = stock_take(tree);
-        chunk->slabs |= UINT32_C(1) << slab;
-    }
-    struct page_leaf *leaf = chunk_leaf(chunk, unit);
-    if (!mixed)
-        node_fresh_all(&leaf->pages, bitmap_test(chunk->units.fresh, unit));
-    leaf_fill(leaf, cell, mixed);
+    struct page_leaf *leaf = leaf_make(tree, chunk, unit);
+    node_fill_all(&leaf->pages, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    if (cell == CELL_HEAD)
+        node_set_head(&leaf->pages, 0);
     leaf->order = NO_ORDER;
-    bitmap_set(chunk->open, unit);
-    bitmap_clear(chunk->mixed, unit);
     bitmap_write(chunk->lead, unit, cell == CELL_FREE);
     if (cell == CELL_FREE)
         (void)node_take(&chunk->units, unit, 0);
     else
         word_fill(&chunk->units.pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
+}
+
+/* The chunk's own entry of the unit is the caller's to take. */
+void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                unsigned unit, unsigned order)
+{
+    struct page_leaf *leaf = leaf_make(tree, chunk, unit);
+    node_fill_all(&leaf->pages, CELL_FREE);
+    node_take_first(&leaf->pages, order);
+    leaf->order = LEAF_CLASSES - 1;   /* its upper half is free */
+    leaf_enter(place, chunk, unit, LEAF_CLASSES - 1);
 }
 
 /* All pages of the leaf are `cell`: make the unit so. */
@@ -149,63 +147,122 @@ static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigne
     else
         word_fill(&chunk->units.pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), cell);
     if (uniform)
-        slabs_trim(tree, chunk, UINT32_C(1) << unit / SLAB_LEAVES);
+        slab_leave(tree, chunk, unit / SLAB_LEAVES);
 }
 
-/* After a change in a leaf: enter it in its class, or close it. */
+static void leaf_move(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
+                      struct page_leaf *leaf, unsigned order)
+{
+    if (leaf->order != NO_ORDER)
+        leaf_leave(place, chunk, unit, leaf->order);
+    leaf->order = (uint8_t)order;
+    if (order < LEAF_CLASSES)
+        leaf_enter(place, chunk, unit, order);
+}
+
+void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
+                struct page_leaf *leaf)
+{
+    unsigned order = node_order(&leaf->pages);
+    if (order != leaf->order)
+        leaf_move(place, chunk, unit, leaf, order);
+}
+
+/* The last block of a leaf has gone. It was not fresh, so that not all pages are. */
+static void leaf_empty(struct page_tree *tree, const struct page_place *place,
+                       struct page_chunk *chunk, unsigned unit, struct page_leaf *leaf)
+{
+    unsigned word = unit / WORD_BITS;
+    uint64_t bit = bit_of(unit % WORD_BITS);
+    if (leaf->order != NO_ORDER)
+        leaf_leave(place, chunk, unit, leaf->order);
+    chunk->open[word] &= ~bit;
+    chunk->lead[word] &= ~bit;
+    chunk->units.fresh[word] &= ~bit;
+    if (node_fresh_any(&leaf->pages))
+        chunk->mixed[word] |= bit;
+    else
+        slab_leave(tree, chunk, unit / SLAB_LEAVES);
+    if (node_give(&chunk->units, unit, 0))
+        chunk_given(tree, place, chunk);
+}
+
+void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                unsigned unit, struct page_leaf *leaf)
+{
+    if (leaf->pages.orders == ALL_FREE)
+        leaf_empty(tree, place, chunk, unit, leaf);
+    else
+        leaf_class(place, chunk, unit, leaf);
+}
+
 void leaf_settle(struct page_tree *tree, const struct page_place *place,
-                        struct page_chunk *chunk, unsigned unit, struct page_leaf *leaf)
+                 struct page_chunk *chunk, unsigned unit, struct page_leaf *leaf)
 {
     unsigned order = node_order(&leaf->pages);
     if (order == leaf->order)
         return;
-    if (leaf->order != NO_ORDER)
-        leaf_leave(place, chunk, unit, leaf->order);
-    leaf->order = (uint8_t)order;
+    leaf_move(place, chunk, unit, leaf, order);
     if (order == NODE_ORDER)
         leaf_close(tree, chunk, unit, CELL_FREE);
-    else if (order != NO_ORDER)
-        leaf_enter(place, chunk, unit, order);
-    else if (node_is(&leaf->pages, CELL_RESERVED))
+    else if (order == NO_ORDER && node_is(&leaf->pages, CELL_RESERVED))
         leaf_close(tree, chunk, unit, CELL_RESERVED);
 }
 
 /* ---- Chunks ---- */
 
-static void chunk_init(struct page_chunk *chunk, bool fresh)
+static inline void words_clear(uint64_t words[NODE_WORDS])
 {
-    for (unsigned w = 0; w < NODE_WORDS; w++)
-        chunk->open[w] = chunk->mixed[w] = chunk->lead[w] = 0;
-    node_fresh_all(&chunk->units, fresh);
+    words[0] = words[1] = words[2] = words[3] = 0;
+    words[4] = words[5] = words[6] = words[7] = 0;
+}
+
+/* The node of a chunk that has none and is all of one cell; the caller fills in cells and class. */
+static inline struct page_chunk *chunk_make(struct page_tree *tree,
+                                            const struct page_place *place)
+{
+    struct page_chunk *chunk = stock_take(tree);
+    words_clear(chunk->open);
+    words_clear(chunk->mixed);
+    words_clear(chunk->lead);
     for (unsigned c = 0; c < LEAF_CLASSES; c++)
         chunk->class_words[c] = 0;
     chunk->slabs = 0;
-}
-
-struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place)
-{
-    unsigned state = tree->state[place->chunk];
-    struct page_chunk *chunk = stock_take(tree);
-    enum page_cell cell = (enum page_cell)(state & CHUNK_CELL);
-    chunk_init(chunk, state & CHUNK_FRESH);
-    chunk->first = tree_chunk_first(tree, place->chunk);
-    node_fill_all(&chunk->units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
-    if (cell == CELL_HEAD)
-        node_set_head(&chunk->units, 0);
-    chunk->class = cell == CELL_FREE ? MAX_ORDER : NO_ORDER;
+    chunk->first = place->first;
+    node_fresh_all(&chunk->units, tree->state[place->chunk] & CHUNK_FRESH);
     tree->node[place->chunk] = chunk;
     tree->state[place->chunk] = CHUNK_ACTIVE;
     return chunk;
 }
 
+struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place)
+{
+    enum page_cell cell = (enum page_cell)(tree->state[place->chunk] & CHUNK_CELL);
+    struct page_chunk *chunk = chunk_make(tree, place);
+    node_fill_all(&chunk->units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    if (cell == CELL_HEAD)
+        node_set_head(&chunk->units, 0);
+    chunk->class = cell == CELL_FREE ? MAX_ORDER : NO_ORDER;
+    return chunk;
+}
+
+void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order)
+{
+    struct page_chunk *chunk = chunk_make(tree, place);
+    node_fill_all(&chunk->units, CELL_FREE);
+    if (order < UNIT_SHIFT)
+        leaf_split(tree, place, chunk, 0, order);
+    node_take_first(&chunk->units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
+    row_remove(place->area, place->chunk, MAX_ORDER);
+    chunk->class = MAX_ORDER - 1;     /* its upper half is free */
+    row_add(place->area, place->chunk, MAX_ORDER - 1);
+}
+
 static bool chunk_fresh_uniform(const struct page_chunk *chunk, bool *fresh)
 {
-    uint64_t mixed = 0;
-    if (!node_fresh_uniform(&chunk->units, fresh))
-        return false;
-    for (unsigned w = 0; w < NODE_WORDS; w++)
-        mixed |= chunk->mixed[w];
-    return mixed == 0;
+    const uint64_t *m = chunk->mixed;
+    return (m[0] | m[1] | m[2] | m[3] | m[4] | m[5] | m[6] | m[7]) == 0
+           && node_fresh_uniform(&chunk->units, fresh);
 }
 
 /* All units are `cell`: make the chunk so, unless its fresh bits differ. */
@@ -217,22 +274,47 @@ static void chunk_close(struct page_tree *tree, const struct page_place *place,
     if (!chunk_fresh_uniform(chunk, &fresh))
         return;
     tree->state[place->chunk] = (uint8_t)(cell | (fresh ? CHUNK_FRESH : 0));
-    node_return(tree, chunk);
+    stock_put(tree, chunk);
 }
 
-/* After a change of units: enter the chunk in its class, or close it. */
+static void chunk_move(const struct page_place *place, struct page_chunk *chunk, unsigned order)
+{
+    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT;
+    if (class == chunk->class)
+        return;
+    if (chunk->class != NO_ORDER)
+        row_remove(place->area, place->chunk, chunk->class);
+    if (class != NO_ORDER)
+        row_add(place->area, place->chunk, class);
+    chunk->class = (uint8_t)class;
+}
+
+void chunk_class(const struct page_place *place, struct page_chunk *chunk)
+{
+    chunk_move(place, chunk, node_order(&chunk->units));
+}
+
+void chunk_given(struct page_tree *tree, const struct page_place *place,
+                 struct page_chunk *chunk)
+{
+    const uint64_t *m = chunk->mixed;
+    if (chunk->units.orders != ALL_FREE) {
+        chunk_class(place, chunk);
+        return;
+    }
+    chunk_move(place, chunk, NODE_ORDER);
+    if (node_fresh_any(&chunk->units)
+        || (m[0] | m[1] | m[2] | m[3] | m[4] | m[5] | m[6] | m[7]) != 0)
+        return;
+    tree->state[place->chunk] = CELL_FREE;
+    stock_put(tree, chunk);
+}
+
 void chunk_settle(struct page_tree *tree, const struct page_place *place,
-                         struct page_chunk *chunk)
+                  struct page_chunk *chunk)
 {
     unsigned order = node_order(&chunk->units);
-    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT;
-    if (class != chunk->class) {
-        if (chunk->class != NO_ORDER)
-            row_remove(place->area, place->chunk, chunk->class);
-        if (class != NO_ORDER)
-            row_add(place->area, place->chunk, class);
-        chunk->class = (uint8_t)class;
-    }
+    chunk_move(place, chunk, order);
     if (order == NODE_ORDER)
         chunk_close(tree, place, CELL_FREE);
     else if (order == NO_ORDER && node_is(&chunk->units, CELL_RESERVED))

@@ -37,6 +37,21 @@ struct page_leaf {
     uint8_t unused[55];
 };
 
+/* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
+struct page_slabs {
+    struct page_leaf *leaves[SLABS];
+};
+
+/*
+ * Pages that are not part of the tree: a page of the node source, which holds this, and those of
+ * `slab` whose bits are set.
+ */
+struct page_stock {
+    struct page_stock *next;
+    uint32_t slabs;
+    struct page_slabs slab;
+};
+
 /* 1 GiB: 512 units; one page of the node source. */
 struct page_chunk {
     struct page_node units;           /* an open unit is HEAD here, so that scans stop at it */
@@ -50,8 +65,8 @@ struct page_chunk {
     uint64_t class_row[LEAF_CLASSES][NODE_WORDS];
     uint8_t class_words[LEAF_CLASSES];
     uint8_t class;                    /* of the chunk, 9..18, or NO_ORDER */
-    uint32_t slabs;                   /* bit s: slab[s] exists; a leaf in it is open or mixed */
-    struct page_leaf *slab[SLABS];    /* unit u's leaf is slab[u / 16][u % 16] */
+    uint32_t slabs;                   /* bit s: slab s exists; a leaf in it is open or mixed */
+    struct page_slabs slab;           /* unit u's leaf is leaves[u / 16][u % 16] */
     uint64_t first;                   /* frame number of the chunk's first page */
 };
 
@@ -84,6 +99,7 @@ struct page_area {
 /* Where a frame is. */
 struct page_place {
     struct page_area *area;
+    uint64_t first;                   /* frame number of the chunk's first page */
     uint32_t chunk;
     uint32_t offset;                  /* in the chunk, pages */
 };
@@ -107,12 +123,11 @@ struct page_hot {
 struct page_tree {
     struct node_source nodes;
     /*
-     * Pages, linked, that are not part of the tree: taken in advance by tree_secure(), or no longer
-     * needed. Taking or giving back a block returns a few of the latter at a time, as taking
-     * one GiB can free 33.
+     * Pages taken in advance by tree_secure(), or no longer needed. Taking or giving back a block
+     * returns a few of the latter at a time, as taking one GiB can free 33.
      */
-    void *stock;
-    uint64_t stocked, taken;          /* pages in the stock; in the tree */
+    struct page_stock *stock;
+    uint64_t held;                    /* pages of the node source in the tree and in the stock */
     struct page_hot hot;
     size_t nareas, nspans, nranges;
     uint32_t chunks;
@@ -152,21 +167,7 @@ bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit)
 
 static inline struct page_leaf *chunk_leaf(const struct page_chunk *chunk, unsigned unit)
 {
-    return &chunk->slab[unit / SLAB_LEAVES][unit % SLAB_LEAVES];
-}
-
-/* True if the unit of `place` is open. */
-static inline bool place_open(const struct page_tree *tree, const struct page_place *place)
-{
-    return (tree->state[place->chunk] & CHUNK_ACTIVE)
-           && bitmap_test(tree->node[place->chunk]->open, place->offset / UNIT_PAGES);
-}
-
-/* The same, from the chunk's node where there is one. */
-static inline uint64_t tree_chunk_first(const struct page_tree *tree, uint32_t chunk)
-{
-    return tree->state[chunk] & CHUNK_ACTIVE ? tree->node[chunk]->first
-                                             : tree_span_first(tree, chunk);
+    return &chunk->slab.leaves[unit / SLAB_LEAVES][unit % SLAB_LEAVES];
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
@@ -206,12 +207,17 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
 
 /*
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
- * Settle: after a change in it, enter it in its class, or close it if it has become wholly free or
- * reserved. Enter: a leaf in a class, when it is in none and the class is known.
+ * Split: open what is wholly free for the block of 2^order pages at its first page, all in one.
+ * After a change, Class: enter it in its class, as is enough when it cannot be closed. Given: the
+ * same, or close it if giving back a block has made it wholly free. Settle: after any change.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
-void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                unsigned class);
+void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                unsigned unit, unsigned order);
+void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
+                struct page_leaf *leaf);
+void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                unsigned unit, struct page_leaf *leaf);
 void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
                  unsigned unit, struct page_leaf *leaf);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
@@ -220,6 +226,10 @@ static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct
     return tree->state[place->chunk] & CHUNK_ACTIVE ? tree->node[place->chunk]
                                                     : chunk_activate(tree, place);
 }
+void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order);
+void chunk_class(const struct page_place *place, struct page_chunk *chunk);
+void chunk_given(struct page_tree *tree, const struct page_place *place,
+                 struct page_chunk *chunk);
 void chunk_settle(struct page_tree *tree, const struct page_place *place,
                   struct page_chunk *chunk);
 
@@ -227,10 +237,32 @@ void chunk_settle(struct page_tree *tree, const struct page_place *place,
 void row_add(struct page_area *area, uint32_t chunk, unsigned class);
 void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
 
-/* Put `slabs` (bit s: slab s), or those of them that hold no leaf, or a node, into the stock. */
+/* Put `slabs` (bit s: slab s), or those of them that hold no leaf, into the stock. */
 void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
 void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
-void node_return(struct page_tree *tree, void *page);
+static inline void stock_put(struct page_tree *tree, void *page)
+{
+    struct page_stock *stock = page;
+    stock->next = tree->stock;
+    stock->slabs = 0;
+    tree->stock = stock;
+}
+
+/* Of a stock that is not empty. */
+static inline void *stock_take(struct page_tree *tree)
+{
+    struct page_stock *stock = tree->stock;
+    if (stock->slabs != 0) {
+        unsigned slab = bit_lowest(stock->slabs);
+        stock->slabs &= stock->slabs - 1;
+        return stock->slab.leaves[slab];
+    }
+    tree->stock = stock->next;
+    return stock;
+}
+
+/* Pages in the stock; at least `enough` if there are as many. */
+uint64_t stock_count(const struct page_tree *tree, uint64_t enough);
 
 /* Give back pages of the stock, at most `pages`. */
 void stock_trim(struct page_tree *tree, uint64_t pages);

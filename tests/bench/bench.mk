@@ -10,7 +10,7 @@ bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a
 
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
 ifeq ($(ARCH),native)
-BENCH_SOURCES := tests/bench/engine_bench.c kernel/error.c $(wildcard kernel/mm/*.c)
+BENCH_SOURCES := tests/bench/engine_bench.c tests/bench/engine_worst.c kernel/error.c $(wildcard kernel/mm/*.c)
 BENCH_OBJECTS := $(BENCH_SOURCES:%=build/bench/%.o)
 BENCH_CC := $(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS)
 
@@ -19,7 +19,7 @@ build/bench/%.o: %
 	$(Q)$(BENCH_CC) -MMD -MP -c -o $@ $<
 
 build/bench/engine_bench: $(BENCH_OBJECTS)
-	$(Q)$(BENCH_CC) -o $@ $^
+	$(Q)$(BENCH_CC) -static -o $@ $^
 
 -include $(BENCH_OBJECTS:.o=.d)
 endif

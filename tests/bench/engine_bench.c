@@ -6,17 +6,14 @@
  * to subtract.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "kernel/mm/page.h"
+#include "tests/bench/engine_bench.h"
 
-#define GIB_PAGES UINT64_C(0x40000)
 #define PAIRS 20000u
 #define FILL_PAGES GIB_PAGES
 #define MIX_OPS 200000u
-#define MIX_BLOCKS 262144u
-#define SPARE_NODES 64u       /* a chunk and all its slabs are 33 pages */
+#define SPARE_NODES 1024u     /* a chunk and all its slabs are 33 pages */
 
 _Noreturn void assert_failed(const char *condition, const char *file, int line)
 {
@@ -24,24 +21,11 @@ _Noreturn void assert_failed(const char *condition, const char *file, int line)
     abort();
 }
 
-#define REQUIRE(condition) \
-    ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
-
-struct bench {
-    const struct page_engine *engine;
-    bool empty;
-    void *memory;
-    uint64_t pages;           /* of the map */
-    uint64_t expected;        /* allocated pages that must be left after the work */
-    uint64_t seed;
-    uint64_t ops;
-    struct page_map map;
-    struct page_range range;
-    uint64_t *frames;         /* for workloads that keep blocks */
-    uint8_t *orders;
-    size_t blocks;
-    uint64_t occupied, target;
-};
+/* What is counted: the rest is preparation. */
+__attribute__((noinline)) void measured(void (*run)(struct bench *b), struct bench *b)
+{
+    run(b);
+}
 
 /* ---- The engine that does nothing ---- */
 
@@ -120,10 +104,10 @@ static void pool_give(void *context, void *page)
 }
 
 static struct pool pool;
-static const struct node_source source = { &pool, pool_take, pool_give };
+const struct node_source pool_source = { &pool, pool_take, pool_give };
 static const struct area_limit area = { "all", { PFN_LIMIT } };
 
-static uint64_t rnd(struct bench *b)
+uint64_t rnd(struct bench *b)
 {
     b->seed ^= b->seed << 13;
     b->seed ^= b->seed >> 7;
@@ -131,7 +115,7 @@ static uint64_t rnd(struct bench *b)
     return b->seed >> 11;
 }
 
-static void map_make(struct bench *b, uint64_t pages)
+void map_make(struct bench *b, uint64_t pages)
 {
     b->pages = pages;
     b->range = (struct page_range){ pfn(GIB_PAGES), pages, true };
@@ -142,28 +126,12 @@ static void map_make(struct bench *b, uint64_t pages)
         pool_give(&pool, aligned_alloc(PAGE_SIZE, PAGE_SIZE));
 }
 
-static void engine_make(struct bench *b, uint64_t pages)
+void engine_make(struct bench *b, uint64_t pages)
 {
     map_make(b, pages);
-    REQUIRE(b->engine->init(b->memory, &b->map, &source) == OK);
+    REQUIRE(b->engine->init(b->memory, &b->map, &pool_source) == OK);
     b->frames = malloc(sizeof(b->frames[0]) * (FILL_PAGES + MIX_BLOCKS));
     b->orders = malloc(FILL_PAGES + MIX_BLOCKS);
-}
-
-static inline uint64_t take(struct bench *b, unsigned order, unsigned align)
-{
-    struct page_request request = {
-        .areas = ALL_AREAS, .pages = UINT64_C(1) << order, .align = align, .max = { PFN_LIMIT },
-    };
-    pfn_t out, blame;
-    REQUIRE(b->engine->alloc(b->memory, &request, &out, &blame) == OK);
-    return out.n;
-}
-
-static inline void give(struct bench *b, uint64_t frame)
-{
-    uint64_t pages;
-    REQUIRE(b->engine->free(b->memory, pfn(frame), &pages) == OK);
 }
 
 /* ---- Workloads ---- */
@@ -171,6 +139,7 @@ static inline void give(struct bench *b, uint64_t frame)
 static void prepare_1g(struct bench *b) { engine_make(b, GIB_PAGES); }
 static void prepare_16g(struct bench *b) { engine_make(b, 16 * GIB_PAGES); }
 static void prepare_1t(struct bench *b) { engine_make(b, 1024 * GIB_PAGES); }
+static void prepare_64t(struct bench *b) { engine_make(b, 65536 * GIB_PAGES); }
 
 /* With the buddy of each order taken, nothing opens or closes. */
 static void warm(struct bench *b, unsigned order)
@@ -279,45 +248,6 @@ static void run_query(struct bench *b)
     }
 }
 
-/*
- * One page of each unit is no longer fresh, then all is free again: each keeps its leaf for that.
- * The longest operations known are blocks taken from here.
- */
-static void prepare_scattered(struct bench *b)
-{
-    struct page_request request = { .areas = ALL_AREAS, .pages = 1, .max = { PFN_LIMIT },
-                                    .exact = true };
-    pfn_t out, blame;
-    prepare_1g(b);
-    for (uint64_t unit = 0; unit < 512; unit++) {
-        request.at = pfn(GIB_PAGES + unit * 512 + 5);
-        REQUIRE(b->engine->alloc(b->memory, &request, &out, &blame) == OK);
-    }
-    for (uint64_t unit = 0; unit < 512 && !b->empty; unit++)
-        give(b, GIB_PAGES + unit * 512 + 5);
-}
-
-static void run_take18(struct bench *b)
-{
-    take(b, 18, 18);
-    b->ops = 1;
-    b->expected = GIB_PAGES;
-}
-
-static void run_take16(struct bench *b)
-{
-    take(b, 16, 16);
-    b->ops = 1;
-    b->expected = GIB_PAGES / 4;
-}
-
-static void run_take0(struct bench *b)
-{
-    take(b, 0, 0);
-    b->ops = 1;
-    b->expected = 1;
-}
-
 static void prepare_init_64m(struct bench *b) { map_make(b, GIB_PAGES / 16); }
 static void prepare_init_16g(struct bench *b) { map_make(b, 16 * GIB_PAGES); }
 static void prepare_init_1t(struct bench *b) { map_make(b, 1024 * GIB_PAGES); }
@@ -325,7 +255,7 @@ static void prepare_init_64t(struct bench *b) { map_make(b, 65536 * GIB_PAGES); 
 
 static void run_init(struct bench *b)
 {
-    REQUIRE(b->engine->init(b->memory, &b->map, &source) == OK);
+    REQUIRE(b->engine->init(b->memory, &b->map, &pool_source) == OK);
     b->ops = 1;
 }
 
@@ -344,18 +274,14 @@ static const struct workload {
     { "mix50", prepare_mix50, run_mix }, { "mix90", prepare_mix90, run_mix },
     { "aligned", prepare_1g, run_aligned }, { "reserve", prepare_1g, run_reserve },
     { "query", prepare_mix50, run_query },
-    { "first-page", prepare_1t, run_take0 },
-    { "take18-scattered", prepare_scattered, run_take18 },
-    { "take16-scattered", prepare_scattered, run_take16 },
+    { "worst-open", prepare_64t, run_take0 }, { "worst-close", prepare_last, run_give },
+    { "worst-take16", prepare_scattered, run_take16 },
+    { "worst-take17", prepare_scattered, run_take17 },
+    { "worst-take18", prepare_scattered, run_take18 },
+    { "worst-mix", prepare_worst, run_worst },
     { "init-64m", prepare_init_64m, run_init }, { "init-16g", prepare_init_16g, run_init },
     { "init-1t", prepare_init_1t, run_init }, { "init-64t", prepare_init_64t, run_init },
 };
-
-__attribute__((noinline)) void measured(const struct workload *workload, struct bench *b);
-void measured(const struct workload *workload, struct bench *b)
-{
-    workload->run(b);
-}
 
 static void verify(struct bench *b)
 {
@@ -364,8 +290,13 @@ static void verify(struct bench *b)
     if (b->empty)
         return;
     REQUIRE(b->engine->check(b->memory, &violation));
-    REQUIRE(b->engine->area_info(b->memory, 0, &info));
-    REQUIRE(info.allocated == b->expected && info.free == b->pages - b->expected);
+    uint64_t allocated = 0, free = 0;
+    for (unsigned a = 0; a < b->map.nareas; a++) {
+        REQUIRE(b->engine->area_info(b->memory, a, &info));
+        allocated += info.allocated;
+        free += info.free;
+    }
+    REQUIRE(allocated == b->expected && free == b->pages - b->expected);
 }
 
 int main(int argc, char **argv)
@@ -380,7 +311,10 @@ int main(int argc, char **argv)
         if (argc != 3 || strcmp(argv[2], workloads[i].name) != 0)
             continue;
         workloads[i].prepare(&b);
-        measured(&workloads[i], &b);
+        if (b.each)
+            workloads[i].run(&b);
+        else
+            measured(workloads[i].run, &b);
         verify(&b);
         printf("%llu\n", (unsigned long long)b.ops);
         return 0;

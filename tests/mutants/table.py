@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant("reserve changes before it looks", "kernel/mm/page_reserve.c",
            "return state_error(state);", "(void)state_error;"),
     Mutant("a pointer into a block is freed", "kernel/mm/page.c",
-           "if (spot.cell == CELL_CONTINUED)\n        return E_MEM_INSIDE;",
+           "if (spot.cell == CELL_CONTINUED)\n            return E_MEM_INSIDE;",
            "if (spot.cell == CELL_CONTINUED)\n        spot.cell = CELL_HEAD;"),
     Mutant("a reserved page is called free", "kernel/mm/page.c",
            "? E_MEM_RESERVED : E_MEM_UNMANAGED;", "? E_MEM_FREE : E_MEM_UNMANAGED;"),

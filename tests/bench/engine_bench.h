@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* What the workloads of the engine's benchmark share; engine_bench.c says what it is. */
+#ifndef PFNLAB_ENGINE_BENCH_H
+#define PFNLAB_ENGINE_BENCH_H
+
+#include <stdlib.h>
+
+#include "kernel/mm/page.h"
+
+#define GIB_PAGES UINT64_C(0x40000)
+#define MIX_BLOCKS 262144u
+
+_Noreturn void assert_failed(const char *condition, const char *file, int line);
+
+#define REQUIRE(condition) \
+    ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
+
+struct bench {
+    const struct page_engine *engine;
+    bool empty;
+    bool each;                /* the workload measures its operations one by one */
+    void *memory;
+    uint64_t pages;           /* of the map */
+    uint64_t expected;        /* allocated pages that must be left after the work */
+    uint64_t seed;
+    uint64_t ops;
+    struct page_map map;
+    struct page_range range;
+    uint64_t *frames;         /* for workloads that keep blocks */
+    uint8_t *orders;
+    size_t blocks;
+    uint64_t occupied, target;
+    struct page_request request;   /* of a step measured alone, and what came of it */
+    uint64_t frame, length;
+    enum error error;
+};
+
+/* Run what is counted; all else is preparation. */
+void measured(void (*run)(struct bench *b), struct bench *b);
+
+extern const struct node_source pool_source;
+
+/* A map of `pages` pages from 1 GiB on; the same, and the engine started on it. */
+void map_make(struct bench *b, uint64_t pages);
+void engine_make(struct bench *b, uint64_t pages);
+
+/* The next pseudo-random number. */
+uint64_t rnd(struct bench *b);
+
+static inline uint64_t take(struct bench *b, unsigned order, unsigned align)
+{
+    struct page_request request = {
+        .areas = ALL_AREAS, .pages = UINT64_C(1) << order, .align = align, .max = { PFN_LIMIT },
+    };
+    pfn_t out, blame;
+    REQUIRE(b->engine->alloc(b->memory, &request, &out, &blame) == OK);
+    return out.n;
+}
+
+static inline void give(struct bench *b, uint64_t frame)
+{
+    uint64_t pages;
+    REQUIRE(b->engine->free(b->memory, pfn(frame), &pages) == OK);
+}
+
+/* engine_worst.c: the longest operations known, and a search for longer ones. */
+void prepare_scattered(struct bench *b);
+void run_take0(struct bench *b);
+void run_take16(struct bench *b);
+void run_take17(struct bench *b);
+void run_take18(struct bench *b);
+void prepare_last(struct bench *b);
+void run_give(struct bench *b);
+void prepare_worst(struct bench *b);
+void run_worst(struct bench *b);
+
+#endif
