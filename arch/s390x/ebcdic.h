@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EBCDIC code page 037, which line-mode consoles and the LOADPARM speak, for the printable
+ * characters of ASCII (IBM CDRA, code page 00037).
+ */
+#ifndef PFNLAB_S390X_EBCDIC_H
+#define PFNLAB_S390X_EBCDIC_H
+
+#include <stdint.h>
+
+/* A blank for what is not printable ASCII. */
+uint8_t ebcdic_from_ascii(char c);
+
+/* '?' for what is not in printable ASCII. */
+char ebcdic_to_ascii(uint8_t c);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first page of each CPU's real memory and the PSWs in it, for C and assembly: z/Architecture
+ * Principles of Operation, "Assigned Storage Locations" and "Program-Status Word".
+ */
+#ifndef PFNLAB_S390X_LOWCORE_H
+#define PFNLAB_S390X_LOWCORE_H
+
+/* Offsets that the architecture assigns. */
+#define LC_EXTERNAL_PARAMETER 0x080
+#define LC_EXTERNAL_CODE 0x086
+#define LC_PROGRAM_ILC 0x08d
+#define LC_PROGRAM_CODE 0x08e
+#define LC_TEID 0x0a8                 /* translation-exception identification */
+#define LC_STFL 0x0c8                 /* what STFL stores */
+#define LC_EXTERNAL_OLD 0x130
+#define LC_PROGRAM_OLD 0x150
+#define LC_RESTART_NEW 0x1a0
+#define LC_EXTERNAL_NEW 0x1b0
+#define LC_SVC_NEW 0x1c0
+#define LC_PROGRAM_NEW 0x1d0
+#define LC_MACHINE_CHECK_NEW 0x1e0
+#define LC_IO_NEW 0x1f0
+
+/* What the architecture leaves to programs, from 0x200 on: ours, each CPU's own. */
+#define LC_OURS 0x200
+#define LC_EXTERNAL_SAVED 0x200       /* r0 and r1 while an external interrupt is served */
+#define LC_PROGRAM_SAVED 0x210        /* r0 .. r15 at the last program check */
+#define LC_TRAPPED 0x290              /* not 0: a program check was not unwound yet */
+#define LC_GUARD 0x298                /* the innermost guard's frame */
+#define LC_TRAP_STACK 0x2a0           /* stack pointer for program checks */
+#define LC_SERVICE_DONE 0x2a8         /* u32: address of the SCCB that was served last, or 0 */
+#define LC_SERVICE_EVENT 0x2ac        /* u32: not 0: the SCLP has events for us */
+#define LC_FACILITIES 0x2b0           /* what STFLE stores: facilities 0 .. 63 */
+#define LC_OURS_SIZE 0x0b8
+#define LC_SIZE 0x2000
+
+/* PSW masks: 64-bit addressing, DAT off; disabled unless it says otherwise. */
+#define PSW_KERNEL 0x0000000180000000
+#define PSW_ENABLED_WAIT 0x0102000180000000
+#define PSW_DISABLED_WAIT 0x0002000180000000
+
+/* In the first byte of a PSW, and in the second. */
+#define SYSTEM_MASK_EXTERNAL 0x01
+#define PSW_BYTE1_WAIT 0x02
+
+/* CR0: only the service signal interrupts. */
+#define CR0_SERVICE_SIGNAL 0x200
+
+/*
+ * Instruction addresses of disabled waits, by which a stopped CPU tells why. QEMU takes the first
+ * for an orderly end and every other one for a panic.
+ */
+#define STOP_ORDERLY 0xfff
+#define STOP_PANIC 0xeee
+#define STOP_OLD_PROCESSOR 0xe01
+#define STOP_NO_CONSOLE 0xe02
+#define STOP_UNEXPECTED 0xe00000      /* plus the offset of the new PSW that was loaded */
+
+#define EXTERNAL_SERVICE_SIGNAL 0x2401
+
+/* Where QEMU and run-guest.sh put the kernel command line, and how long it may be, with its NUL. */
+#define COMMAND_LINE 0x10480
+#define COMMAND_LINE_SIZE 896
+
+/* The stack frame of the ELF ABI: back chain at 0, r6 .. r15 saved from 48 on. */
+#define FRAME_SIZE 160
+#define FRAME_SAVED 48
+#define FRAME_RETURN 112
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/s390x/lowcore.h"
+
+#define GUARD_FRAME (FRAME_SIZE + 16)
+#define GUARD_OUTER FRAME_SIZE
+#define GUARD_MASK (FRAME_SIZE + 8)
+
+    .cfi_sections .debug_frame
+    .text
+
+/* ---- Program checks: on a stack of their own, never to return ---- */
+
+    /*
+     * The interrupted registers lie in the lowcore, its place in the old PSW (65 is DWARF's number
+     * of the PSW's address): DW_CFA_def_cfa_expression and DW_CFA_expression with DW_OP_const2u, so
+     * that a debugger walks through.
+     */
+    .globl program_entry
+    .type program_entry, @function
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_return_column 65
+    .cfi_escape 0x0f, 4, 0x0a, (LC_PROGRAM_SAVED + 120) >> 8, (LC_PROGRAM_SAVED + 120) & 0xff, 6
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    .cfi_escape 0x10, \n, 3, 0x0a, (LC_PROGRAM_SAVED + 8 * \n) >> 8, \
+        (LC_PROGRAM_SAVED + 8 * \n) & 0xff
+    .endr
+    .cfi_escape 0x10, 65, 3, 0x0a, (LC_PROGRAM_OLD + 8) >> 8, (LC_PROGRAM_OLD + 8) & 0xff
+program_entry:
+    stmg %r0, %r15, LC_PROGRAM_SAVED
+    mvi LC_TRAPPED, 1
+    lg %r15, LC_TRAP_STACK
+    xc 0(8, %r15), 0(%r15)
+    brasl %r14, trap_program
+    .cfi_endproc
+
+/* ---- Guards: a chain of saved contexts on the stack, innermost first ---- */
+
+    .globl arch_guard
+    .type arch_guard, @function
+arch_guard:
+    .cfi_startproc
+    stmg %r6, %r15, FRAME_SAVED(%r15)
+    .cfi_rel_offset 14, FRAME_RETURN
+    .cfi_rel_offset 15, FRAME_RETURN + 8
+    lgr %r1, %r15
+    aghi %r15, -GUARD_FRAME
+    .cfi_adjust_cfa_offset GUARD_FRAME
+    stg %r1, 0(%r15)
+    mvc GUARD_OUTER(8, %r15), LC_GUARD
+    stosm GUARD_MASK(%r15), 0       /* stores the mask, changes nothing */
+    stg %r15, LC_GUARD
+    lgr %r1, %r2
+    lgr %r2, %r3
+    basr %r14, %r1
+    lghi %r2, 1
+guard_leave:
+    mvc LC_GUARD(8), GUARD_OUTER(%r15)
+    ssm GUARD_MASK(%r15)
+    lmg %r6, %r15, GUARD_FRAME + FRAME_SAVED(%r15)
+    br %r14
+    .cfi_endproc
+
+    .globl arch_unwind
+    .type arch_unwind, @function
+arch_unwind:
+    .cfi_startproc
+    .cfi_undefined 14
+    mvi LC_TRAPPED, 0
+    lg %r15, LC_GUARD
+    slgr %r2, %r2
+    j guard_leave
+    .cfi_endproc
+
+/* ---- Single accesses: r2 is the address, r3 the width, r4 the value ---- */
+
+    .globl access_start, access_end, arch_load, arch_store
+    .type arch_load, @function
+    .type arch_store, @function
+access_start:
+arch_load:
+    .cfi_startproc
+    chi %r3, 4
+    jh 8f
+    je 4f
+    chi %r3, 2
+    je 2f
+    llgc %r2, 0(%r2)
+    br %r14
+2:  llgh %r2, 0(%r2)
+    br %r14
+4:  llgf %r2, 0(%r2)
+    br %r14
+8:  lg %r2, 0(%r2)
+    br %r14
+    .cfi_endproc
+
+arch_store:
+    .cfi_startproc
+    chi %r3, 4
+    jh 8f
+    je 4f
+    chi %r3, 2
+    je 2f
+    stc %r4, 0(%r2)
+    br %r14
+2:  sth %r4, 0(%r2)
+    br %r14
+4:  st %r4, 0(%r2)
+    br %r14
+8:  stg %r4, 0(%r2)
+    br %r14
+    .cfi_endproc
+access_end:
