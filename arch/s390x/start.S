@@ -69,7 +69,6 @@ start:
     jo 1b
 
     larl %r15, boot_stack_top - FRAME_SIZE
-    slgr %r14, %r14
 
     stfl 0
     tm LC_STFL, 0x01                /* facility 7: STFLE */
@@ -80,7 +79,8 @@ start:
     jz refuse
     tm LC_FACILITIES + 5, 0x04      /* 45: distinct operands and more (z196) */
     jz refuse
-    jg kernel_main
+    /* It does not return; called, so that a debugger finds the end of the stack here. */
+    brasl %r14, kernel_main
     .cfi_endproc
 
     /* ---- Say so, by calls that were laid down beforehand, and stop ---- */

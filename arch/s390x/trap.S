@@ -32,6 +32,7 @@ program_entry:
     lg %r15, LC_TRAP_STACK
     xc 0(8, %r15), 0(%r15)
     brasl %r14, trap_program
+    nopr                            /* the return address lies in this function, too */
     .cfi_endproc
 
 /* ---- Guards: a chain of saved contexts on the stack, innermost first ---- */

@@ -89,7 +89,7 @@ size_t arch_backtrace(uint64_t *addresses, size_t max)
 
     /* A function without a frame has its return address in r14 only; it may be an old one, too. */
     if (is_interrupted() && max > 0
-        && is_between(saved_register(RETURN_ADDRESS), text_start, text_end))
+        && is_between(saved_register(RETURN_ADDRESS), start, text_end))
         addresses[n++] = saved_register(RETURN_ADDRESS);
     /* A function saves its return address in its caller's frame, whose address it chains. */
     while (n < max && is_frame(at)) {
