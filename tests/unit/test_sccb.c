@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Service-call blocks byte for byte, and answers as QEMU and Hercules give them, whole and damaged. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/s390x/ebcdic.h"
@@ -149,23 +150,49 @@ static void test_command_input(void **state)
     assert_memory_equal(text, "abc\n", 4);
 }
 
-/* Whatever a byte becomes, nothing is read beyond the page and nothing written beyond the buffer. */
+/*
+ * Whatever a byte becomes, nothing is read beyond the page and nothing written beyond the buffer:
+ * the event ends with the page, and both lie where the sanitizer sees their ends.
+ */
 static void test_damaged_input(void **state)
 {
+    size_t size = sizeof(command), at = SCCB_SIZE - 6 - size;
+    struct sccb *page = malloc(sizeof(*page));
+    char *small = malloc(3);
+
     (void)state;
-    for (size_t i = 0; i < sizeof(command) + 6; i++) {
+    sccb_set_empty(&sccb);
+    put_event(8, 0x1d, text, at - 8 - 6);
+    put_event(at, 0x01, command, size);
+    for (size_t i = at; i < SCCB_SIZE; i++) {
         for (unsigned value = 0; value < 256; value++) {
-            sccb_set_empty(&sccb);
-            put_event(8, 0x01, command, sizeof(command));
-            sccb.bytes[8 + i] = (uint8_t)value;
-            assert_in_range(sccb_text(&sccb, text, 8), 0, 8);
+            memcpy(page, &sccb, sizeof(*page));
+            page->bytes[i] = (uint8_t)value;
+            assert_in_range(sccb_text(page, small, 3), 0, 3);
         }
     }
+    memcpy(page, &sccb, sizeof(*page));
+    memset(page->bytes, 0xff, 2);
+    assert_int_equal(sccb_text(page, text, sizeof(text)), 4);
+    free(small);
+    free(page);
+}
+
+static void test_lengths_that_cannot_be(void **state)
+{
+    (void)state;
     sccb_set_empty(&sccb);
     memset(sccb.bytes, 0xff, SCCB_SIZE);
     assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 0);
     memset(sccb.bytes, 0, SCCB_SIZE);
     assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 0);
+    /* An event that ends behind its block. */
+    put_event(8, 0x1a, "\0abc", 4);
+    sccb.bytes[1]--;
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 0);
+    /* The line feed of a command needs room, too. */
+    put_event(8, 0x01, command, sizeof(command));
+    assert_int_equal(sccb_text(&sccb, text, 3), 3);
 }
 
 /* ---- READ INFO ---- */
@@ -216,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_full_page_of_input, clear),
         cmocka_unit_test_setup(test_command_input, clear),
         cmocka_unit_test_setup(test_damaged_input, clear),
+        cmocka_unit_test_setup(test_lengths_that_cannot_be, clear),
         cmocka_unit_test_setup(test_info, clear),
         cmocka_unit_test_setup(test_info_of_large_machines, clear),
     };
