@@ -7,7 +7,7 @@
 #   machine_memory, _minimum, _maximum, _cpus_maximum
 #   machine_boots, _firmwares, _machines, _accels, _emulators, _serials
 #                      words that the option takes, the first is the default; none: no such option
-#   machine_options    which of cpu module qmp snapshot gdb it has
+#   machine_options    which of cpu loadparm module qmp snapshot gdb it has
 # and the functions machine_check (combinations; adds to `groups`), machine_build, machine_prepare
 # (optional), machine_command (fills `command`) and machine_status (the emulator's exit status, in
 # ours). They read the variables that are named as the options.
@@ -51,6 +51,7 @@ Ctrl-A X or the command poweroff ends it. ARCH: $(architectures)(default: x86_64
   --cpu MODEL       processor model, in the emulator's words
   --emulator WHICH  which emulator, where there are several
   --append STRING   the kernel command line
+  --loadparm NAME   the LOADPARM of an IPL, the name of a preset (arch/s390x/loadparm.h)
   --module FILE     a boot module, kept out of the allocators' memory
   --serial WHERE    stdio; pty: a terminal of its own, its name is printed;
                     unix:PATH: a socket, the guest starts when a client has connected
@@ -73,7 +74,7 @@ END
 # ---- options ----
 
 arch=x86_64 memory='' cpus=1 boot='' firmware='' machine='' accel='' cpu='' emulator='' append=''
-module='' serial=stdio qmp='' snapshot='' gdb='' print='' install=1
+loadparm='' module='' serial=stdio qmp='' snapshot='' gdb='' print='' install=1
 given=' '
 
 if [ $# -ne 0 ] && [[ $1 != -* ]]; then
@@ -89,11 +90,11 @@ while [ $# -ne 0 ]; do
         --print) print=1 ;;
         --no-install) install='' ;;
         --memory=*|--cpus=*|--boot=*|--firmware=*|--machine=*|--accel=*|--cpu=*|--emulator=*|\
-        --append=*|--module=*|--serial=*|--qmp=*|--snapshot=*)
+        --append=*|--loadparm=*|--module=*|--serial=*|--qmp=*|--snapshot=*)
             value=${option#*=} option=${option%%=*}
             printf -v "${option#--}" %s "$value" ;;
         --memory|--cpus|--boot|--firmware|--machine|--accel|--cpu|--emulator|\
-        --append|--module|--serial|--qmp|--snapshot)
+        --append|--loadparm|--module|--serial|--qmp|--snapshot)
             [ $# -ne 0 ] || refuse "$option needs a value; --help tells"
             printf -v "${option#--}" %s "$1"
             shift ;;
@@ -131,7 +132,7 @@ take firmware "$machine_firmwares"
 take machine "$machine_machines"
 take accel "$machine_accels"
 take emulator "$machine_emulators"
-for option in cpu module qmp snapshot gdb; do
+for option in cpu loadparm module qmp snapshot gdb; do
     if was_given $option && [[ " $machine_options " != *" $option "* ]]; then
         refuse "$arch has no --$option"
     fi

@@ -8,6 +8,7 @@ LDFLAGS := -nostdlib -static -no-pie $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/s390x/link.ld
 SOURCES := $(sort $(wildcard arch/s390x/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel.bin
+ISO := $(BUILD)/pfnlab.iso
 
 $(BUILD)/kernel.elf: $(OBJECTS) arch/s390x/link.ld
 	$(if $(V),,@echo "  LINK $@")
@@ -18,12 +19,9 @@ $(BUILD)/kernel.bin: $(BUILD)/kernel.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
 # The firmware takes the image's size from the ISO's directory, not from the boot catalogue.
-$(BUILD)/pfnlab.iso: $(BUILD)/kernel.bin
+$(ISO): $(BUILD)/kernel.bin
 	$(if $(V),,@echo "  ISO $@")
 	@rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso
 	$(Q)cp $< $(BUILD)/iso/kernel.img
 	$(Q)xorriso -as mkisofs -quiet -V PFNLAB -o $@ -b kernel.img -no-emul-boot -boot-load-size 4 \
-		-c boot.cat $(BUILD)/iso
-
-iso: $(BUILD)/pfnlab.iso
-.PHONY: iso
+		-c boot.cat $(BUILD)/iso 2>$@.log || { cat $@.log >&2; exit 1; }
