@@ -15,7 +15,10 @@
 #define RING 16384u
 #define CTRL_C 0x03
 
-_Static_assert(RING >= ARCH_CONSOLE_RING + SCCB_SIZE, "what one call reads must fit behind a window");
+/* What a program that asks is told (sccb.h); no line of the protocol begins so. */
+#define COMMAND_WAS_READ "\\"
+
+_Static_assert(RING >= ARCH_CONSOLE_RING + SCCB_SIZE, "a call must fit behind a window");
 _Static_assert(SCREEN_COLUMNS <= SCCB_MESSAGE_MAX, "a line must fit one call");
 
 static char ring[RING];
@@ -49,16 +52,32 @@ static void ring_put(const char *text, size_t size)
     }
 }
 
+static void put_ascii(const char *text, size_t size)
+{
+    sccb_set_ascii(&sclp_page, text, size);
+    (void)sclp_call(SCCB_WRITE_EVENT);
+}
+
+static void put_message(const char *line, size_t length)
+{
+    sccb_set_message(&sclp_page, line, length);
+    (void)sclp_call(SCCB_WRITE_EVENT);
+}
+
 /* Fetch events while there are any and the ring can hold what one call brings. */
 static void receive(void)
 {
     static char text[SCCB_SIZE];
 
     while (sclp_has_event() && RING - used >= SCCB_SIZE) {
+        bool asks = false;
+
         sclp_take_event();
         sccb_set_empty(&sclp_page);
         if (sclp_call(SCCB_READ_EVENT) == SCCB_EVENT_DONE)
-            ring_put(text, sccb_text(&sclp_page, text, sizeof(text)));
+            ring_put(text, sccb_text(&sclp_page, text, sizeof(text), &asks));
+        if (asks)
+            put_message(COMMAND_WAS_READ, strlen(COMMAND_WAS_READ));
     }
 }
 
@@ -93,18 +112,6 @@ size_t arch_console_read(char *buffer, size_t size, bool wait)
             return n;
         wait_for_event();
     }
-}
-
-static void put_ascii(const char *text, size_t size)
-{
-    sccb_set_ascii(&sclp_page, text, size);
-    (void)sclp_call(SCCB_WRITE_EVENT);
-}
-
-static void put_message(const char *line, size_t length)
-{
-    sccb_set_message(&sclp_page, line, length);
-    (void)sclp_call(SCCB_WRITE_EVENT);
 }
 
 void arch_console_write(const char *text, size_t size)

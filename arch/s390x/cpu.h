@@ -54,9 +54,7 @@ static inline void interrupts_restore(uint8_t mask)
     __asm__ volatile ("ssm %0" : : "Q"(mask) : "memory");
 }
 
-/*
- * With interrupts off: an enabled wait, atomically; returns with interrupts on, when one was served.
- */
+/* With interrupts off: wait for one, which is served; returns with interrupts on. */
 void cpu_wait(void);
 
 /* For good, telling why (lowcore.h). */

@@ -20,6 +20,8 @@ uint8_t ebcdic_from_ascii(char c)
 
 char ebcdic_to_ascii(uint8_t c)
 {
+    if (c == EBCDIC_ETX)
+        return EBCDIC_ETX;
     for (int i = 0; i < (int)sizeof(table); i++)
         if (table[i] == c)
             return (char)(FIRST + i);

@@ -11,7 +11,10 @@
 /* A blank for what is not printable ASCII. */
 uint8_t ebcdic_from_ascii(char c);
 
-/* '?' for what is not in printable ASCII. */
+/* ETX (^C) is the same in both; '?' for all else that is not printable ASCII. */
 char ebcdic_to_ascii(uint8_t c);
+
+/* Controls that an operator's program sends, never a person. */
+enum { EBCDIC_ETX = 0x03, EBCDIC_ETB = 0x26, EBCDIC_ENQ = 0x2d };
 
 #endif

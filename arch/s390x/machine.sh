@@ -107,7 +107,8 @@ machine_command() {
         -action panic=exit-failure -trace qemu_system_shutdown_request -D "$temporary/trace")
     [ -z "$cpu" ] || command+=(-cpu "$cpu")
     if [ "$boot" = iso ]; then
-        command+=(-drive "if=none,id=iso,format=raw,readonly=on,file=$(quote_commas "$(image_path)")"
+        command+=(-drive
+            "if=none,id=iso,format=raw,readonly=on,file=$(quote_commas "$(image_path)")"
             -device 'virtio-blk-ccw,drive=iso,bootindex=1')
     else
         command+=(-kernel "$build/kernel.elf")

@@ -155,16 +155,29 @@ static struct part subvector_find(struct part in, unsigned key)
     return (struct part){ in.at, 0 };
 }
 
-static size_t command_text(struct part event, char *buffer, size_t size)
+/* True if `text` ended in this control; it is cut off. */
+static bool cut(struct part *text, uint8_t control)
+{
+    if (text->size == 0 || text->at[text->size - 1] != control)
+        return false;
+    text->size--;
+    return true;
+}
+
+static size_t command_text(struct part event, char *buffer, size_t size, bool *asks)
 {
     struct part text = vector_find(event, GDS_MDS_UNIT);
+    bool asked, goes_on;
     size_t n = 0;
 
     text = vector_find(vector_find(text, GDS_CP_UNIT), GDS_TEXT_COMMAND);
     text = subvector_find(subvector_find(text, KEY_TEXT_MESSAGE), KEY_TEXT);
+    asked = cut(&text, EBCDIC_ENQ);
+    goes_on = asked && cut(&text, EBCDIC_ETB);
+    *asks |= asked;
     for (; n < text.size && n < size; n++)
         buffer[n] = ebcdic_to_ascii(text.at[n]);
-    if (n < size)
+    if (n < size && !goes_on)
         buffer[n++] = '\n';
     return n;
 }
@@ -180,11 +193,12 @@ static size_t ascii_text(struct part event, char *buffer, size_t size)
     return n;
 }
 
-size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size)
+size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size, bool *asks)
 {
     size_t length = get16(sccb->bytes), end = length < SCCB_SIZE ? length : SCCB_SIZE;
     size_t n = 0;
 
+    *asks = false;
     for (size_t at = HEADER; at + EVENT_HEADER <= end;) {
         const uint8_t *event = sccb->bytes + at;
         struct part data = { event + EVENT_HEADER, get16(event) - (size_t)EVENT_HEADER };
@@ -194,7 +208,7 @@ size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size)
         if (event[EVENT_TYPE] == TYPE_ASCII)
             n += ascii_text(data, buffer + n, size - n);
         else if (event[EVENT_TYPE] == TYPE_COMMAND)
-            n += command_text(data, buffer + n, size - n);
+            n += command_text(data, buffer + n, size - n, asks);
         at += get16(event);
     }
     return n;

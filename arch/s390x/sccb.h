@@ -49,10 +49,14 @@ uint16_t sccb_response(const struct sccb *sccb);
 uint32_t sccb_sclp_receives(const struct sccb *sccb);
 
 /*
- * After READ EVENT: the text of all its events, at most `size` bytes. An operator's command ends
- * with a line feed, which the machine has none of. Damaged events have no text.
+ * After READ EVENT: the text of all its events, at most `size` bytes. Damaged events have none.
+ *
+ * An operator's command becomes a line with a line feed, which the machine does not send. Because
+ * Hercules cuts a command at some 120 characters and forgets one that was not read before the next,
+ * a program may end it by ENQ: *asks becomes true, to be told that it was read; and before that by
+ * ETB: the line goes on in the next command.
  */
-size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size);
+size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size, bool *asks);
 
 /* After READ INFO: bytes of memory from 0 on, without holes; the LOADPARM, in ASCII. */
 #define LOADPARM_SIZE 8u

@@ -12,8 +12,8 @@
 extern struct sccb sclp_page;
 
 /*
- * Run a command over sclp_page to its end, in an idle wait, and return its response code; 0 if there
- * is no SCLP. Interrupts may be on or off.
+ * Run a command over sclp_page to its end, in an idle wait, and return its response code; 0 if
+ * there is no SCLP. Interrupts may be on or off.
  */
 uint16_t sclp_call(uint32_t command);
 

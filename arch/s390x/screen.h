@@ -16,7 +16,7 @@ struct screen {
     size_t length, cursor;
 };
 
-/* Calls `put` for each line that ends in `text`, without its end. Zeroed memory is an empty screen. */
+/* Calls `put` for each line that ends in `text`, without its end. An empty screen is zeroed. */
 void screen_write(struct screen *screen, const char *text, size_t size,
                   void (*put)(const char *line, size_t length));
 

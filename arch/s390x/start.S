@@ -31,8 +31,8 @@
     .globl lowcore
 lowcore:
     /*
-     * IPL PSW, in the short format. What follows would be CCWs: s390-ccw firmware takes an image for
-     * bootable by these 24 bytes.
+     * IPL PSW, in the short format. What follows would be CCWs: s390-ccw firmware takes an image
+     * for bootable by these 24 bytes.
      */
     .long 0x00080000, 0x80000000 + start
     .long 0x02000018, 0x60000050, 0x02000068, 0x60000050, 0x40404040, 0x40404040

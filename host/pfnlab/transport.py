@@ -33,7 +33,7 @@ KILL_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 _OPTIONS = ("memory", "cpus", "boot", "firmware", "machine", "accel", "cpu", "emulator", "qmp",
-            "snapshot")
+            "snapshot", "loadparm")
 
 
 def project_root() -> Path:

@@ -46,7 +46,9 @@ static void test_unknown_is_an_unknown_option(void **state)
 
 static void test_the_longest_fit(void **state)
 {
-    static const char *const names[] = { "AREAS16M", "LOWFIRST", "ONEAREA ", "TINYPOOL", "OHNOOHNO" };
+    static const char *const names[] = {
+        "AREAS16M", "LOWFIRST", "ONEAREA ", "TINYPOOL", "OHNOOHNO",
+    };
     static char line[128], all[LOADPARM_OPTIONS + sizeof(line)];
 
     (void)state;

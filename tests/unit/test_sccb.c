@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Service-call blocks byte for byte, and answers as QEMU and Hercules give them, whole and damaged. */
+/* Requests byte for byte, and answers as QEMU and Hercules give them, whole and damaged. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 
 static struct sccb sccb;
 static char text[SCCB_SIZE];
+static bool asks;
 
 static int clear(void **state)
 {
@@ -107,15 +108,15 @@ static void test_ascii_input(void **state)
     (void)state;
     sccb_set_empty(&sccb);
     at = put_event(8, 0x1a, "\0a\0b\r", 5);
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 4);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 4);
     assert_memory_equal(text, "a\0b\r", 4);
     /* Other kinds of ASCII data are not text; other events are not ours. */
     at = put_event(at, 0x1a, "\1x", 2);
     at = put_event(at, 0x1d, "zz", 2);
     put_event(at, 0x1a, "\0c", 2);
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 5);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 5);
     assert_memory_equal(text, "a\0b\rc", 5);
-    assert_int_equal(sccb_text(&sccb, text, 4), 4);
+    assert_int_equal(sccb_text(&sccb, text, 4, &asks), 4);
 }
 
 static void test_a_full_page_of_input(void **state)
@@ -126,7 +127,7 @@ static void test_a_full_page_of_input(void **state)
     memset(data + 1, 'y', sizeof(data) - 1);
     sccb_set_empty(&sccb);
     put_event(8, 0x1a, data, sizeof(data));
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), sizeof(data) - 1);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), sizeof(data) - 1);
     assert_int_equal(text[sizeof(data) - 2], 'y');
 }
 
@@ -146,8 +147,37 @@ static void test_command_input(void **state)
     (void)state;
     sccb_set_empty(&sccb);
     put_event(8, 0x01, command, sizeof(command));
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 4);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 4);
     assert_memory_equal(text, "abc\n", 4);
+}
+
+/* ENQ at the end asks for an answer, ETB before it for the rest of the line. */
+static void test_commands_of_a_program(void **state)
+{
+    uint8_t data[sizeof(command)];
+    size_t last = sizeof(command) - 1;
+
+    (void)state;
+    memcpy(data, command, sizeof(data));
+    sccb_set_empty(&sccb);
+    put_event(8, 0x01, data, sizeof(data));
+    (void)sccb_text(&sccb, text, sizeof(text), &asks);
+    assert_false(asks);
+    data[last] = 0x2d;
+    put_event(8, 0x01, data, sizeof(data));
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 3);
+    assert_memory_equal(text, "ab\n", 3);
+    assert_true(asks);
+    data[last - 1] = 0x26;
+    put_event(8, 0x01, data, sizeof(data));
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 1);
+    assert_memory_equal(text, "a", 1);
+    /* ETB alone is no control of ours. */
+    data[last] = 0x26;
+    put_event(8, 0x01, data, sizeof(data));
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 4);
+    assert_memory_equal(text, "a??\n", 4);
+    assert_false(asks);
 }
 
 /*
@@ -168,12 +198,12 @@ static void test_damaged_input(void **state)
         for (unsigned value = 0; value < 256; value++) {
             memcpy(page, &sccb, sizeof(*page));
             page->bytes[i] = (uint8_t)value;
-            assert_in_range(sccb_text(page, small, 3), 0, 3);
+            assert_in_range(sccb_text(page, small, 3, &asks), 0, 3);
         }
     }
     memcpy(page, &sccb, sizeof(*page));
     memset(page->bytes, 0xff, 2);
-    assert_int_equal(sccb_text(page, text, sizeof(text)), 4);
+    assert_int_equal(sccb_text(page, text, sizeof(text), &asks), 4);
     free(small);
     free(page);
 }
@@ -183,16 +213,16 @@ static void test_lengths_that_cannot_be(void **state)
     (void)state;
     sccb_set_empty(&sccb);
     memset(sccb.bytes, 0xff, SCCB_SIZE);
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 0);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 0);
     memset(sccb.bytes, 0, SCCB_SIZE);
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 0);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 0);
     /* An event that ends behind its block. */
     put_event(8, 0x1a, "\0abc", 4);
     sccb.bytes[1]--;
-    assert_int_equal(sccb_text(&sccb, text, sizeof(text)), 0);
+    assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 0);
     /* The line feed of a command needs room, too. */
     put_event(8, 0x01, command, sizeof(command));
-    assert_int_equal(sccb_text(&sccb, text, 3), 3);
+    assert_int_equal(sccb_text(&sccb, text, 3, &asks), 3);
 }
 
 /* ---- READ INFO ---- */
@@ -242,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup(test_ascii_input, clear),
         cmocka_unit_test_setup(test_a_full_page_of_input, clear),
         cmocka_unit_test_setup(test_command_input, clear),
+        cmocka_unit_test_setup(test_commands_of_a_program, clear),
         cmocka_unit_test_setup(test_damaged_input, clear),
         cmocka_unit_test_setup(test_lengths_that_cannot_be, clear),
         cmocka_unit_test_setup(test_info, clear),
