@@ -7,7 +7,7 @@
 ; the VMXON region begins with the revision, the rest must be zero
 >2 poke $v1 0x11 width=4
 =2
->3 peek $v1
+>3 peek $v1 width=4
 =3 0x0000000000000011
 >4 alloc_page as=2
 =4 _

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; S21: the code that starts another processor in real mode must lie below 1 MiB, at the start of a
 ; page whose number is the vector of the startup IPI. Page 0 itself is nobody's.
+; with areas=realmode:1M,lowest:16M,low:4G,high:64G,normal
 ; also x86_64?boot=iso
 >1 alloc_page at=0
 ?1 mem.unmanaged at=0x0000000000000000

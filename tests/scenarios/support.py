@@ -9,6 +9,10 @@ from pfnlab import Guest, Row, wire
 
 PAGE = 4096
 
+# The areas of a PC, for scenarios that need several of them on any machine:
+# pytest.mark.options(PC_AREAS).
+PC_AREAS = "areas=realmode:1M,lowest:16M,low:4G,high:64G,normal"
+
 
 def page(guest: Guest, address: int) -> Row:
     """What `dump pages` says of one page."""

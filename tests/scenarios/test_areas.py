@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from tests.scenarios.support import PAGE, free_pages, page
+from tests.scenarios.support import PAGE, PC_AREAS, free_pages, page
 
 LIMITS = {"realmode": 1 << 20, "lowest": 1 << 24, "low": 1 << 32}
 
 
+@pytest.mark.options(PC_AREAS)
 @pytest.mark.parametrize("area", LIMITS)
 def test_a_block_lies_wholly_in_the_area_asked_for(guest: Guest, area: str) -> None:
     block = guest.alloc_pages_area(area, 2)
@@ -17,11 +18,13 @@ def test_a_block_lies_wholly_in_the_area_asked_for(guest: Guest, area: str) -> N
     assert row.first <= block and block + 4 * PAGE <= row.limit <= LIMITS[area]
 
 
+@pytest.mark.options(PC_AREAS)
 def test_a_set_of_areas_is_tried_highest_first(guest: Guest) -> None:
     assert page(guest, guest.alloc_pages_area("realmode|lowest", 0)).area == "lowest"
     assert page(guest, guest.alloc_pages_area("lowest|low|realmode", 0)).area == "low"
 
 
+@pytest.mark.options(PC_AREAS)
 def test_without_an_area_the_highest_memory_is_taken_so_that_low_memory_stays_free(
         guest: Guest) -> None:
     before = free_pages(guest, "lowest"), free_pages(guest, "realmode")
@@ -30,15 +33,17 @@ def test_without_an_area_the_highest_memory_is_taken_so_that_low_memory_stays_fr
     assert (free_pages(guest, "lowest"), free_pages(guest, "realmode")) == before
 
 
+@pytest.mark.options(PC_AREAS)
 def test_a_request_fails_only_after_every_area_of_its_set_was_tried(guest: Guest) -> None:
     pages = []
     with pytest.raises(errors.MemNone):
         while True:
-            pages.append(guest.alloc_pages_area("realmode|lowest", 6))
+            pages.append(guest.alloc_pages_area("realmode|lowest", 3))
     assert {str(page(guest, p).area) for p in pages} == {"realmode", "lowest"}
     assert max(int(p) for p in pages) < 1 << 24
 
 
+@pytest.mark.options(PC_AREAS)
 def test_the_scan_order_can_be_set_and_a_reset_undoes_it(guest: Guest) -> None:
     guest.scan_order("lowest|realmode")
     assert guest.areas().column(0)[:2] == ["lowest", "realmode"]
@@ -66,6 +71,7 @@ def test_areas_come_from_the_command_line(fresh_guest) -> None:  # type: ignore[
     assert guest.alloc_pages_area("dma", 4) < 16 << 20
 
 
+@pytest.mark.options(PC_AREAS)
 def test_page_0_is_never_handed_out(guest: Guest) -> None:
     with pytest.raises(errors.MemUnmanaged) as caught:
         guest.alloc_page(at=0)
@@ -131,6 +137,7 @@ def test_an_exact_address_is_given_or_the_first_page_in_the_way_is_named(guest: 
     assert reserved.value.at == at + 4 * PAGE
 
 
+@pytest.mark.options(PC_AREAS)
 def test_an_exact_address_that_breaks_another_wish_is_refused(guest: Guest) -> None:
     at = guest.alloc_pages(3)
     guest.free(at)
@@ -190,7 +197,7 @@ def test_events_tell_of_each_allocation_when_asked(guest: Guest) -> None:
     assert told == [("alloc", block, 4, tag), ("free", block, 4, tag)]
 
 
-@pytest.mark.options("memory=6G")
+@pytest.mark.options(f"memory=6G&{PC_AREAS}")
 def test_memory_above_4_gib_is_the_area_high(guest: Guest) -> None:
     assert free_pages(guest, "high") > 500_000
     block = guest.alloc_pages_area("high", 9)

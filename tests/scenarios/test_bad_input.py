@@ -109,7 +109,7 @@ def test_a_block_is_freed_once(guest: Guest) -> None:
 def test_a_failed_request_leaves_everything_as_it_was(guest: Guest) -> None:
     before = guest.dump("pages")
     with pytest.raises(errors.MemNone):
-        guest.alloc_pages(18, area="realmode")
+        guest.alloc_pages(18, area="dma24")
     assert guest.dump("pages") == before
 
 

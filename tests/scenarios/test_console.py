@@ -7,6 +7,8 @@ from typing import Any
 import pexpect  # type: ignore[import]
 import pytest
 
+from tests.scenarios.support import PC_AREAS
+
 PROMPT = "\r+\n> "                # an emulator leaves ONLCR on
 UP, LEFT, DOWN = "\x1b[A", "\x1b[D", "\x1b[B"
 
@@ -72,6 +74,7 @@ def test_tab_completes_commands(console: Any) -> None:
     assert "= 5" in type_line(console, "ec\t 5")
 
 
+@pytest.mark.options(PC_AREAS)
 def test_tab_completes_area_names(console: Any) -> None:
     console.send("alloc_pages_area real\t")
     shown(console, "realmode")

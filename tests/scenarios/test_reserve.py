@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from tests.scenarios.support import PAGE, free_pages, page
+from tests.scenarios.support import PAGE, PC_AREAS, free_pages, page
 
 BASE = 0x400000
 
@@ -17,6 +17,7 @@ def test_reserved_pages_are_not_handed_out(guest: Guest) -> None:
         guest.alloc_page(min=BASE, max=BASE + 8 * PAGE)
 
 
+@pytest.mark.options(PC_AREAS)
 def test_reserve_is_all_or_nothing_and_names_the_page_in_the_way(guest: Guest) -> None:
     guest.alloc_page(at=BASE + 5 * PAGE)
     before = free_pages(guest, "lowest")
@@ -34,6 +35,7 @@ def test_reserve_over_a_reserved_page_names_it(guest: Guest) -> None:
     assert caught.value.at == BASE + 2 * PAGE
 
 
+@pytest.mark.options(PC_AREAS)
 def test_reserve_crosses_blocks_leaves_and_areas(guest: Guest) -> None:
     edge = 1 << 24
     guest.reserve(edge - 700 * PAGE, 1400)
@@ -62,6 +64,7 @@ def test_any_part_of_what_is_reserved_is_given_back(guest: Guest) -> None:
     assert free.value.at == BASE + 4 * PAGE
 
 
+@pytest.mark.options(PC_AREAS)
 def test_unreserve_leaves_what_was_there_before(guest: Guest) -> None:
     before = guest.dump("areas").find("lowest").fields
     guest.reserve(BASE + PAGE, 777)
