@@ -25,5 +25,5 @@ char ebcdic_to_ascii(uint8_t c)
     for (int i = 0; i < (int)sizeof(table); i++)
         if (table[i] == c)
             return (char)(FIRST + i);
-    return '?';
+    return ASCII_SUBSTITUTE;
 }

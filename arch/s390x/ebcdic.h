@@ -11,7 +11,8 @@
 /* A blank for what is not printable ASCII. */
 uint8_t ebcdic_from_ascii(char c);
 
-/* ETX (^C) is the same in both; '?' for all else that is not printable ASCII. */
+/* ETX (^C) is the same in both; ASCII's "substitute" for all else that is not printable ASCII. */
+#define ASCII_SUBSTITUTE 0x1a
 char ebcdic_to_ascii(uint8_t c);
 
 /* Controls that an operator's program sends, never a person. */

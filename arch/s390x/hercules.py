@@ -43,7 +43,13 @@ CODEPAGE 819/037
 
 ETX, ENQ, ETB = b"\x03", b"\x05", b"\x17"
 PIECE = 100                       # of a line in one command; Hercules takes some 120 characters
+# What is not printable would not arrive as it is; this spoils the line as it has to.
+SUBSTITUTE = 0x1a
+PRINTABLE = bytes(c if 0x20 <= c < 0x7f else 0x20 if c == 0x09 else SUBSTITUTE for c in range(256))
 READ = b"\\"                      # the guest's answer to ENQ
+# Where the buffer of its log wraps, Hercules fails to remove colours, and may drop the dot in front
+# of a command that it echoes, but not our ENQ at its end.
+COLOUR = re.compile(rb"<pnl,[^>]*>")
 GUEST_LINE = re.compile(rb"[:=?%;>]|pfnlab: ")
 FAILED = re.compile(rb"HHC[A-Z0-9]+[ES] ")
 STOPPED = re.compile(rb"\s*PSW=[0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{16})")
@@ -95,6 +101,7 @@ class Line:
         if ETX in line:
             line = line.rpartition(ETX)[2]
             self.commands.appendleft(ETX + ENQ)
+        line = line.translate(PRINTABLE)
         while len(line) > PIECE:
             # Hercules drops blanks at the start of a command.
             end = len(line[:PIECE].rstrip(b" ")) or PIECE
@@ -194,10 +201,10 @@ class Bridge:
         if lines is None:
             return EXIT_EMULATOR
         for line in lines:
-            line = line.rstrip(b"\r")
+            line = COLOUR.sub(b"", line.rstrip(b"\r"), count=1) if line[:1] == b"<" else line
             if line == READ:
                 self._unread = False
-            elif GUEST_LINE.match(line):
+            elif GUEST_LINE.match(line) and ENQ not in line:
                 # Before that, a command would be refused: nobody receives any.
                 self._booted |= line.startswith(b"% boot ")
                 self.client.put(line)

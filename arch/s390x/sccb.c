@@ -227,7 +227,10 @@ struct sccb_info sccb_info(const struct sccb *sccb)
     if (mib == 0)
         mib = get32(bytes + INFO_MIB_LONG);
     info.memory = (increments * mib) << 20;
-    for (size_t i = 0; i < LOADPARM_SIZE; i++)
-        info.loadparm[i] = ebcdic_to_ascii(bytes[INFO_LOADPARM + i]);
+    for (size_t i = 0; i < LOADPARM_SIZE; i++) {
+        char c = ebcdic_to_ascii(bytes[INFO_LOADPARM + i]);
+
+        info.loadparm[i] = c < ' ' ? '?' : c;
+    }
     return info;
 }

@@ -58,7 +58,7 @@ uint32_t sccb_sclp_receives(const struct sccb *sccb);
  */
 size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size, bool *asks);
 
-/* After READ INFO: bytes of memory from 0 on, without holes; the LOADPARM, in ASCII. */
+/* After READ INFO: bytes of memory from 0 on, without holes; the LOADPARM, printable. */
 #define LOADPARM_SIZE 8u
 struct sccb_info {
     uint64_t memory;

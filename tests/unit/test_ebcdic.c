@@ -45,8 +45,8 @@ static void test_the_rest(void **state)
     assert_int_equal(ebcdic_from_ascii('\x7f'), 0x40);
     assert_int_equal(ebcdic_from_ascii((char)0xe4), 0x40);
     assert_int_equal(ebcdic_to_ascii(0x03), 0x03);
-    assert_int_equal(ebcdic_to_ascii(0x00), '?');
-    assert_int_equal(ebcdic_to_ascii(0xff), '?');
+    assert_int_equal(ebcdic_to_ascii(0x00), ASCII_SUBSTITUTE);
+    assert_int_equal(ebcdic_to_ascii(0xff), ASCII_SUBSTITUTE);
 }
 
 int main(void)

@@ -176,7 +176,7 @@ static void test_commands_of_a_program(void **state)
     data[last] = 0x26;
     put_event(8, 0x01, data, sizeof(data));
     assert_int_equal(sccb_text(&sccb, text, sizeof(text), &asks), 4);
-    assert_memory_equal(text, "a??\n", 4);
+    assert_memory_equal(text, "a\x1a\x1a\n", 4);
     assert_false(asks);
 }
 
@@ -245,6 +245,9 @@ static void test_info(void **state)
     info = sccb_info(&sccb);
     assert_int_equal(info.memory, UINT64_C(512) << 20);
     assert_memory_equal(info.loadparm, "TINYPOOL", 8);
+    sccb.bytes[25] = 0x03;
+    sccb.bytes[26] = 0x00;
+    assert_memory_equal(sccb_info(&sccb).loadparm, "T??YPOOL", 8);
 }
 
 static void test_info_of_large_machines(void **state)
