@@ -79,7 +79,7 @@ test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
 lint: ## the style of scripts and Python, the types of Python
 	$(Q)shellcheck -x $(SCRIPTS)
-	$(Q)$(PYTHON) -m flake8 --max-line-length 100 host tests protocol
+	$(Q)$(PYTHON) -m flake8 --max-line-length 100 arch host tests protocol
 	$(Q)MYPYPATH=host $(PYTHON) -m mypy --strict host/pfnlab
 
 iso: ## with ARCH=NAME: the GRUB rescue ISO

@@ -3,7 +3,7 @@
 # The mainframe, in QEMU and in Hercules: run-guest.sh says what each name means.
 qemu='qemu-system-s390x'
 machine_groups=s390x
-machine_memory=256M machine_minimum=4M machine_maximum=512G
+machine_memory=256M machine_minimum=3M machine_maximum=512G
 machine_cpus_maximum=16
 machine_boots='direct iso'
 machine_accels='tcg'
@@ -20,6 +20,7 @@ machine_check() {
     # The firmware takes a number for that of a boot entry.
     [[ -z $loadparm || $loadparm =~ ^[A-Z][A-Z0-9]{0,7}$ ]] \
         || refuse "--loadparm is up to 8 of A-Z and 0-9, the first a letter, not '$loadparm'"
+    [ $((bytes % (1 << 20))) -eq 0 ] || refuse "--memory: $arch takes whole MiB, not $memory"
     if [ "$emulator" = hercules ]; then
         hercules_check
         return
@@ -36,7 +37,6 @@ hercules_check() {
         ! was_given $option || refuse "--emulator hercules has no --$option"
     done
     [[ $serial != pty ]] || refuse "--emulator hercules has no --serial pty"
-    [ $((bytes % (1 << 20))) -eq 0 ] || refuse "--memory: Hercules takes whole MiB, not $memory"
     [ "$bytes" -le $((4 << 30)) ] || refuse "--memory: Hercules takes up to 4G, not $memory"
     [ "$cpus" -le 8 ] || refuse "--cpus: Hercules takes 1 to 8, not $cpus"
 }

@@ -92,8 +92,11 @@ refuse:
     larl %r4, refuse_calls
 1:  lm %r2, %r3, 0(%r4)             /* command, SCCB */
     .insn rre, 0xb2200000, %r2, %r3 /* SERVC */
-    jnz 3f
+    jnz 4f
+    j 3f
 2:  brasl %r14, cpu_wait
+3:  larl %r1, no_interrupts
+    ssm 0(%r1)
     icm %r0, 15, LC_SERVICE_DONE
     jz 2b
     xc LC_SERVICE_DONE(4), LC_SERVICE_DONE
@@ -101,7 +104,7 @@ refuse:
     larl %r1, refuse_calls_end
     clgr %r4, %r1
     jl 1b
-3:  larl %r1, refuse_psw
+4:  larl %r1, refuse_psw
     lpswe 0(%r1)
     .cfi_endproc
 
@@ -151,6 +154,8 @@ control_0:
 refuse_calls:
     .long 0x00780005, refuse_mask, 0x00760005, refuse_text
 refuse_calls_end:
+no_interrupts:
+    .byte 0
 
     .data
     .balign 128

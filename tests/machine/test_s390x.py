@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""What only the mainframe has: LOADPARM, an ESA/390 start, SCCBs, a second emulator."""
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.machine.test_run_guest import ORDERLY, PANIC, ROOT, SCRIPT, answers, run
+
+PATHS = {"direct": "s390x", "iso": "s390x --boot iso", "hercules": "s390x --emulator hercules"}
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> list[str]:
+    return PATHS[request.param].split()
+
+
+def area_names(output: str) -> list[str]:
+    return [line.split()[1] for line in answers(output) if line.startswith(":")]
+
+
+def test_a_preset_by_loadparm(path: list[str]) -> None:
+    done = run(*path, "--loadparm", "ONEAREA", given=b"areas\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert area_names(done.stdout) == ["normal"]
+    assert "command line" not in done.stdout
+
+
+def test_the_command_line_overrides_a_preset(path: list[str]) -> None:
+    done = run(*path, "--loadparm", "ONEAREA", "--append", "areas=a:1G,b", given=b"areas\n")
+    assert sorted(area_names(done.stdout)) == ["a", "b"]
+
+
+def test_a_bad_loadparm_is_told_and_ignored(path: list[str]) -> None:
+    done = run(*path, "--loadparm", "NOSUCH", given=b"areas\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert "; command line: loadparm=NOSUCH: no such option" in done.stdout
+    assert sorted(area_names(done.stdout)) == ["low", "normal"]
+
+
+def test_the_longest_command_line_arrives_whole(path: list[str]) -> None:
+    end = " areas=last:1G,more scan=last"
+    done = run(*path, "--append", f"x={'y' * (895 - 2 - len(end))}{end}", given=b"areas\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert area_names(done.stdout) == ["last", "more"]
+
+
+def test_memory_above_2g_is_the_area_normal(path: list[str]) -> None:
+    done = run(*path, "--memory", "4G",
+               given=b"areas\nalloc_pages_area normal 0\npoke $ 7\npeek $\n"
+                     b"alloc_pages_area dma31 0\npeek 0x100000000\n")
+    got = answers(done.stdout)
+    managed = {line.split()[1]: int(line.split("managed=")[1].split()[0]) for line in got[:2]}
+    assert managed["low"] > 500_000 and managed["normal"] > 500_000
+    assert int(got[3].split()[1], 16) >= 1 << 31
+    assert got[5] == "= 0x0000000000000007"
+    assert int(got[6].split()[1], 16) < 1 << 31
+    assert got[7].startswith("? fault.address at=0x0000000100000000 ")
+
+
+def test_the_least_memory(path: list[str]) -> None:
+    done = run(*path, "--memory", "3M", given=b"alloc_page\ncheck\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert answers(done.stdout)[1] == "="
+
+
+def test_the_processor_s_own_page_is_read_but_not_written(path: list[str]) -> None:
+    """It holds the IPL PSW and is real memory, which nobody may change."""
+    done = run(*path, given=b"peek 0x1f0\npoke 0x1d0 0\nalloc_page at=0x1000\nreserve 0 1\n")
+    got = answers(done.stdout)
+    assert got[0] == "= 0x0002000180000000"
+    assert got[1].startswith("? fault.protection ")
+    assert got[2].startswith("? mem.unmanaged ") and got[3].startswith("? mem.unmanaged ")
+
+
+def serial_text(link: Path, *options: str) -> tuple[str, int]:
+    """All that comes over the line of a guest that ends by itself, and the script's status."""
+    with subprocess.Popen([SCRIPT, *options, "--serial", f"unix:{link}"],
+                          stderr=subprocess.DEVNULL) as script, \
+            socket.socket(socket.AF_UNIX) as line:
+        deadline = time.monotonic() + 60
+        while line.connect_ex(str(link)) != 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        line.settimeout(60)
+        text = b"".join(iter(lambda: line.recv(4096), b""))
+        return text.decode("ascii", "replace"), script.wait(60)
+
+
+@pytest.mark.parametrize("boot", ["direct", "iso"])
+def test_an_old_processor_is_told(boot: str, tmp_path: Path) -> None:
+    text, status = serial_text(tmp_path / "line", "s390x", "--boot", boot, "--cpu", "z900")
+    assert "pfnlab: this processor is older than a z196\r\n" in text
+    assert status == PANIC
+
+
+def symbols() -> dict[str, int]:
+    listing = subprocess.run(["s390x-linux-gnu-nm", str(ROOT / "build/s390x/kernel.elf")],
+                             capture_output=True, text=True, check=True).stdout
+    return {name: int(value, 16) for value, _, name in map(str.split, listing.splitlines())}
+
+
+def test_the_service_calls_page_is_where_the_machine_takes_it() -> None:
+    """Below 2 GiB, on a page's border, not in the first 8 KiB: the image cannot lie elsewhere."""
+    page = symbols()["sclp_page"]
+    assert page % 4096 == 0
+    assert 0x2000 <= page < 0x200000
+    assert "image_end <= 0x200000" in (ROOT / "arch/s390x/link.ld").read_text()
+
+
+def test_the_backtrace_of_a_panic_goes_to_the_start(path: list[str]) -> None:
+    done = run(*path, given=b"panic\n")
+    found = re.search(r"^% bt (.*) \*", done.stdout, re.M)
+    assert found is not None
+    trace = [int(word, 16) for word in found[1].split()]
+    table = symbols()
+    assert len(trace) > 5
+    assert all(table["start"] <= at < table["text_end"] for at in trace)
+    assert table["start"] < trace[-1] < table["refuse"]
