@@ -4,7 +4,7 @@ OBJCOPY := $(if $(LLVM),llvm-objcopy$(LLVM_SUFFIX),s390x-linux-gnu-objcopy)
 # z196 is the newest that Hercules 3.13 has. Page 0 is memory: a pointer to it is no mistake.
 CFLAGS := -O2 -march=z196 -msoft-float -mbackchain -ffreestanding -fno-pic -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks
-LDFLAGS := -nostdlib -static -no-pie $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
+LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/s390x/link.ld
 SOURCES := $(sort $(wildcard arch/s390x/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel.bin

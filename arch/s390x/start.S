@@ -134,6 +134,7 @@ external_entry:
     jz 1f
     mvi LC_SERVICE_EVENT + 3, 1
 1:  nill %r0, 0xfff8
+    ltr %r0, %r0                    /* NILL tells of its 16 bits only */
     jz 2f                           /* events only: a completion told before must not be lost */
     st %r0, LC_SERVICE_DONE
 2:  ni LC_EXTERNAL_OLD + 1, 0xff - PSW_BYTE1_WAIT
