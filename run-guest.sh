@@ -44,7 +44,7 @@ Ctrl-A X or the command poweroff ends it. ARCH: $(architectures)(default: x86_64
 
   --memory SIZE     RAM, as in 64M or 6G
   --cpus N          processors
-  --boot HOW        direct: the emulator loads the kernel; iso: it boots the GRUB rescue ISO
+  --boot HOW        direct: the emulator loads the kernel; iso: it boots the ISO
   --firmware WHICH  bios, or uefi with --boot iso
   --machine WHICH   pc, q35 or microvm
   --accel HOW       tcg, kvm (untested), or auto: kvm where it works

@@ -131,12 +131,15 @@ hercules_command() {
     [ -z "$loadparm" ] || command+=(--loadparm "$loadparm")
 }
 
-# QEMU's status is 1 for a panic and for a mistake of its own: the trace tells, as it does whether a
-# plain 0 was the guest's end or a client's (neither is a failure), or a reset.
+# QEMU's status is 1 for a panic and for a mistake of its own: the trace tells. A plain 0 is the guest's
+# end or a client's, or a reset (-no-reboot), which alone leaves no trace.
 machine_status() {
     if [ "$emulator" = hercules ]; then
         case $1 in 0|4) return "$1" ;; *) return 3 ;; esac
     fi
-    if [ "$1" -eq 1 ] && grep -qs 'reason=8$' "$temporary/trace"; then return 4; fi
-    if [ "$1" -ne 0 ] || grep -qs 'reason=7$' "$temporary/trace"; then return 3; fi
+    case $1 in
+        0) [ -s "$temporary/trace" ] || return 3 ;;
+        1) if grep -qs 'reason=8$' "$temporary/trace"; then return 4; fi; return 3 ;;
+        *) return 3 ;;
+    esac
 }

@@ -5,6 +5,7 @@ bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a
 	@./arch/deps.sh
 	@$(MAKE) all
 	@$(MAKE) ARCH=x86_64 iso
+	@$(MAKE) ARCH=s390x iso
 	@$(MAKE) ARCH=native build/bench/engine_bench
 	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench
 

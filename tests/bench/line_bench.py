@@ -17,8 +17,9 @@ from pfnlab.transport import Transport
 STARTS = {
     "native": 9, "x86_64": 9, "x86_64?machine=q35": 5, "x86_64?machine=microvm": 5,
     "x86_64?boot=iso": 5, "x86_64?boot=iso&firmware=uefi": 3,
+    "s390x": 9, "s390x?boot=iso": 5, "s390x?emulator=hercules": 5,
 }
-RATES = ("native", "x86_64")
+RATES = ("native", "x86_64", "s390x")
 
 
 @dataclass

@@ -241,8 +241,9 @@ def test_emulator_that_dies(machine: str) -> None:
         assert started.script.wait(30) == EMULATOR
 
 
-def test_reset_is_told_from_an_orderly_end(tmp_path: Path) -> None:
-    with Started("x86_64", "--qmp", str(tmp_path / "qmp")) as started, \
+@pytest.mark.parametrize("machine", ["x86_64", "s390x"])
+def test_reset_is_told_from_an_orderly_end(machine: str, tmp_path: Path) -> None:
+    with Started(machine, "--qmp", str(tmp_path / "qmp")) as started, \
             socket.socket(socket.AF_UNIX) as control:
         control.connect(str(tmp_path / "qmp"))
         control.sendall(b'{"execute": "qmp_capabilities"} {"execute": "system_reset"}\n')
