@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pfnlab.transport import Transport
 from tests.machine.test_run_guest import ORDERLY, PANIC, ROOT, SCRIPT, answers, run
 
 PATHS = {"direct": "s390x", "iso": "s390x --boot iso", "hercules": "s390x --emulator hercules"}
@@ -96,6 +99,31 @@ def test_an_old_processor_is_told(boot: str, tmp_path: Path) -> None:
     text, status = serial_text(tmp_path / "line", "s390x", "--boot", boot, "--cpu", "z900")
     assert "pfnlab: this processor is older than a z196\r\n" in text
     assert status == PANIC
+
+
+@pytest.mark.parametrize("name, lines", [("s390x", 40_000), ("s390x?emulator=hercules", 2_000)])
+def test_no_byte_is_lost_in_a_burst(name: str, lines: int) -> None:
+    """Far more than ring and emulator hold at once, while the guest is busy with the first line."""
+    transport = Transport.start(name)
+
+    def receive_until(end: Callable[[bytes], bool]) -> bytes:
+        text = b""
+        while not end(text):
+            received = transport.receive()
+            assert received
+            text += received
+        return text
+    try:
+        receive_until(lambda text: b"% boot" in text)
+        burst = b"> stress 20000\n" + b"".join(b"> echo %d\n" % n for n in range(lines))
+        sender = threading.Thread(target=transport.send, args=(burst, time.monotonic() + 60))
+        sender.start()
+        text = receive_until(lambda text: text.endswith(b"= %d\r\n" % (lines - 1)))
+        sender.join()
+    finally:
+        transport.close()
+    finals = [line for line in text.decode("ascii").splitlines() if line.startswith("=")]
+    assert finals[1:] == [f"= {n}" for n in range(lines)]
 
 
 def symbols() -> dict[str, int]:
