@@ -12,7 +12,7 @@
 #define IMAGE_START UINT64_C(0x100000)
 #define IMAGE_END UINT64_C(0x300000)
 
-/* Set by the entry code: what EAX and EBX held. */
+/* Set by the entry code (boot.S): what EAX and EBX held. */
 extern uint32_t boot_magic, boot_address;
 
 extern struct boot_info boot_info;
@@ -20,7 +20,21 @@ extern struct boot_info boot_info;
 /* Complain on the console and end, before anything else works. */
 _Noreturn void machine_refuse(const char *why);
 
-/* The port's: final page tables for the memory that boot_info tells of; segments. */
+/* Final page tables for the memory that boot_info tells of. */
 void paging_open(void);
+
+/*
+ * The port's shape of page tables. Addresses below `end` can be mapped; the root is the table of
+ * level `levels` (1: of pages), one of as many entries as reach `end`, zeroed.
+ */
+struct paging {
+    unsigned levels;
+    uint64_t end;
+    uint64_t *root;
+};
+extern const struct paging paging;
+
+/* The port's: from now on the processor uses paging.root, called once. */
+void paging_load(void);
 
 #endif

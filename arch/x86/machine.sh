@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
-# The PC in QEMU, for both widths: run-guest.sh says what each name means. A port sets `qemu`,
-# the groups and the defaults.
+# The PC in QEMU, for both widths: run-guest.sh says what each name means. A port sets
+# `qemu`, `kernel`, the image that QEMU itself can load, and `default_cpu`, its processor.
+machine_groups=x86
 machine_memory=256M machine_minimum=4M machine_maximum=512G
 machine_cpus_maximum=16
 machine_boots='direct iso'
@@ -21,16 +22,18 @@ machine_check() {
     if [ "$firmware" = uefi ]; then
         [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: it starts no kernel directly"
         at_least 64M "--firmware uefi"
-        groups+=("$arch-uefi")
+        groups+=(x86-uefi)
+        # The firmware is 64-bit code, whatever it starts.
+        qemu='qemu-system-x86_64' default_cpu=''
     fi
     if [ "$boot" = iso ]; then
         [ "$machine" != microvm ] || refuse "--machine microvm has no drives: it cannot --boot iso"
         at_least 8M "--boot iso"
-        groups+=("$arch-iso")
+        groups+=(x86-iso)
     elif [[ $module == *[,\ ]* ]]; then
         refuse "--module: QEMU cannot load a file with a comma or a blank in its name"
     fi
-    [ -z "$snapshot" ] || groups+=("$arch-snapshot")
+    [ -z "$snapshot" ] || groups+=(x86-snapshot)
 }
 
 machine_build() {
@@ -49,7 +52,8 @@ iso_path() {
 
 machine_prepare() {
     if [ "$boot" = iso ] && [ -n "$append$module" ]; then
-        "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" "$module"
+        "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" "$module" \
+            || return 1
     fi
     if [ -n "$snapshot" ] && ! [ -e "$snapshot" ]; then
         qemu-img create -q -f qcow2 "$snapshot" 1G
@@ -74,6 +78,7 @@ machine_serial() {
 }
 
 machine_command() {
+    was_given cpu || cpu=$default_cpu
     command=("$qemu" -machine "$machine" -accel "$accel" -m "$memory" -smp "$cpus"
         -nodefaults -vga none -display none -no-user-config
         -device 'isa-debug-exit,iobase=0xf4,iosize=4'
@@ -83,7 +88,7 @@ machine_command() {
     if [ "$boot" = iso ]; then
         command+=(-cdrom "$(iso_path)")
     else
-        command+=(-kernel "$build/kernel32.elf")
+        command+=(-kernel "$build/$kernel")
         [ -z "$append" ] || command+=(-append "$append")
         [ -z "$module" ] || command+=(-initrd "$module")
     fi

@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * From Multiboot 1's 32-bit protected mode (Multiboot Specification 0.6.96, section 3.2: paging
- * off, segments flat, everything else undefined) to 64-bit mode (SDM volume 3, section 9.8.5).
- */
+/* From arch/x86/boot.S to 64-bit mode (Intel SDM volume 3, section 9.8.5). */
 #include "arch/x86_64/selectors.h"
 
-#define MAGIC 0x1badb002
-#define FLAGS 0x3                   /* modules on page boundaries; tell of memory */
-
 #define CR0_PG (1 << 31)
-#define CR0_CD_NW (3 << 29)
-#define CR0_WP (1 << 16)
 #define CR4_PAE (1 << 5)
 #define MSR_EFER 0xc0000080
 #define EFER_LME (1 << 8)
@@ -19,42 +11,21 @@
 #define PTE_PRESENT_WRITE 0x3
 #define PTE_LARGE 0x80
 
-#define BOOT_STACK_SIZE 0x10000
-
-    .section .multiboot, "a"
-    .balign 4
-    .long MAGIC, FLAGS, -(MAGIC + FLAGS)
-
     .text
     .code32
-    .globl start
-start:
-    cli
-    cld
-    mov %eax, boot_magic
-    mov %ebx, boot_address
-    mov $boot_stack_top, %esp
-
-    /* Does CPUID exist (EFLAGS.ID can be changed), and does it know long mode? */
-    pushfl
-    pop %eax
-    mov %eax, %ecx
-    xor $0x200000, %eax
-    push %eax
-    popfl
-    pushfl
-    pop %eax
-    cmp %eax, %ecx
-    je refuse
+    .globl boot_port
+boot_port:
     mov $0x80000000, %eax
     cpuid
     cmp $0x80000001, %eax
-    jb refuse
+    jb 2f
     mov $0x80000001, %eax
     cpuid
     test $CPUID_LM, %edx
-    jz refuse
-
+    jnz 1f
+2:  mov $no_long_mode, %esi
+    jmp boot_refuse
+1:
     /* The first 4 GiB one to one, by 2 MiB pages, until paging_open(). */
     movl $(boot_pdpt + PTE_PRESENT_WRITE), boot_pml4
     mov $(boot_pd + PTE_PRESENT_WRITE), %eax
@@ -82,8 +53,7 @@ start:
     or $EFER_LME, %eax
     wrmsr
     mov %cr0, %eax
-    and $~CR0_CD_NW, %eax
-    or $(CR0_PG | CR0_WP), %eax
+    or $CR0_PG, %eax
     mov %eax, %cr0
     lgdt gdt_pointer
     ljmp $SELECTOR_CODE, $start64
@@ -103,29 +73,8 @@ start64:
     push $0
     jmp kernel_main
 
-    /* COM1 is as the firmware left it, or at its reset values: good enough to say why. */
-    .code32
-refuse:
-    mov $refusal, %esi
-1:  mov $0x3fd, %dx
-2:  in %dx, %al
-    test $0x20, %al
-    jz 2b
-    mov $0x3f8, %dx
-    lodsb
-    test %al, %al
-    jz 3f
-    out %al, %dx
-    jmp 1b
-3:  mov $0x11, %al
-    out %al, $0xf4
-4:  cli
-    hlt
-    jmp 4b
-
     .section .rodata
-refusal:
-    .asciz "pfnlab: this processor has no 64-bit mode\r\n"
+no_long_mode: .asciz "64-bit mode\r\n"
 
     .data
     .balign 8
@@ -139,17 +88,9 @@ gdt_end:
 gdt_pointer:
     .word gdt_end - gdt - 1
     .long gdt, 0
-    .globl boot_magic, boot_address
-boot_magic: .long 0
-boot_address: .long 0
 
     .bss
     .balign 4096
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pd: .skip 4 * 4096
-    /* Not mapped by paging_open(): a stack that overflows faults. */
-    .globl boot_stack_guard
-boot_stack_guard: .skip 4096
-    .skip BOOT_STACK_SIZE
-boot_stack_top:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Four-level page tables (Intel SDM volume 3, section 4.5), one to one. Only what is there is
- * mapped: usable memory, the image and the local APIC's page. Anything else faults, page 0 too.
+ * Page tables, one to one: four levels in 64-bit mode, three with PAE (Intel SDM volume 3, sections
+ * 4.5 and 4.4), with 512 entries of 64 bits each. Only what is there is mapped: usable memory, the
+ * image and the local APIC's page. Anything else faults, page 0 too.
  */
 #include "arch/arch.h"
 #include "arch/x86/cpu.h"
@@ -15,9 +16,6 @@
 #define ENTRY_ADDRESS UINT64_C(0x000ffffffffff000)
 
 #define LARGE_SIZE (UINT64_C(1) << 21)
-#define LEVELS 4u
-#define CANONICAL_END (UINT64_C(1) << 47)
-
 #define MSR_EFER 0xc0000080u
 #define EFER_NXE (UINT64_C(1) << 11)
 #define CPUID_EXTENDED 0x80000001u
@@ -33,7 +31,7 @@
 
 extern char image_start[], image_rodata[], image_data[], image_end[], boot_stack_guard[];
 
-static _Alignas(4096) uint64_t root[512], early_tables[EARLY_TABLES][512];
+static _Alignas(4096) uint64_t early_tables[EARLY_TABLES][512];
 static unsigned early_used;
 static uint64_t no_execute;           /* the bit, or 0 on a processor without it */
 
@@ -47,9 +45,11 @@ static unsigned level_shift(unsigned level)
     return PAGE_SHIFT + 9 * (level - 1);
 }
 
+/* The root may have more entries than 512, and none for addresses that cannot be mapped. */
 static uint64_t *entry_in(uint64_t *table, uint64_t address, unsigned level)
 {
-    return &table[address >> level_shift(level) & 511];
+    uint64_t index = address >> level_shift(level);
+    return &table[level == paging.levels ? index : index & 511];
 }
 
 static uint64_t *entry_table(uint64_t entry)
@@ -60,8 +60,8 @@ static uint64_t *entry_table(uint64_t entry)
 /* The entry for `address` at `level`; makes the tables above it. NULL: there is no page for one. */
 static uint64_t *entry_make(uint64_t address, unsigned level, void *(*table_page)(void))
 {
-    uint64_t *table = root;
-    for (unsigned at = LEVELS; at > level; at--) {
+    uint64_t *table = paging.root;
+    for (unsigned at = paging.levels; at > level; at--) {
         uint64_t *entry = entry_in(table, address, at);
         if ((*entry & PRESENT) == 0) {
             void *page = table_page();
@@ -77,10 +77,10 @@ static uint64_t *entry_make(uint64_t address, unsigned level, void *(*table_page
 /* The entry that maps `address`, or NULL; *size is how much it maps. */
 static const uint64_t *entry_find(uint64_t address, uint64_t *size)
 {
-    uint64_t *table = root;
-    if (address >= CANONICAL_END)
+    uint64_t *table = paging.root;
+    if (address >= paging.end)
         return NULL;
-    for (unsigned level = LEVELS; ; level--) {
+    for (unsigned level = paging.levels; ; level--) {
         const uint64_t *entry = entry_in(table, address, level);
         *size = UINT64_C(1) << level_shift(level);
         if ((*entry & PRESENT) == 0)
@@ -159,12 +159,12 @@ void paging_open(void)
         fits = map_usable(&boot_info.ranges[i].range);
     if (!fits)
         machine_refuse("the memory map has too many borders");
-    __asm__ volatile ("mov %0, %%cr3" : : "r"(root) : "memory");
+    paging_load();
 }
 
 bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void))
 {
-    if (start.a >= CANONICAL_END || size > CANONICAL_END - start.a)
+    if (start.a >= paging.end || size > paging.end - start.a)
         return false;
     return map(align_down(start.a, PAGE_SIZE), align_up(start.a + size, PAGE_SIZE),
                WRITE | no_execute, table_page);
