@@ -56,6 +56,12 @@ boot_refuse:
     call say
     mov $0x11, %al                  /* as arch_halt() of machine.c */
     out %al, $0xf4
+    out %al, $0xe9
+    mov $shutdown, %esi
+    mov $0x8900, %dx
+1:  outsb
+    cmpb $0, (%esi)
+    jne 1b
 2:  cli
     hlt
     jmp 2b
@@ -76,6 +82,7 @@ say:
     .section .rodata
 prefix: .asciz "pfnlab: this processor has no "
 no_cpuid: .asciz "CPUID\r\n"
+shutdown: .asciz "Shutdown"
 
     .data
     .balign 4

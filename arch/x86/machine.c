@@ -8,11 +8,13 @@
 #include "kernel/lib/string.h"
 
 /*
- * Port of QEMU's isa-debug-exit as run-guest.sh places it: a value v ends the emulator with status
- * 2 v + 1. Elsewhere nobody listens.
+ * Ports of emulators; elsewhere nobody listens. QEMU's isa-debug-exit, as run-guest.sh places it,
+ * ends it with status 2 v + 1 for a value v. Bochs writes the value to its output (port_e9_hack) and
+ * ends when it is sent a word.
  */
-#define EXIT_PORT 0xf4
+enum { EXIT_PORT = 0xf4, VALUE_PORT = 0xe9, SHUTDOWN_PORT = 0x8900 };
 enum { EXIT_VALUE_ORDERLY = 0x10, EXIT_VALUE_PANIC = 0x11 };
+static const char shutdown_word[] = "Shutdown";
 
 const struct area_limit arch_areas[] = {
     { "realmode", { UINT64_C(0x100000) >> PAGE_SHIFT } },
@@ -84,9 +86,13 @@ uint64_t arch_ticks_per_second(void)
 
 _Noreturn void arch_halt(int status)
 {
+    uint8_t value = status == 0 ? EXIT_VALUE_ORDERLY : EXIT_VALUE_PANIC;
     interrupts_off();
     console_flush();
-    outb(EXIT_PORT, status == 0 ? EXIT_VALUE_ORDERLY : EXIT_VALUE_PANIC);
+    outb(EXIT_PORT, value);
+    outb(VALUE_PORT, value);
+    for (const char *c = shutdown_word; *c != 0; c++)
+        outb(SHUTDOWN_PORT, (uint8_t)*c);
     for (;;)
         __asm__ volatile ("cli; hlt");
 }

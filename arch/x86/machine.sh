@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
-# The PC in QEMU, for both widths: run-guest.sh says what each name means. A port sets
+# The PC in QEMU and Bochs, for both widths: run-guest.sh says what each name means. A port sets
 # `qemu`, `kernel`, the image that QEMU itself can load, and `default_cpu`, its processor.
 machine_groups=x86
 machine_memory=256M machine_minimum=4M machine_maximum=512G
@@ -9,7 +9,7 @@ machine_boots='direct iso'
 machine_firmwares='bios uefi'
 machine_machines='pc q35 microvm'
 machine_accels='tcg kvm auto'
-machine_emulators=qemu
+machine_emulators='qemu bochs'
 machine_serials='stdio pty unix'
 machine_options='cpu module qmp snapshot gdb'
 
@@ -18,7 +18,23 @@ at_least() {
     [ "$(size_bytes "$memory")" -ge "$(size_bytes "$1")" ] || refuse "$2 needs at least $1"
 }
 
+# Bochs is the PC with a BIOS, and little else.
+check_bochs() {
+    was_given boot || boot=iso
+    [ "$boot" = iso ] || refuse "--emulator bochs needs --boot iso: it starts no kernel directly"
+    [ "$firmware$machine$accel" = biospctcg ] \
+        || refuse "--emulator bochs has no other firmware, machine or accelerator"
+    [ "${serial%%:*}" != pty ] || refuse "--emulator bochs has no --serial pty"
+    [ -z "$qmp$snapshot$gdb" ] || refuse "--emulator bochs has no --qmp, --snapshot or --gdb"
+    bytes=$(size_bytes "$memory")
+    [ $((bytes % (1 << 20))) -eq 0 ] && [ "$bytes" -le $((2 << 30)) ] \
+        || refuse "--emulator bochs takes whole megabytes of memory, at most 2G"
+    [ "$cpus" -le 8 ] || refuse "--emulator bochs has at most 8 processors"
+    groups+=(x86-bochs)
+}
+
 machine_check() {
+    [ "$emulator" != bochs ] || check_bochs
     if [ "$firmware" = uefi ]; then
         [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: it starts no kernel directly"
         at_least 64M "--firmware uefi"
@@ -77,7 +93,17 @@ machine_serial() {
     command+=(-serial chardev:console)
 }
 
+bochs_command() {
+    command=("$root/arch/x86/bochs.py" --iso "$(iso_path)" --megs $(($(size_bytes "$memory") >> 20))
+        --cpus "$cpus" --model "${cpu:-corei7_haswell_4770}" --serial "$serial"
+        --directory "$temporary")
+}
+
 machine_command() {
+    if [ "$emulator" = bochs ]; then
+        bochs_command
+        return
+    fi
     was_given cpu || cpu=$default_cpu
     command=("$qemu" -machine "$machine" -accel "$accel" -m "$memory" -smp "$cpus"
         -nodefaults -vga none -display none -no-user-config
@@ -103,9 +129,10 @@ machine_command() {
     machine_serial
 }
 
-# isa-debug-exit gives 33 and 35. A plain 0 is an end asked for by the user, a client or ACPI, which
+# bochs.py gives ours. isa-debug-exit gives 33 and 35. A plain 0 is an end asked for by the user, a client or ACPI, which
 # the trace tells of, or a reset under -no-reboot, of which it does not.
 machine_status() {
+    [ "$emulator" != bochs ] || return "$1"
     case $1 in
         33) return 0 ;;
         35) return 4 ;;
