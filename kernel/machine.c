@@ -35,13 +35,22 @@ static void access_store(void *argument)
     arch_store(access->address, access->width, access->value);
 }
 
+/* Memory, but beyond what this machine's instructions can address. */
+static bool out_of_reach(uint64_t address, unsigned width)
+{
+    return phys_is_memory(&lab.phys, address, width)
+        && arch_pointer(phys(address), width) == NULL;
+}
+
 static enum error access_check(uint64_t address, unsigned width)
 {
     if (lab.injected)
         return E_CALL_UNSUPPORTED;
     if (width > 8 || !is_power_of_two(width))
         return E_CALL_RANGE;
-    return is_aligned(address, width) ? OK : E_CALL_ALIGN;
+    if (!is_aligned(address, width))
+        return E_CALL_ALIGN;
+    return out_of_reach(address, width) ? E_CALL_UNSUPPORTED : OK;
 }
 
 /* A failed assertion is not the access's: it goes on to the guard around this one. */

@@ -5,10 +5,10 @@
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
 
-/* Memory of the machine: pages 16 to 19; page 19 is the kernel's. Page 30 faults on access. */
+/* Memory of the machine: pages 16 to 19; page 19 is the kernel's. Page 30 is out of its reach. */
 #define FIRST 16u
 #define PAGES 4u
-#define WILD (30 * PAGE_SIZE)
+#define FAR (30 * PAGE_SIZE)
 
 const char arch_name[] = "fake";
 struct lab lab;
@@ -18,6 +18,7 @@ static struct phys_extent records[8];
 static bool reachable, asserts;
 static unsigned pressed;             /* ^C that came in and were not told yet */
 static unsigned polls_until_pressed;
+static uint64_t broken;               /* an address that faults */
 static struct fault where;
 
 void *arch_pointer(phys_t start, uint64_t size)
@@ -33,7 +34,7 @@ static unsigned char *byte_at(uint64_t address)
 {
     if (asserts)
         kernel_assert_failed("x", "y.c", 3);
-    if (address / PAGE_SIZE - FIRST >= PAGES)
+    if (address == broken || address / PAGE_SIZE - FIRST >= PAGES)
         kernel_fault(&(struct fault){ E_FAULT_ADDRESS, true, address, 0x77, 14 });
     return (unsigned char *)words + (address - FIRST * PAGE_SIZE);
 }
@@ -83,7 +84,7 @@ static int begin(void **unused)
 {
     const struct phys_range memory = { { FIRST * PAGE_SIZE }, PAGES * PAGE_SIZE, RANGE_USABLE };
     const struct phys_range kernel = { { 19 * PAGE_SIZE }, PAGE_SIZE, RANGE_RESERVED };
-    const struct phys_range wild = { { WILD }, PAGE_SIZE, RANGE_USABLE };
+    const struct phys_range far = { { FAR }, PAGE_SIZE, RANGE_USABLE };
 
     (void)unused;
     memset(words, 0x11, sizeof(words));
@@ -91,11 +92,12 @@ static int begin(void **unused)
     pressed = 0;
     reachable = true;
     polls_until_pressed = 0;
+    broken = 0;
     where = (struct fault){ .class = OK };
     machine_interrupt_clear();
     phys_init(&lab.phys, records, ARRAY_SIZE(records));
     return phys_add(&lab.phys, &memory) != OK || phys_add(&lab.phys, &kernel) != OK
-        || phys_add(&lab.phys, &wild) != OK;
+        || phys_add(&lab.phys, &far) != OK;
 }
 
 static void reads_what_it_wrote(void **unused)
@@ -147,10 +149,26 @@ static void faults_are_values(void **unused)
     assert_int_equal(machine_read(8, 8, &value, &where), E_FAULT_ADDRESS);
     assert_int_equal(where.address, 8);
     assert_int_equal(where.pc, 0x77);
-    assert_int_equal(machine_write(WILD, 8, 0, &where), E_FAULT_ADDRESS);
-    assert_int_equal(where.address, WILD);
+    broken = FIRST * PAGE_SIZE + 8;
+    assert_int_equal(machine_write(broken, 8, 0, &where), E_FAULT_ADDRESS);
+    assert_int_equal(where.address, broken);
     assert_int_equal(value, 99);
     assert_false(trap_guarded());
+}
+
+/* Above 4 GiB on a 32-bit machine: memory that is there is told from none. */
+static void memory_out_of_reach_is_refused(void **unused)
+{
+    uint64_t value = 99;
+
+    (void)unused;
+    assert_int_equal(machine_read(FAR, 8, &value, &where), E_CALL_UNSUPPORTED);
+    assert_int_equal(machine_read(FAR + PAGE_SIZE - 1, 1, &value, &where), E_CALL_UNSUPPORTED);
+    assert_int_equal(machine_write(FAR, 8, 0, &where), E_CALL_UNSUPPORTED);
+    assert_int_equal(where.class, OK);
+    assert_int_equal(machine_read(FAR + PAGE_SIZE, 8, &value, &where), E_FAULT_ADDRESS);
+    assert_int_equal(machine_write(FAR + PAGE_SIZE, 8, 0, &where), E_FAULT_PROTECTION);
+    assert_int_equal(value, 99);
 }
 
 static void read_in_a_command(void *argument)
@@ -285,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup(reads_what_it_wrote, begin),
         cmocka_unit_test_setup(refuses_without_trying, begin),
         cmocka_unit_test_setup(faults_are_values, begin),
+        cmocka_unit_test_setup(memory_out_of_reach_is_refused, begin),
         cmocka_unit_test_setup(assertions_reach_the_command, begin),
         cmocka_unit_test_setup(patterns_tell_every_change, begin),
         cmocka_unit_test_setup(patterns_stay_off_what_is_not_ours, begin),
