@@ -62,6 +62,10 @@ class GuestGone(PfnlabError):
     """The guest is not there any more: the reason is the message."""
 
 
+class GuestRefused(GuestGone):
+    """run-guest.sh would not start such a machine: the message is its complaint."""
+
+
 class GuestPanic(GuestGone):
     """The guest panicked; `lines` are its panic lines."""
 

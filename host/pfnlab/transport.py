@@ -25,10 +25,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from pfnlab.errors import GuestGone, GuestSilent, PfnlabError
+from pfnlab.errors import GuestGone, GuestRefused, GuestSilent, PfnlabError
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
+USAGE = 2                         # exit status of run-guest.sh: wrong options
 KILL_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -108,7 +109,8 @@ class Transport:
 
     @classmethod
     def start(cls, name: str, timeout: float = 30.0) -> Transport:
-        """Start the guest of that name. GuestGone: it ended before there was a line to it."""
+        """Start the guest of that name. GuestGone: it ended before there was a line to it;
+        GuestRefused: its machine has no such options."""
         spec = Spec(name)
         directory = Path(tempfile.mkdtemp(prefix="pfnlab-"))
         try:
@@ -164,6 +166,8 @@ class Transport:
                 status = None
             if status is not None or time.monotonic() > deadline:
                 link.close()
+                if status == USAGE:
+                    raise GuestRefused(self.stderr().rstrip())
                 raise GuestGone(f"no serial line: {self.argv[0]} ended with status {status}\n"
                                 f"{self.stderr()}".rstrip())
 

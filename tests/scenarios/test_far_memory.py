@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Memory above 4 GiB on a machine of 32 bits: managed as any other, and never touched."""
+from __future__ import annotations
+
+import pytest
+
+from pfnlab import Guest, errors
+from tests.scenarios.support import PAGE, free_pages, page
+
+pytestmark = [pytest.mark.only("i386"), pytest.mark.options("memory=6G")]
+
+FOUR_GIB = 1 << 32
+
+
+def test_far_frames_are_handed_out_as_they_are(guest: Guest) -> None:
+    assert free_pages(guest, "high") > 500_000
+    block = guest.alloc_pages_area("high", 9)
+    assert FOUR_GIB <= block < 1 << 36
+    assert block.fields == {"zeroed": 0}
+    assert guest.alloc_page(area="high", dontzero=1).fields == {}
+    guest.free(block)
+    assert guest.alloc_pages(18).fields == {"zeroed": 0}
+    assert guest.alloc_page(area="low").fields == {}
+    guest.check()
+
+
+def test_far_frames_are_reserved_and_given_back(guest: Guest) -> None:
+    before = free_pages(guest, "high")
+    block = guest.alloc_page(area="high")
+    guest.free(block)
+    guest.reserve(block, 3)
+    assert free_pages(guest, "high") == before - 3
+    assert page(guest, block + PAGE)[2] == "reserved"
+    with pytest.raises(errors.MemReserved):
+        guest.alloc_page(at=block)
+    guest.unreserve(block, 3)
+    assert free_pages(guest, "high") == before
+    guest.check()
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_far_memory_is_not_touched(guest: Guest, width: int) -> None:
+    block = guest.alloc_page(area="high")
+    for call in (lambda: guest.peek(block, width=width), lambda: guest.poke(block, 1, width=width)):
+        with pytest.raises(errors.CallUnsupported):
+            call()
+
+
+def test_patterns_in_far_memory_are_refused(guest: Guest) -> None:
+    block = guest.alloc_page(area="high")
+    with pytest.raises(errors.CallUnsupported):
+        guest.fill(block)
+    with pytest.raises(errors.CallUnsupported):
+        guest.verify(block)
+
+
+def test_far_addresses_without_memory_fault(guest: Guest) -> None:
+    """As on any machine, and not at what the address would be in 32 bits."""
+    low = guest.alloc_page(area="low")
+    guest.poke(low, 0x5a5a)
+    for address in (0x8_0000_0000, (1 << 40) + low, (1 << 63) + low):
+        with pytest.raises(errors.FaultAddress) as caught:
+            guest.peek(address)
+        assert caught.value.at == address
+        with pytest.raises(errors.FaultProtection) as caught_too:
+            guest.poke(address, 1)
+        assert caught_too.value.at == address
+    assert guest.peek(low) == 0x5a5a
+
+
+def test_near_memory_is_all_there(guest: Guest) -> None:
+    """The last page below 4 GiB that there is, and its neighbours."""
+    near = [row for row in guest.dump("phys") if row[2] == "handed" and row[0] < FOUR_GIB][-1]
+    last = int(near[0] + near[1]) - PAGE
+    guest.alloc_page(at=last)
+    guest.fill(last)
+    guest.verify(last)
+    assert guest.alloc_page(at=last - PAGE) == last - PAGE
