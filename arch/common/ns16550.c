@@ -10,14 +10,14 @@ enum { IER_RECEIVED = 0x01 };
 
 #define CTRL_C 0x03
 
-void ns16550_open(struct ns16550 *uart)
+void ns16550_open(struct ns16550 *uart, bool at_once)
 {
     uart->write(IER, 0);
     uart->write(LCR, LCR_DIVISOR);
     uart->write(DLL, 1);
     uart->write(DLM, 0);
     uart->write(LCR, LCR_8N1);
-    uart->write(FCR, FCR_ENABLE | FCR_CLEAR | FCR_TRIGGER_14);
+    uart->write(FCR, FCR_ENABLE | FCR_CLEAR | (at_once ? 0 : FCR_TRIGGER_14));
     uart->write(MCR, MCR_DTR_RTS_OUT2);
     uart->write(IER, IER_RECEIVED);
 }

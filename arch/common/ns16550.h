@@ -21,8 +21,11 @@ struct ns16550 {
     char ring[NS16550_RING];
 };
 
-/* 115200 8N1, FIFOs on with a receive trigger of 14 bytes, receive interrupt on. Once. */
-void ns16550_open(struct ns16550 *uart);
+/*
+ * 115200 8N1, FIFOs on, receive interrupt on: after 14 bytes or a pause, or `at_once` after each
+ * byte, which is slower and gives the FIFO 15 bytes of slack instead of 2. Once.
+ */
+void ns16550_open(struct ns16550 *uart, bool at_once);
 
 /* From the FIFO to the ring, until one is empty or the other full. */
 void ns16550_receive(struct ns16550 *uart);

@@ -47,7 +47,7 @@ static int setup(void **state)
     (void)state;
     device.input_size = device.sent_size = device.busy = 0;
     uart = (struct ns16550){ .read = device_read, .write = device_write };
-    ns16550_open(&uart);
+    ns16550_open(&uart, false);
     return 0;
 }
 
@@ -63,6 +63,8 @@ static void test_open(void **state)
     assert_int_equal(device.written[DATA], 1);        /* the divisor */
     assert_int_equal(device.written[LCR], 0x03);
     assert_int_equal(device.written[FCR], 0xc7);
+    ns16550_open(&uart, true);
+    assert_int_equal(device.written[FCR], 0x07);
     assert_int_equal(device.written[4], 0x0b);
     assert_int_equal(device.written[IER], 0x01);
 }
