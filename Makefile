@@ -80,7 +80,7 @@ SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
 lint: ## the style of scripts and Python, the types of Python
 	$(Q)shellcheck -x $(SCRIPTS)
 	$(Q)$(PYTHON) -m flake8 --max-line-length 100 arch host tests protocol
-	$(Q)MYPYPATH=host $(PYTHON) -m mypy --strict host/pfnlab
+	$(Q)MYPYPATH=host $(PYTHON) -m mypy --strict host/pfnlab $(wildcard arch/*/*.py)
 
 iso: ## with ARCH=NAME: the GRUB rescue ISO
 help: ## this list

@@ -3,8 +3,8 @@
 """Runs a rescue ISO in Bochs without a display, and connects COM1 to a terminal, pipe or socket.
 
 Bochs opens a pseudo-terminal as the other end of its UART. It neither waits when nobody reads there
-nor tells how a guest ended: so this program always reads, and takes the verdict from port 0xE9, where
-the kernel leaves its exit value before it asks for the shutdown (arch/x86/machine.c).
+nor tells how a guest ended: so this program always reads, and takes the verdict from port 0xE9,
+where the kernel leaves its exit value before it asks for the shutdown (arch/x86/machine.c).
 
 Exit status: 0 orderly, 4 the guest panicked, 3 anything else.
 """
@@ -200,8 +200,10 @@ def run(options: argparse.Namespace) -> int:
     tty.setraw(slave)
     server = None
     if options.serial != "stdio":
+        path = Path(options.serial.removeprefix("unix:"))
+        path.unlink(missing_ok=True)      # one that a killed run has left; run-guest.sh has looked
         server = socket.socket(socket.AF_UNIX)
-        server.bind(options.serial.removeprefix("unix:"))
+        server.bind(str(path))
         server.listen(1)
     bridge = Bridge(line, server)
     if server is not None:

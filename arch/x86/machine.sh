@@ -26,9 +26,9 @@ check_bochs() {
         || refuse "--emulator bochs has no other firmware, machine or accelerator"
     [ "${serial%%:*}" != pty ] || refuse "--emulator bochs has no --serial pty"
     [ -z "$qmp$snapshot$gdb" ] || refuse "--emulator bochs has no --qmp, --snapshot or --gdb"
-    bytes=$(size_bytes "$memory")
-    [ $((bytes % (1 << 20))) -eq 0 ] && [ "$bytes" -le $((2 << 30)) ] \
-        || refuse "--emulator bochs takes whole megabytes of memory, at most 2G"
+    if [ $((bytes % (1 << 20))) -ne 0 ] || [ "$bytes" -gt $((2 << 30)) ]; then
+        refuse "--emulator bochs takes whole megabytes of memory, at most 2G"
+    fi
     [ "$cpus" -le 8 ] || refuse "--emulator bochs has at most 8 processors"
     groups+=(x86-bochs)
 }
@@ -94,7 +94,7 @@ machine_serial() {
 }
 
 bochs_command() {
-    command=("$root/arch/x86/bochs.py" --iso "$(iso_path)" --megs $(($(size_bytes "$memory") >> 20))
+    command=("$root/arch/x86/bochs.py" --iso "$(iso_path)" --megs $((bytes >> 20))
         --cpus "$cpus" --model "${cpu:-corei7_haswell_4770}" --serial "$serial"
         --directory "$temporary")
 }

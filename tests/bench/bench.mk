@@ -3,9 +3,7 @@
 
 bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a time
 	@./arch/deps.sh
-	@$(MAKE) all
-	@$(MAKE) ARCH=x86_64 iso
-	@$(MAKE) ARCH=s390x iso
+	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) ARCH=native build/bench/engine_bench
 	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench
 

@@ -16,10 +16,11 @@ from pfnlab.transport import Transport
 
 STARTS = {
     "native": 9, "x86_64": 9, "x86_64?machine=q35": 5, "x86_64?machine=microvm": 5,
-    "x86_64?boot=iso": 5, "x86_64?boot=iso&firmware=uefi": 3,
+    "x86_64?boot=iso": 5, "x86_64?boot=iso&firmware=uefi": 3, "x86_64?emulator=bochs": 3,
+    "i386": 9, "i386?boot=iso": 5, "i386?boot=iso&firmware=uefi": 3, "i386?emulator=bochs": 3,
     "s390x": 9, "s390x?boot=iso": 5, "s390x?emulator=hercules": 5,
 }
-RATES = ("native", "x86_64", "s390x")
+RATES = ("native", "x86_64", "i386", "s390x", "x86_64?emulator=bochs", "s390x?emulator=hercules")
 
 
 @dataclass
