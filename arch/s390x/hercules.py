@@ -89,18 +89,15 @@ class Line:
         self.commands: deque[bytes] = deque()
 
     def put(self, data: bytes) -> None:
-        """Bytes as they come. ^C goes before everything that waits, and ends a partial line."""
-        *whole, self._partial = re.split(rb"[\r\n]", self._partial + data)
-        for line in whole:
-            self._put_line(line)
-        if ETX in self._partial:
-            self._partial = self._partial.rpartition(ETX)[2]
-            self.commands.appendleft(ETX + ENQ)
+        """Bytes as they come. ^C drops a partial line; all else keeps its place before it."""
+        *ended, self._partial = re.split(rb"([\r\n\x03])", self._partial + data)
+        for line, end in zip(ended[::2], ended[1::2]):
+            if end == ETX:
+                self.commands.append(ETX + ENQ)
+            else:
+                self._put_line(line)
 
     def _put_line(self, line: bytes) -> None:
-        if ETX in line:
-            line = line.rpartition(ETX)[2]
-            self.commands.appendleft(ETX + ENQ)
         line = line.translate(PRINTABLE)
         while len(line) > PIECE:
             # Hercules drops blanks at the start of a command.

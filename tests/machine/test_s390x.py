@@ -81,6 +81,17 @@ def test_the_processor_s_own_page_is_read_but_not_written(path: list[str]) -> No
     assert got[2].startswith("? mem.unmanaged ") and got[3].startswith("? mem.unmanaged ")
 
 
+def test_the_place_of_a_fault_is_its_instruction(path: list[str]) -> None:
+    """The old PSW points behind it: an addressing exception suppresses the instruction."""
+    loads = {1: 0xe390, 2: 0xe391, 4: 0xe316, 8: 0xe304}      # first and last byte
+    for width, load in loads.items():
+        fault = answers(run(*path, given=b"peek 0x7ffffffff000 width=%d\n" % width).stdout)[0]
+        place = int(re.search(r"pc (0x[0-9a-f]+)", fault)[1], 16)   # type: ignore[index]
+        both = b"peek %#x width=1\npeek %#x width=1\n" % (place, place + 5)
+        first, last = (int(line.split()[1], 16) for line in answers(run(*path, given=both).stdout))
+        assert first << 8 | last == load
+
+
 def serial_text(link: Path, *options: str) -> tuple[str, int]:
     """All that comes over the line of a guest that ends by itself, and the script's status."""
     with subprocess.Popen([SCRIPT, *options, "--serial", f"unix:{link}"],
@@ -141,7 +152,8 @@ def test_the_service_calls_page_is_where_the_machine_takes_it() -> None:
 
 
 def test_the_backtrace_of_a_panic_goes_to_the_start(path: list[str]) -> None:
-    done = run(*path, given=b"panic\n")
+    done = run(*path, given=b"peek 0xfffffffffffffff8\npanic\n")
+    assert "% reg teid" not in done.stdout        # of the fault before, long unwound
     found = re.search(r"^% bt (.*) \*", done.stdout, re.M)
     assert found is not None
     trace = [int(word, 16) for word in found[1].split()]

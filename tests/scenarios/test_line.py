@@ -2,6 +2,8 @@
 """The naked line: what may arrive on it, and what is said to that."""
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pfnlab import Guest, wire
@@ -92,6 +94,14 @@ def test_an_interrupt_may_be_sent_with_what_it_stops(line: Wire) -> None:
     answers = line.talk(b"> echo 1\n> stress 4T\n\x03> stress 2000\n")
     assert answers[0] == "= 1" and answers[2] == "= 2000 fails=0"
     assert answers[1].startswith("? stop.interrupted")
+
+
+def test_an_interrupt_stops_what_has_run_for_a_while(line: Wire) -> None:
+    """After a fault, too, which takes a way back of its own to where interrupts are on."""
+    line.link.raw(b"> peek 0xfffffffffffffff8\n> stress 4T\n")
+    time.sleep(0.2)
+    answers = line.talk(b"\x03")
+    assert [words.split()[1] for words in answers] == ["fault.address", "stop.interrupted"]
 
 
 @pytest.mark.parametrize("answer", [b"= 5", b"=7 0x1000", b"? mem.none", b": row", b"% boot",
