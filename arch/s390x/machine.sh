@@ -131,8 +131,8 @@ hercules_command() {
     [ -z "$loadparm" ] || command+=(--loadparm "$loadparm")
 }
 
-# QEMU's status is 1 for a panic and for a mistake of its own: the trace tells. A plain 0 is the guest's
-# end or a client's, or a reset (-no-reboot), which alone leaves no trace.
+# QEMU's status is 1 for a panic and for a mistake of its own: the trace tells. A plain 0 is the
+# guest's end or a client's, or a reset (-no-reboot), which alone leaves no trace.
 machine_status() {
     if [ "$emulator" = hercules ]; then
         case $1 in 0|4) return "$1" ;; *) return 3 ;; esac

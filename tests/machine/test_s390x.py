@@ -97,12 +97,15 @@ def serial_text(link: Path, *options: str) -> tuple[str, int]:
     with subprocess.Popen([SCRIPT, *options, "--serial", f"unix:{link}"],
                           stderr=subprocess.DEVNULL) as script, \
             socket.socket(socket.AF_UNIX) as line:
-        deadline = time.monotonic() + 60
-        while line.connect_ex(str(link)) != 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        line.settimeout(60)
-        text = b"".join(iter(lambda: line.recv(4096), b""))
-        return text.decode("ascii", "replace"), script.wait(60)
+        try:
+            deadline = time.monotonic() + 60
+            while line.connect_ex(str(link)) != 0 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            line.settimeout(60)
+            text = b"".join(iter(lambda: line.recv(4096), b""))
+            return text.decode("ascii", "replace"), script.wait(60)
+        finally:
+            script.kill()
 
 
 @pytest.mark.parametrize("boot", ["direct", "iso"])

@@ -148,6 +148,7 @@ def test_an_exact_address_that_breaks_another_wish_is_refused(guest: Guest) -> N
         guest.alloc_pages_area("realmode", 0, at=at)
 
 
+@pytest.mark.options(PC_AREAS)
 def test_a_block_never_crosses_the_limit_of_an_area(guest: Guest) -> None:
     edge = LIMITS["lowest"]
     with pytest.raises(errors.MemNone) as caught:
