@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 include arch/x86/port.mk
-CC := $(if $(LLVM),clang$(LLVM_SUFFIX) --target=x86_64-elf,gcc -m64)
+CC := $(if $(LLVM),clang$(LLVM_SUFFIX) --target=x86_64-linux-gnu,gcc -m64)
 OBJCOPY := objcopy
 CFLAGS += -mcmodel=small -mno-red-zone
 IMAGES += $(BUILD)/kernel32.elf
