@@ -2,8 +2,8 @@
 /*
  * 32 bits: memory below 4 GiB is mapped one to one, memory above is managed and never touched. The
  * addresses at which there is no memory are left to mappings of a kernel's own making: at least
- * [0xe0000000, 0xfec00000) on QEMU and Bochs, whose memory below 4 GiB ends there at the latest, and
- * all from the end of memory on where there is less.
+ * [0xe0000000, 0xfec00000) on QEMU and Bochs, whose memory below 4 GiB ends there at the latest,
+ * and all from the end of memory on where there is less.
  */
 #include "arch/arch.h"
 #include "arch/i386/machine.h"

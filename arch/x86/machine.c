@@ -9,8 +9,8 @@
 
 /*
  * Ports of emulators; elsewhere nobody listens. QEMU's isa-debug-exit, as run-guest.sh places it,
- * ends it with status 2 v + 1 for a value v. Bochs writes the value to its output (port_e9_hack) and
- * ends when it is sent a word.
+ * ends it with status 2 v + 1 for a value v. Bochs writes the value to its output (port_e9_hack)
+ * and ends when it is sent a word.
  */
 enum { EXIT_PORT = 0xf4, VALUE_PORT = 0xe9, SHUTDOWN_PORT = 0x8900 };
 enum { EXIT_VALUE_ORDERLY = 0x10, EXIT_VALUE_PANIC = 0x11 };

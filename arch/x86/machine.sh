@@ -68,8 +68,8 @@ iso_path() {
 
 machine_prepare() {
     if [ "$boot" = iso ] && [ -n "$append$module" ]; then
-        "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" "$module" \
-            || return 1
+        "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" \
+            "$module" || return 1
     fi
     if [ -n "$snapshot" ] && ! [ -e "$snapshot" ]; then
         qemu-img create -q -f qcow2 "$snapshot" 1G
@@ -129,8 +129,8 @@ machine_command() {
     machine_serial
 }
 
-# bochs.py gives ours. isa-debug-exit gives 33 and 35. A plain 0 is an end asked for by the user, a client or ACPI, which
-# the trace tells of, or a reset under -no-reboot, of which it does not.
+# bochs.py gives ours. isa-debug-exit gives 33 and 35. A plain 0 is an end asked for by the user, a
+# client or ACPI, which the trace tells of, or a reset under -no-reboot, of which it does not.
 machine_status() {
     [ "$emulator" != bochs ] || return "$1"
     case $1 in
