@@ -13,9 +13,10 @@ const char *machine_name(void);
 /*
  * One access of `width` (1, 2, 4, 8) bytes at a naturally aligned address of real memory. On error
  * nothing has changed. CALL_ALIGN, CALL_RANGE (the width), CALL_UNSUPPORTED (an injected map has no
- * memory; the allocators' memory lies beyond what this machine can reach); else *fault tells address
- * and place: FAULT_* as the processor reports, and for writes FAULT_PROTECTION, without trying,
- * where the address is not memory that the allocators own (the kernel itself, its pool, devices).
+ * memory; the allocators' memory lies beyond what this machine can reach); else *fault tells the
+ * address and place: FAULT_* as the processor reports, and for writes FAULT_PROTECTION, without
+ * trying, where the address is not memory that the allocators own (the kernel itself, its pool,
+ * devices).
  */
 MUST_USE enum error machine_read(uint64_t address, unsigned width, uint64_t *value,
                                  struct fault *fault);
