@@ -20,7 +20,7 @@ The requests for pages share these keys, in bytes where they are sizes or addres
 
 | key | meaning |
 |---|---|
-| `area=low\|high` | from these areas only, tried in the scan order |
+| `area=low\\|high` | from these areas only, tried in the scan order |
 | `align=64K` | the block begins at a multiple of this |
 | `min=1M max=16M` | all of it lies from `min` up to, not including, `max` |
 | `at=0x8000` | it begins there, or the request is refused and told why |
