@@ -100,7 +100,7 @@ static bool is_mapped(uint64_t address, uint64_t *size)
 static bool map(uint64_t from, uint64_t end, uint64_t flags, void *(*table_page)(void))
 {
     while (from < end) {
-        uint64_t size;
+        uint64_t size = PAGE_SIZE;
         if (!is_mapped(from, &size)) {
             bool large = is_aligned(from, LARGE_SIZE) && end - from >= LARGE_SIZE
                 && size >= LARGE_SIZE;
