@@ -5,17 +5,34 @@
 # or for all of them. The one list is made of the files arch/*/packages and tests/packages, one line
 # for each package: GROUP PACKAGE PROBE REASON. The package counts as there if its probe is: a
 # program in PATH, an absolute path, or python:MODULE. Nothing else is looked at and no network is
-# used when nothing is missing.
+# used when nothing is missing. GROUP? is a group that is welcome and not needed: without it, all
+# groups are there.
 #
 # Exit: 0 all there, 1 something is missing and was not installed, 2 usage.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-install=1
+install=1 flags=()
 if [ "${1:-}" = --no-install ]; then
-    install=
+    install='' flags=(--no-install)
     shift
+fi
+
+# groups needed|welcome
+groups() {
+    cat arch/*/packages tests/packages | awk -v kind="$1" '
+        NF && $1 !~ /^#/ && ($1 ~ /\?$/) == (kind == "welcome") { sub(/\?$/, "", $1); print $1 }' \
+        | sort -u
+}
+
+if [ $# -eq 0 ]; then
+    mapfile -t needed < <(groups needed)
+    arch/deps.sh "${flags[@]}" "${needed[@]}" || exit
+    for group in $(groups welcome); do
+        arch/deps.sh "${flags[@]}" "$group" || echo "pfnlab: goes without $group" >&2
+    done
+    exit 0
 fi
 
 is_there() {
@@ -30,7 +47,7 @@ sys.exit(u.find_spec('${1#python:}') is None)" 2>/dev/null ;;
 packages=() probes=() reasons=
 while read -r group package probe reason; do
     case $group in ''|'#'*) continue ;; esac
-    if [ $# -ne 0 ] && [[ " $* " != *" $group "* ]]; then continue; fi
+    [[ " $* " == *" ${group%\?} "* ]] || continue
     if [[ " ${packages[*]} " == *" $package "* ]] || is_there "$probe"; then continue; fi
     packages+=("$package")
     probes+=("$probe")
