@@ -114,28 +114,25 @@ static inline struct bitset_shape bitset_shape(uint32_t bits)
 
 static inline void bitset_add(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
-    uint64_t *word = &set[n / WORD_BITS];
-    for (unsigned level = 1;; level++) {
-        uint64_t before = *word;
-        *word = before | bit_of(n % WORD_BITS);
-        if (before != 0 || level == shape->levels)
-            return;
+    uint64_t before = set[n / WORD_BITS];
+    set[n / WORD_BITS] = before | bit_of(n % WORD_BITS);
+    for (unsigned level = 1; before == 0 && level < shape->levels; level++) {
         n /= WORD_BITS;
-        word = &set[shape->offset[level] + n / WORD_BITS];
+        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+        before = *word;
+        *word = before | bit_of(n % WORD_BITS);
     }
 }
 
 /* True if the set is empty now. */
 static inline bool bitset_remove(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
-    uint64_t *word = &set[n / WORD_BITS];
-    for (unsigned level = 1;; level++) {
-        *word &= ~bit_of(n % WORD_BITS);
-        if (*word != 0 || level == shape->levels)
-            return *word == 0;
+    uint64_t rest = set[n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
+    for (unsigned level = 1; rest == 0 && level < shape->levels; level++) {
         n /= WORD_BITS;
-        word = &set[shape->offset[level] + n / WORD_BITS];
+        rest = set[shape->offset[level] + n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
     }
+    return rest == 0;
 }
 
 /* The lowest member of a set that is not empty. */

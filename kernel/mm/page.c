@@ -104,13 +104,11 @@ static bool slot_choose(const struct page_tree *tree, struct page_area *area,
     return slot_scan(tree, area, wish, first, limit, slot);
 }
 
-/* One naturally aligned block in one area, straight to its place; MEM_NONE if there is none. */
+/* One naturally aligned block in an area that has one, straight to its place. */
 static enum error block_take(struct page_tree *tree, struct page_area *area, unsigned order,
                              struct page_place *place, pfn_t *out)
 {
     uint32_t classes = area->available >> order << order;
-    if (classes == 0)
-        return E_MEM_NONE;
     unsigned class = bit_lowest(classes);
     if (class < LEAF_CLASSES) {
         const struct page_leaf *leaf = best_leaf(tree, area, class, place);
@@ -199,14 +197,17 @@ static void hot_set(struct page_tree *tree, const struct page_place *place, uint
 static NOINLINE enum error alloc_block(struct page_tree *tree, const struct page_request *request,
                                        pfn_t *out)
 {
-    struct page_place place;
-    enum error error = E_MEM_NONE;
-    for (size_t i = 0; i < tree->nareas && error == E_MEM_NONE; i++)
-        if (request->areas >> tree->scan[i] & 1)
-            error = block_take(tree, &tree->area[tree->scan[i]], request->align, &place, out);
-    if (error == OK && request->align == 0)
-        hot_set(tree, &place, request->areas, out->n);
-    return error;
+    for (size_t i = 0; i < tree->nareas; i++) {
+        struct page_area *area = &tree->area[tree->scan[i]];
+        struct page_place place;
+        if (!(request->areas >> tree->scan[i] & 1) || area->available >> request->align == 0)
+            continue;
+        enum error error = block_take(tree, area, request->align, &place, out);
+        if (error == OK && request->align == 0)
+            hot_set(tree, &place, request->areas, out->n);
+        return error;
+    }
+    return E_MEM_NONE;
 }
 
 static enum error page_alloc(void *engine, const struct page_request *request, pfn_t *out,

@@ -51,20 +51,31 @@ unsigned node_find(const struct page_node *node, unsigned order)
     if (order >= WORD_ORDERS)
         return find_words(node, order);
     unsigned word = bit_lowest(node->orders >> order & EACH_WORD) / 8;
-    uint64_t bits = node_free_bits(node, word);
-    for (unsigned o = 0; o < order; o++)
-        bits = word_fold(bits, o);
-    return word * WORD_BITS + bit_lowest(bits);
+    return word * WORD_BITS + bit_lowest(word_runs(node_free_bits(node, word), order));
 }
 
-bool node_fill_words(struct page_node *node, unsigned word, unsigned words, enum page_cell cell)
+/* 1, 2 or 4 words: the first is `first`, the others are `rest`. No loop: it is the dearer half. */
+static inline void fill_words(struct page_pair *pair, unsigned words, struct page_pair first,
+                              struct page_pair rest)
 {
-    uint64_t before = node->orders, bytes = bits_between(word * 8, (word + words) * 8);
-    struct page_pair pair = { cell & 2 ? ~UINT64_C(0) : 0, cell & 1 ? ~UINT64_C(0) : 0 };
-    for (unsigned w = word; w < word + words; w++)
-        node->pair[w] = pair;
-    node->orders = (before & ~bytes) | (cell == CELL_FREE ? ALL_FREE & bytes : 0);
-    return node->orders != before;
+    pair[0] = first;
+    if (words > 1)
+        pair[1] = rest;
+    if (words > 2)
+        pair[2] = pair[3] = rest;
+}
+
+/* The bytes of `orders` for these words. */
+static inline uint64_t word_bytes(unsigned word, unsigned words)
+{
+    return ~UINT64_C(0) >> (WORD_BITS - words * 8) << word * 8;
+}
+
+void node_give_words(struct page_node *node, unsigned word, unsigned words)
+{
+    struct page_pair all = { .free = ~UINT64_C(0) };
+    fill_words(&node->pair[word], words, all, all);
+    node->orders |= ALL_FREE & word_bytes(word, words);   /* of a block they were 0 */
 }
 
 bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell)
@@ -77,13 +88,16 @@ bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cel
     return node->orders != before;
 }
 
-bool node_take_words(struct page_node *node, unsigned word, unsigned words)
+void node_take_words(struct page_node *node, unsigned word, unsigned words)
 {
-    bool changed = node_fill_words(node, word, words, CELL_CONTINUED);
-    node->pair[word].head = 1;
-    for (unsigned w = word; w < word + words; w++)
-        node->fresh[w] = 0;
-    return changed;
+    uint64_t *fresh = &node->fresh[word];
+    fill_words(&node->pair[word], words, (struct page_pair){ .head = 1 }, (struct page_pair){ 0 });
+    fresh[0] = 0;
+    if (words > 1)
+        fresh[1] = 0;
+    if (words > 2)
+        fresh[2] = fresh[3] = 0;
+    node->orders &= ~word_bytes(word, words);
 }
 
 void node_set_head(struct page_node *node, unsigned entry)

@@ -26,7 +26,7 @@ struct page_node {
     uint64_t fresh[NODE_WORDS];
     /*
      * Byte w (bits 8w..8w+7) tells of word w: bit o of it is set iff the word holds an aligned run
-     * of 2^o free cells, o from 0 to 6.
+     * of 2^o free cells, o from 0 to 6. So all bits below the highest one are set as well.
      */
     uint64_t orders;
 };
@@ -74,6 +74,18 @@ static inline unsigned word_orders(uint64_t free)
     return word_fold(free, 5) == 0 ? 0x3f : 0x7f;
 }
 
+/* The starts of the aligned runs of 2^order set bits, order at most 5: word_fold()s, masked once. */
+static inline uint64_t word_runs(uint64_t free, unsigned order)
+{
+    static const uint64_t starts[] = {
+        ~UINT64_C(0), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
+        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
+    };
+    for (unsigned half = 1; half < 1u << order; half *= 2)
+        free &= free >> half;
+    return free & starts[order];
+}
+
 /* The order of the largest aligned run of free cells, 0..9, or NO_ORDER. */
 unsigned node_order(const struct page_node *node);
 
@@ -117,9 +129,6 @@ static inline void node_fresh_all(struct page_node *node, bool fresh)
 /* Make the entries from..to-1 `cell`; from < to <= 512. True if the orders have changed. */
 bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
 
-/* The same for `words` whole words from word `word` on. */
-bool node_fill_words(struct page_node *node, unsigned word, unsigned words, enum page_cell cell);
-
 /* The aligned run of 2^order bits that holds `bit`; order at most 6. */
 static inline uint64_t word_run(unsigned bit, unsigned order)
 {
@@ -133,8 +142,9 @@ static inline unsigned node_word_orders(const struct page_node *node, unsigned w
     return bit_lowest((node->orders >> word * 8 & 0x7f) + 1);
 }
 
-/* node_take() for whole words. */
-bool node_take_words(struct page_node *node, unsigned word, unsigned words);
+/* node_take() and node_give() of 1, 2 or 4 whole words. */
+void node_take_words(struct page_node *node, unsigned word, unsigned words);
+void node_give_words(struct page_node *node, unsigned word, unsigned words);
 
 /*
  * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; true if the
@@ -143,16 +153,21 @@ bool node_take_words(struct page_node *node, unsigned word, unsigned words);
 static inline bool node_take(struct page_node *node, unsigned entry, unsigned order)
 {
     unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
-    if (order >= WORD_ORDERS)
-        return node_take_words(node, w, 1u << (order - WORD_ORDERS));
+    if (order >= WORD_ORDERS) {
+        node_take_words(node, w, 1u << (order - WORD_ORDERS));
+        return true;
+    }
     uint64_t free = node_free_bits(node, w), run = word_run(bit, order);
-    uint64_t largest = word_run(bit, node_word_orders(node, w) - 1);
+    unsigned top = node_word_orders(node, w) - 1;
     node->pair[w].free &= ~run;
     node->pair[w].head |= bit_of(bit);
     node->fresh[w] &= ~run;
-    if ((~free & largest) != 0)
+    if ((~free & word_run(bit, top)) != 0)
         return false;
-    node_set_orders(node, w, ~free == 0 ? 0x3f : word_orders(free & ~run));
+    if (top == WORD_ORDERS)
+        node->orders &= ~bit_of(w * 8 + top);   /* a half of the word at least is still free */
+    else
+        node_set_orders(node, w, word_orders(free & ~run));
     return true;
 }
 
@@ -163,15 +178,20 @@ static inline bool node_take(struct page_node *node, unsigned entry, unsigned or
 static inline bool node_give(struct page_node *node, unsigned entry, unsigned order)
 {
     unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
-    if (order >= WORD_ORDERS)
-        return node_fill_words(node, w, 1u << (order - WORD_ORDERS), CELL_FREE);
+    if (order >= WORD_ORDERS) {
+        node_give_words(node, w, 1u << (order - WORD_ORDERS));
+        return true;
+    }
     unsigned larger = node_word_orders(node, w);
     node->pair[w].free |= word_run(bit, order);
     node->pair[w].head &= ~bit_of(bit);
     uint64_t free = node_free_bits(node, w);
     if (larger > WORD_ORDERS || (~free & word_run(bit, larger)) != 0)
         return false;
-    node_set_orders(node, w, ~free == 0 ? 0x7f : word_orders(free));
+    do
+        larger++;
+    while (larger <= WORD_ORDERS && (~free & word_run(bit, larger)) == 0);
+    node->orders |= (bit_of(larger) - 1) << w * 8;
     return true;
 }
 
@@ -179,7 +199,7 @@ static inline bool node_give(struct page_node *node, unsigned entry, unsigned or
 static inline void node_take_first(struct page_node *node, unsigned order)
 {
     if (order >= WORD_ORDERS) {
-        (void)node_take_words(node, 0, 1u << (order - WORD_ORDERS));
+        node_take_words(node, 0, 1u << (order - WORD_ORDERS));
         return;
     }
     uint64_t rest = ~UINT64_C(0) << (1u << order);

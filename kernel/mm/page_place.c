@@ -104,7 +104,8 @@ void stock_trim(struct page_tree *tree, uint64_t pages)
 static enum error stock_fill(struct page_tree *tree, uint64_t pages)
 {
     uint64_t before = tree->held;
-    for (uint64_t stocked = stock_count(tree, pages); stocked < pages; stocked++) {
+    uint64_t stocked = tree->stock != NULL ? stock_count(tree, pages) : 0;
+    for (; stocked < pages; stocked++) {
         void *page = tree->nodes.take(tree->nodes.context);
         if (page == NULL) {
             stock_trim(tree, tree->held - before);

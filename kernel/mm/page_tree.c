@@ -13,18 +13,6 @@
 
 /* ---- Classes ---- */
 
-void row_add(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
-    area->available |= UINT32_C(1) << class;
-}
-
-void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
-        area->available &= ~(UINT32_C(1) << class);
-}
-
 static void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
                        unsigned class)
 {
@@ -93,17 +81,18 @@ static void slab_leave(struct page_tree *tree, struct page_chunk *chunk, unsigne
 static inline struct page_leaf *leaf_make(struct page_tree *tree, struct page_chunk *chunk,
                                           unsigned unit)
 {
-    unsigned slab = unit / SLAB_LEAVES;
+    unsigned slab = unit / SLAB_LEAVES, word = unit / WORD_BITS;
+    uint64_t bit = bit_of(unit % WORD_BITS);
     if (!(chunk->slabs >> slab & 1)) {
         chunk->slab.leaves[slab] = stock_take(tree);
         chunk->slabs |= UINT32_C(1) << slab;
     }
     struct page_leaf *leaf = chunk_leaf(chunk, unit);
-    if (bitmap_test(chunk->mixed, unit))
-        bitmap_clear(chunk->mixed, unit);
+    if (chunk->mixed[word] & bit)
+        chunk->mixed[word] &= ~bit;
     else
-        node_fresh_all(&leaf->pages, bitmap_test(chunk->units.fresh, unit));
-    bitmap_set(chunk->open, unit);
+        node_fresh_all(&leaf->pages, chunk->units.fresh[word] & bit);
+    chunk->open[word] |= bit;
     return leaf;
 }
 
@@ -168,9 +157,9 @@ void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsign
         leaf_move(place, chunk, unit, leaf, order);
 }
 
-/* The last block of a leaf has gone. It was not fresh, so that not all pages are. */
-static void leaf_empty(struct page_tree *tree, const struct page_place *place,
-                       struct page_chunk *chunk, unsigned unit, struct page_leaf *leaf)
+/* The last block was not fresh, so that not all pages are. */
+void leaf_empty(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                unsigned unit, struct page_leaf *leaf)
 {
     unsigned word = unit / WORD_BITS;
     uint64_t bit = bit_of(unit % WORD_BITS);
@@ -185,15 +174,6 @@ static void leaf_empty(struct page_tree *tree, const struct page_place *place,
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
     if (node_give(&chunk->units, unit, 0))
         chunk_given(tree, place, chunk);
-}
-
-void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, struct page_leaf *leaf)
-{
-    if (leaf->pages.orders == ALL_FREE)
-        leaf_empty(tree, place, chunk, unit, leaf);
-    else
-        leaf_class(place, chunk, unit, leaf);
 }
 
 void leaf_settle(struct page_tree *tree, const struct page_place *place,

@@ -209,15 +209,25 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
  * Split: open what is wholly free for the block of 2^order pages at its first page, all in one.
  * After a change, Class: enter it in its class, as is enough when it cannot be closed. Given: the
- * same, or close it if giving back a block has made it wholly free. Settle: after any change.
+ * same, or close it if giving back a block has made it wholly free (Empty: if it has). Settle:
+ * after any change.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
                 unsigned unit, unsigned order);
 void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
                 struct page_leaf *leaf);
-void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+void leaf_empty(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
                 unsigned unit, struct page_leaf *leaf);
+static inline void leaf_given(struct page_tree *tree, const struct page_place *place,
+                              struct page_chunk *chunk, unsigned unit,
+                              struct page_leaf *leaf)
+{
+    if (leaf->pages.orders == ALL_FREE)
+        leaf_empty(tree, place, chunk, unit, leaf);
+    else
+        leaf_class(place, chunk, unit, leaf);
+}
 void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
                  unsigned unit, struct page_leaf *leaf);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
@@ -234,8 +244,16 @@ void chunk_settle(struct page_tree *tree, const struct page_place *place,
                   struct page_chunk *chunk);
 
 /* Enter a chunk in a row of its area, or strike it out. */
-void row_add(struct page_area *area, uint32_t chunk, unsigned class);
-void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
+static inline void row_add(struct page_area *area, uint32_t chunk, unsigned class)
+{
+    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
+    area->available |= UINT32_C(1) << class;
+}
+static inline void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
+{
+    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
+        area->available &= ~(UINT32_C(1) << class);
+}
 
 /* Put `slabs` (bit s: slab s), or those of them that hold no leaf, into the stock. */
 void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
