@@ -74,7 +74,7 @@ static inline unsigned word_orders(uint64_t free)
     return word_fold(free, 5) == 0 ? 0x3f : 0x7f;
 }
 
-/* The starts of the aligned runs of 2^order set bits, order at most 5: word_fold()s, masked once. */
+/* The starts of the aligned runs of 2^order set bits, order at most 5: folds, masked once. */
 static inline uint64_t word_runs(uint64_t free, unsigned order)
 {
     static const uint64_t starts[] = {
