@@ -21,6 +21,7 @@ struct lab {
     enum lab_stage stage;
     bool injected;                    /* the map came over the wire; its frames have no memory */
     bool dead;                        /* an assertion failed: mutators are refused until reset */
+    bool stays;                       /* a panic leaves the queries (onpanic=stay) */
     const struct page_engine *engine; /* chosen at boot (engine=NAME) */
     struct phys_allocator phys;
     struct pages pages;               /* with STAGE_PAGE */
@@ -35,10 +36,11 @@ extern struct lab lab;
 /*
  * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default,
  * twice that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`),
- * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`), and bring the lab to
- * STAGE_PAGE, or, if the pool is too small for that, leave it at STAGE_EARLY. Every range of the
- * map and every word of the command line that cannot be honoured is reported by `log` in one line;
- * the default is used for the latter.
+ * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=list` logs
+ * them all), what a panic leaves (`onpanic=stay`, or `halt`), and bring the lab to STAGE_PAGE,
+ * or, if the pool is too small for that, leave it at STAGE_EARLY. Every range of the map and every
+ * word of the command line that cannot be honoured is reported by `log` in one line; the default is
+ * used for the latter.
  */
 void lab_boot(const char *command_line, void (*log)(const char *text));
 

@@ -101,8 +101,27 @@ static enum error option_scan(struct words value)
     return OK;
 }
 
+static void engines_log(void)
+{
+    char buffer[160];
+    struct text line;
+
+    for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+        text_init(&line, buffer, sizeof(buffer));
+        text_string(&line, "engine ");
+        text_string(&line, engines[i]->name);
+        text_string(&line, " ");
+        text_string(&line, engines[i]->text);
+        log_text(buffer);
+    }
+}
+
 static enum error option_engine(struct words value)
 {
+    if (words_equal(value, "list")) {
+        engines_log();
+        return OK;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
         if (words_equal(value, engines[i]->name)) {
             lab.engine = engines[i];
@@ -110,6 +129,12 @@ static enum error option_engine(struct words value)
         }
     }
     return E_CALL_WORD;
+}
+
+static enum error option_onpanic(struct words value)
+{
+    lab.stays = words_equal(value, "stay");
+    return lab.stays || words_equal(value, "halt") ? OK : E_CALL_WORD;
 }
 
 /* In this order, wherever they stand: the scan order is one of areas. */
@@ -121,6 +146,7 @@ static const struct {
     { "areas", option_areas },
     { "scan", option_scan },
     { "engine", option_engine },
+    { "onpanic", option_onpanic },
 };
 
 static void complain(struct words word, const char *why)
@@ -182,6 +208,7 @@ uint64_t lab_options(const char *command_line, void (*log)(const char *text))
     log_text = log;
     pool_size = POOL_DEFAULT;
     lab.engine = engines[0];
+    lab.stays = false;
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
         option_apply(command_line, i);
     complain_of_unknown(command_line);

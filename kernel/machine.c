@@ -4,6 +4,9 @@
 #include "arch/arch.h"
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
+#include "kernel/trap.h"
+
+#define STATUS_FAILED 1
 
 /* One access under guard. */
 struct access {
@@ -209,5 +212,7 @@ uint64_t machine_ticks_per_second(void)
 
 void machine_off(int status)
 {
+    if (panic_survived())
+        status = STATUS_FAILED;
     arch_halt(status);
 }

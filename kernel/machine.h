@@ -49,7 +49,7 @@ void machine_interrupt_passed(void);
 uint64_t machine_ticks(void);
 uint64_t machine_ticks_per_second(void);
 
-/* The machine ends: status 0 is orderly. */
+/* The machine ends: status 0 is orderly, but not after a panic that was survived. */
 _Noreturn void machine_off(int status);
 
 #endif

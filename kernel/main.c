@@ -12,11 +12,22 @@ static size_t console_read(char *buffer, size_t size)
 
 static const struct channel console = { .read = console_read, .write = arch_console_write };
 
+static void serve(void *unused)
+{
+    (void)unused;
+    protocol_serve(&console);
+}
+
 void kernel_main(void)
 {
     arch_init();
     panic_set_output(protocol_panic_write);
     protocol_open(&console);
     lab_boot(arch_command_line(), protocol_log);
+    panic_set_stay(lab.stays);
+    (void)arch_guard(serve, NULL);
+    /* Left by a panic outside of a command: what is served now must not do that again. */
+    panic_set_stay(false);
+    lab.dead = true;
     protocol_serve(&console);
 }

@@ -14,6 +14,7 @@
 
 struct panic_state {
     unsigned entered;
+    bool stay, survived;
     void (*write)(const char *text, size_t size);
     char buffer[PANIC_LINE_MAX + 3];
     struct text line;
@@ -29,6 +30,16 @@ void panic_set_output(void (*write)(const char *text, size_t size))
 bool panicking(void)
 {
     return state.entered > 0;
+}
+
+void panic_set_stay(bool stay)
+{
+    state.stay = stay;
+}
+
+bool panic_survived(void)
+{
+    return state.survived;
 }
 
 static void line_begin(const char *event)
@@ -147,5 +158,9 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
     backtrace_line();
     line_begin("end panic");
     line_end();
-    arch_halt(PANIC_STATUS);
+    if (!state.stay)
+        arch_halt(PANIC_STATUS);
+    state.survived = true;
+    state.entered = 0;
+    trap_panicked(kind);
 }

@@ -19,6 +19,8 @@ struct ending trap_run(void (*function)(void *argument), void *argument)
     if (!arch_guard(function, argument))
         ending = trap_state.ending;
     trap_state.depth--;
+    if (ending.outcome == PANICKED && trap_guarded())
+        arch_unwind();
     return ending;
 }
 
@@ -48,5 +50,11 @@ void assert_failed(const char *condition, const char *file, int line)
     trap_state.ending = (struct ending){
         .outcome = ASSERTED, .condition = condition, .file = file, .line = line,
     };
+    arch_unwind();
+}
+
+void trap_panicked(const char *kind)
+{
+    trap_state.ending = (struct ending){ .outcome = PANICKED, .condition = kind };
     arch_unwind();
 }

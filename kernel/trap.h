@@ -16,9 +16,12 @@ struct fault {
     uint64_t code;                /* the machine's own code: vector, program interruption code */
 };
 
-enum outcome { ENDED, FAULTED, ASSERTED };
+enum outcome { ENDED, FAULTED, ASSERTED, PANICKED };
 
-/* How a guarded function ended; `fault` with FAULTED, `file` and the rest with ASSERTED. */
+/*
+ * How a guarded function ended; `fault` with FAULTED, `file` and the rest with ASSERTED, the kind
+ * of the panic as `condition` with PANICKED.
+ */
 struct ending {
     enum outcome outcome;
     struct fault fault;
@@ -27,8 +30,8 @@ struct ending {
 };
 
 /*
- * Run `function(argument)`. Guards nest; the innermost one catches. The stack of the function is
- * abandoned when it does not end by itself.
+ * Run `function(argument)`. Guards nest; the innermost one catches, but a panic only the outermost.
+ * The stack of the function is abandoned when it does not end by itself.
  */
 struct ending trap_run(void (*function)(void *argument), void *argument);
 
@@ -37,7 +40,8 @@ bool trap_guarded(void);
 
 /*
  * Our end of the world: "% panic kind=KIND ..." with registers and backtrace over the panic output,
- * then a halt with a failing status. Used where no guard is active and for what cannot go on.
+ * then a halt with a failing status, or what panic_set_stay() says. Used where no guard
+ * is active and for what cannot go on.
  * `kind` is a word; `file` and `fault` may be NULL. Every line is an event of the protocol, with
  * its checksum: "% panic kind= [at=FILE:LINE] [fault= address= code=] cpu= pc=", a "% reg NAME="
  * for each register, "% bt" with return addresses, "% end panic". A panic in a panic says
@@ -45,8 +49,21 @@ bool trap_guarded(void);
  */
 _Noreturn void panic(const char *kind, const char *file, int line, const struct fault *fault);
 
-/* True once panic() has begun: nothing unwinds any more. */
+/* True while panic() runs: nothing unwinds any more. */
 bool panicking(void);
+
+/*
+ * Whether a panic is survived (onpanic=stay; not unless this is called): after its lines it unwinds
+ * to the outermost trap_run(), which ends PANICKED, or where there is none, to the arch_guard()
+ * around it all: there must be one. A panic in a panic halts all the same.
+ */
+void panic_set_stay(bool stay);
+
+/* True once a panic was survived: from then on there is but a failing end. */
+bool panic_survived(void);
+
+/* For panic(): unwind as said above. */
+_Noreturn void trap_panicked(const char *kind);
 
 /* Where panic() writes; whole lines, polled, no locks, no allocation. Set once by main. */
 void panic_set_output(void (*write)(const char *text, size_t size));

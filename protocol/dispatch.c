@@ -22,9 +22,11 @@ const struct command *dispatch_find(const char *text, size_t length)
     return command_find(name.text, name.length);
 }
 
-/* What brings a dead lab back to life. */
+/* What brings a dead lab back to life; after a panic the machine itself is suspect. */
 static bool makes_afresh(const struct command *command)
 {
+    if (panic_survived())
+        return false;
     return word_is(command->name, strlen(command->name), "reset")
         || word_is(command->name, strlen(command->name), "map_machine");
 }
@@ -52,8 +54,11 @@ enum error dispatch_nested(const char *text, size_t length, struct reply *reply)
     e = parse_arguments(command, text, end, &args, reply);
     if (e != OK)
         return e;
-    if (lab.dead && command->kind == KIND_mutator && !makes_afresh(command))
+    if (lab.dead && command->kind == KIND_mutator && !makes_afresh(command)) {
+        if (panic_survived())
+            reply_text(reply, "refused after a panic: poweroff is all that is left");
         return E_BUG_DEAD;
+    }
     e = command->run(&args, reply);
     if (e == OK)
         store_variable(command, &args, reply);
@@ -83,6 +88,16 @@ static enum error call_faulted(const struct fault *fault, struct reply *reply)
     return E_BUG_FAULT;
 }
 
+static enum error call_ended(const struct ending *ending, struct reply *reply)
+{
+    if (ending->outcome == ASSERTED)
+        return call_asserted(ending, reply);
+    if (ending->outcome == FAULTED)
+        return call_faulted(&ending->fault, reply);
+    reply_key_word(reply, "kind", ending->condition);
+    return E_BUG_PANIC;
+}
+
 enum error dispatch(const char *text, size_t length, struct reply *reply)
 {
     struct call call = { .text = text, .length = length, .reply = reply };
@@ -94,6 +109,5 @@ enum error dispatch(const char *text, size_t length, struct reply *reply)
         return call.error;
     lab.dead = true;
     reply_clear(reply);
-    return ending.outcome == ASSERTED ? call_asserted(&ending, reply)
-                                      : call_faulted(&ending.fault, reply);
+    return call_ended(&ending, reply);
 }

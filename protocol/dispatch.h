@@ -10,7 +10,7 @@
 /*
  * Run the command at [text, text + length) under guard. A failed assertion or a fault of the guest
  * is BUG_ASSERT or BUG_FAULT, and the lab is dead from then on: BUG_DEAD for every mutator but
- * those that make it afresh.
+ * those that make it afresh. A panic that is survived is BUG_PANIC: BUG_DEAD for those, too.
  */
 enum error dispatch(const char *text, size_t length, struct reply *reply);
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pfnlab import Guest, errors
+from tests.scenarios.support import Wire
 
 Start = Callable[..., Guest]
 
@@ -47,6 +48,40 @@ def test_a_panic_is_named_at_once_with_registers_and_ends_the_guest(fresh_guest:
     assert any(line.startswith("% reg") for line in caught.value.lines)
     assert any(line.startswith("% bt 0x") for line in caught.value.lines)
     assert guest.transport.wait(20) == 4
+
+
+def test_a_panic_that_is_stayed_leaves_the_queries_until_poweroff(fresh_guest: Start) -> None:
+    guest = fresh_guest("onpanic=stay")
+    line = Wire(guest)
+    block = line.talk(b"> alloc_page\n")[0].split()[1]
+    for _ in range(2):
+        said = line.talk(b">5 panic\n")
+        assert said[0].startswith("% panic kind=request")
+        assert said[-2] == "% end panic"
+        assert said[-1].startswith("?5 bug.panic kind=request")
+    for change in (b"alloc_page", b"free 0x1000", b"reset", b"map_machine"):
+        assert line.talk(b"> " + change + b"\n")[0].startswith("? bug.dead ")
+    assert "dead=1" in line.talk(b"> info\n")[-1]
+    assert " allocated " in line.talk(f"> dump pages {block} 1\n".encode())[0]
+    assert line.talk(b"> check\n") == ["="]
+    assert line.talk(b"> peek 0x7000000000\n")[0].startswith("? fault.address ")
+    guest.link.raw(b"> poweroff\n")
+    assert guest.transport.wait(20) == 4
+
+
+def test_the_host_takes_a_guest_that_stays_for_gone(fresh_guest: Start) -> None:
+    guest = fresh_guest("onpanic=stay")
+    with pytest.raises(errors.GuestPanic):
+        guest.panic("panic")
+    with pytest.raises(errors.GuestPanic):
+        guest.info()
+    guest.kill()
+
+
+def test_engines_are_listed_on_request(fresh_guest: Start) -> None:
+    guest = fresh_guest("engine=list")
+    assert any(entry.text.startswith("; engine tree ") for entry in guest.link.log)
+    assert guest.info().fields["engine"] == "tree"
 
 
 def test_a_guest_that_was_killed_is_named_dead(fresh_guest: Start) -> None:

@@ -106,6 +106,10 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
     machine_off(4);
 }
 
+static bool survived;
+
+bool panic_survived(void) { return survived; }
+
 /* ---- the channel ---- */
 
 static char said[4 << 20];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a machine's map and a command line to a lab that serves. */
 #include "tests/unit/lab_machine.h"
+#include "kernel/mm/page.h"
 
 static void boots_to_the_page_stage(void **unused)
 {
@@ -121,7 +122,8 @@ static void complains_and_takes_the_default(void **unused)
         { "scan=high", "command line: scan=high: no such area" },
         { "scan=low,low", "command line: scan=low,low: the key was given twice" },
         { "scan=", "command line: scan=: no such area" },
-        { "engine=list", "command line: engine=list: not one of" },
+        { "engine=lists", "command line: engine=lists: not one of" },
+        { "onpanic=go", "command line: onpanic=go: not one of" },
     };
 
     (void)unused;
@@ -135,6 +137,31 @@ static void complains_and_takes_the_default(void **unused)
         assert_int_equal(lab.scan[0], 2);
         assert_string_equal(lab.engine->name, "tree");
     }
+}
+
+static void lists_engines_and_takes_the_default(void **unused)
+{
+    char line[160];
+
+    (void)unused;
+    boot("engine=list");
+    snprintf(line, sizeof(line), "engine tree %s", page_engine_tree.text);
+    assert_true(logged(line));
+    assert_false(logged("command line"));
+    assert_ptr_equal(lab.engine, &page_engine_tree);
+}
+
+static void stays_after_a_panic_if_told(void **unused)
+{
+    (void)unused;
+    boot("onpanic=stay");
+    assert_true(lab.stays);
+    boot("onpanic=halt");
+    assert_false(lab.stays);
+    assert_false(logged("command line"));
+    lab.stays = true;
+    boot("");
+    assert_false(lab.stays);
 }
 
 static void a_pool_too_large_is_made_smaller(void **unused)
@@ -198,6 +225,8 @@ int main(void)
         cmocka_unit_test_setup(memory_beyond_the_last_area_is_not_managed, begin),
         cmocka_unit_test_setup(scans_the_areas_named_first, begin),
         cmocka_unit_test_setup(complains_and_takes_the_default, begin),
+        cmocka_unit_test_setup(lists_engines_and_takes_the_default, begin),
+        cmocka_unit_test_setup(stays_after_a_panic_if_told, begin),
         cmocka_unit_test_setup(a_pool_too_large_is_made_smaller, begin),
         cmocka_unit_test_setup(a_small_machine_keeps_three_quarters, begin),
         cmocka_unit_test_setup(a_map_too_long_is_not_taken_on_trust, begin),

@@ -80,6 +80,13 @@ bool panicking(void)
     return false;
 }
 
+static bool survived;
+
+bool panic_survived(void)
+{
+    return survived;
+}
+
 static int begin(void **unused)
 {
     const struct phys_range memory = { { FIRST * PAGE_SIZE }, PAGES * PAGE_SIZE, RANGE_USABLE };
@@ -295,6 +302,19 @@ static void passes_the_rest_on(void **unused)
     if (setjmp(halted) == 0)
         machine_off(3);
     assert_int_equal(halt_status, 3);
+    if (setjmp(halted) == 0)
+        machine_off(0);
+    assert_int_equal(halt_status, 0);
+}
+
+static void no_end_is_orderly_after_a_panic(void **unused)
+{
+    (void)unused;
+    survived = true;
+    if (setjmp(halted) == 0)
+        machine_off(0);
+    assert_int_equal(halt_status, 1);
+    survived = false;
 }
 
 int main(void)
@@ -311,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup(control_c_stops_one_command_and_none_behind_it, begin),
         cmocka_unit_test_setup(zeroes_what_it_reaches, begin),
         cmocka_unit_test_setup(passes_the_rest_on, begin),
+        cmocka_unit_test_setup(no_end_is_orderly_after_a_panic, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,38 @@ static void without_output(void)
     REQUIRE(halt_status != 0);
 }
 
+static void panic_in_command(void *unused)
+{
+    (void)unused;
+    panic("request", NULL, 0, NULL);
+}
+
+static void panic_deep_in_command(void *unused)
+{
+    (void)trap_run(panic_in_command, unused);
+    REQUIRE(false);
+}
+
+static void stays(void)
+{
+    struct ending ending;
+
+    panic_set_output(write_output);
+    panic_set_stay(true);
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(panic_survived() == (i > 0));
+        ending = trap_run(panic_deep_in_command, NULL);
+        REQUIRE(ending.outcome == PANICKED && strcmp(ending.condition, "request") == 0);
+        REQUIRE(panic_survived() && !panicking() && !trap_guarded());
+    }
+    /* Outside of a command, into the guard around it all. */
+    REQUIRE(!arch_guard(panic_in_command, NULL));
+    faults_in_registers = 1;
+    if (setjmp(halted) == 0)
+        (void)trap_run(panic_in_command, NULL);
+    REQUIRE(halt_status != 0);
+}
+
 static void prints_it_all(void **unused)
 {
     (void)unused;
@@ -173,6 +205,12 @@ static void a_panic_in_a_panic_halts(void **unused)
     in_a_process(in_its_own_output);
 }
 
+static void stays_if_told_but_not_after_a_panic_in_a_panic(void **unused)
+{
+    (void)unused;
+    in_a_process(stays);
+}
+
 static void halts_without_an_output(void **unused)
 {
     (void)unused;
@@ -185,6 +223,7 @@ int main(void)
         cmocka_unit_test(prints_it_all),
         cmocka_unit_test(prints_without_fault_or_place),
         cmocka_unit_test(a_panic_in_a_panic_halts),
+        cmocka_unit_test(stays_if_told_but_not_after_a_panic_in_a_panic),
         cmocka_unit_test(halts_without_an_output),
     };
 

@@ -241,6 +241,20 @@ static void a_failed_assertion_is_an_answer_and_ends_mutators(void **unused)
     ask("> alloc_page", "= 0x0000000001000000");
 }
 
+static void after_a_panic_nothing_makes_it_afresh(void **unused)
+{
+    static const char *const dead = "? bug.dead ; refused after a panic: poweroff is all that is "
+                                    "left";
+
+    (void)unused;
+    lab.dead = survived = true;
+    ask("> alloc_page", dead);
+    ask("> reset", dead);
+    ask("> map_machine", dead);
+    ask("> check", "=");
+    lab.dead = survived = false;
+}
+
 static void poweroff_answers_first(void **unused)
 {
     (void)unused;
@@ -271,6 +285,7 @@ int main(void)
         cmocka_unit_test_setup(tags_go_on_over_reset_and_sync, begin),
         cmocka_unit_test_setup(a_damaged_sync_changes_nothing, begin),
         cmocka_unit_test_setup(a_failed_assertion_is_an_answer_and_ends_mutators, begin),
+        cmocka_unit_test_setup(after_a_panic_nothing_makes_it_afresh, begin),
         cmocka_unit_test_setup(poweroff_answers_first, begin),
     };
 
