@@ -2,7 +2,6 @@
 """One call, two answers: the guest's and the model's, which must be the same."""
 from __future__ import annotations
 
-import random
 from collections import deque
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,10 +10,8 @@ from typing import Any
 from pfnlab.guest import Guest, Pending
 from pfnlab.model import STATES, UNMANAGED, Refusal
 from pfnlab.oracle import Oracle
+from pfnlab.stream import Area, Range
 from pfnlab.values import PAGE_SIZE, Row
-
-Area = tuple[str, int]                 # name, end in bytes
-Range = tuple[int, int, str]           # base, size, usable or reserved
 
 
 class Disagreement(AssertionError):
@@ -70,6 +67,16 @@ class Twin:
         self.oracle = Oracle(areas, ranges, stage)
         self._line = guest.pipeline()
         self._posted: deque[Expected] = deque()
+
+    @property
+    def areas(self) -> list[str]:
+        """Names."""
+        return [name for name, _ in self.oracle.areas]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Frames that are managed, as first and end."""
+        return [(run.first, run.end) for run in self.oracle.pages.runs] if self.oracle.pages else []
 
     def post(self, name: str, *args: Any, **keys: Any) -> Any:
         """Send a command; what the model says of it, None if it refuses."""
@@ -151,115 +158,3 @@ class Twin:
 
 def _plain(row: Row) -> tuple[object, ...]:
     return (row[2], row[0], row[1], row.fields.get("fresh", 0), row.fields.get("owner", 0))
-
-
-# ---- at random ----
-
-def random_map(rng: random.Random, most_pages: int = 60000) -> tuple[list[Area], list[Range]]:
-    """Areas with limits at odd pages, ranges that overlap, straddle them and have odd edges."""
-    limits = sorted({rng.choice((1, 3, 511, 513, 4096, rng.randrange(2, 60000)))
-                     * PAGE_SIZE << rng.choice((0, 0, 3)) for _ in range(rng.randrange(1, 5))})
-    areas = [(f"a{i}", limit) for i, limit in enumerate(limits)] + [("rest", 1 << 52)]
-    ranges: list[Range] = [(PAGE_SIZE * rng.randrange(600), PAGE_SIZE * rng.randrange(600, 3000),
-                            "usable")]
-    left = most_pages
-    for _ in range(rng.randrange(1, 12)):
-        near = rng.choice((*limits, 1 << 21, 1 << 30, rng.randrange(1 << 32), 1 << 51))
-        size = rng.choice((1, 4096, rng.randrange(1, 1 << 16), rng.randrange(1, 1 << 26)))
-        base = max(0, near - rng.randrange(size + 1))
-        if rng.random() < 0.5:
-            base, size = base & -PAGE_SIZE, (size | PAGE_SIZE) & -PAGE_SIZE
-        kind = "reserved" if rng.random() < 0.25 else "usable"
-        if kind == "usable" and (size >> 12) > left:
-            continue
-        left -= size >> 12 if kind == "usable" else 0
-        ranges.append((base, size, kind))
-    rng.shuffle(ranges)
-    return areas, ranges
-
-
-class Stream:
-    """Operations at random on a twin: legal and illegal ones, from the state of the model."""
-
-    def __init__(self, twin: Twin, rng: random.Random) -> None:
-        self.twin = twin
-        self.rng = rng
-        self.blocks: list[int] = []
-        self.names = [name for name, _ in twin.oracle.areas]
-
-    def _areas(self) -> str:
-        few = self.rng.sample(self.names, self.rng.randrange(1, len(self.names) + 1))
-        return self.rng.choice(("any", "dma32", "|".join(few), "|".join(few)))
-
-    def _keys(self) -> dict[str, Any]:
-        rng, keys = self.rng, {}
-        if rng.random() < 0.15:
-            keys["align"] = 1 << rng.randrange(0, 26)
-        if rng.random() < 0.1:
-            keys["fresh"] = 1
-        if rng.random() < 0.1:
-            keys["min"] = self._address()
-        if rng.random() < 0.1:
-            keys["max"] = self._address()
-        if rng.random() < 0.1:
-            keys["at"] = self._address()
-        return keys
-
-    def _address(self) -> int:
-        """Somewhere interesting: in a run or just outside it, now and then not at a page."""
-        runs = self.twin.oracle.pages.runs if self.twin.oracle.pages else []
-        if not runs:
-            return PAGE_SIZE
-        run = self.rng.choice(runs)
-        frame = self.rng.randrange(max(0, run.first - 2), min(run.end + 2, 1 << 40))
-        return frame * PAGE_SIZE + (8 if self.rng.random() < 0.02 else 0)
-
-    def step(self) -> None:
-        """One operation."""
-        choice = self.rng.random()
-        if choice < 0.5 or not self.blocks:
-            self._allocate()
-        elif choice < 0.85:
-            self._free()
-        else:
-            self._take_out()
-
-    def _allocate(self) -> None:
-        rng, post = self.rng, self.twin.post
-        order = min(18, int(rng.expovariate(0.45)))
-        which = rng.randrange(5)
-        if which == 0:
-            at = post("alloc_page", area=self._areas(), **self._keys())
-        elif which == 1:
-            at = post("alloc_pages", order, **self._keys())
-        elif which == 2:
-            at = post("alloc_pages_area", self._areas(), order, **self._keys())
-        elif which == 3:
-            at = post("memalign_pages_area", self._areas(), 1 << rng.randrange(25),
-                      rng.randrange(1, PAGE_SIZE << order))
-        else:
-            at = post("alloc_pages_exact", rng.randrange(1, (1 << order) + 1),
-                      area=self._areas(), **self._keys())
-        if at is not None:
-            self.blocks.append(at)
-
-    def _free(self) -> None:
-        rng = self.rng
-        i = rng.randrange(len(self.blocks))
-        address = self.blocks[i]
-        if rng.random() < 0.1:
-            self.twin.post("free", self._address())
-        elif rng.random() < 0.2:
-            start = address + PAGE_SIZE * rng.randrange(4)
-            self.twin.post("free", start, rng.randrange(1, 5))
-            self.blocks.append(start + PAGE_SIZE)
-        else:
-            self.blocks[i] = self.blocks[-1]
-            self.blocks.pop()
-            self.twin.post("free", address)
-
-    def _take_out(self) -> None:
-        rng = self.rng
-        pages = rng.choice((1, 2, rng.randrange(1, 40), rng.randrange(1, 3000)))
-        name = rng.choice(("reserve", "unreserve"))
-        self.twin.post(name, self._address(), pages)

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 import pytest
 
 from pfnlab import Guest
+from pfnlab.stream import Stream
 from pfnlab.transport import Transport
-from pfnlab.twin import Stream, Twin
+from pfnlab.twin import Twin
 
 AREAS = [("odd", 0x301000), ("rest", 1 << 52)]
 RANGES = [(0x200000, 0x280000, "usable"), (0x600000, 0x900000, "usable")]

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from pfnlab import Guest
-from pfnlab.twin import Stream, Twin, random_map
+from pfnlab.stream import Stream, random_map
+from pfnlab.twin import Twin
 
 OPERATIONS = 1500
 UNDER_WAY = 100

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from pfnlab.twin import Range, inject
+from pfnlab.stream import Range
+from pfnlab.twin import inject
 from tests.scenarios.support import PAGE, free_pages
 
 TOP = 1 << 52
