@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The machines in lockstep for as long as you like: `make soak-twins`."""
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
+
+from pfnlab.lockstep import Difference, Lockstep, Mixture  # noqa: E402
+
+
+def main() -> int:
+    """0: all replies were equal, 1: they were not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("--commands", type=int, default=100_000)
+    parser.add_argument("guests", nargs="+", help="the first leads")
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.commands} commands on {' '.join(options.guests)}",
+          flush=True)
+    start = time.monotonic()
+    try:
+        with Lockstep(options.guests) as guests:
+            Mixture(guests, options.seed).run(options.commands)
+            done = guests.commands
+    except Difference as difference:
+        print(f"the replies differ, seed {options.seed}: {difference}")
+        return 1
+    took = time.monotonic() - start
+    print(f"seed {options.seed}: {done} commands, {took:.0f} s, {done / took:.0f}/s, "
+          "all replies were equal")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
