@@ -187,6 +187,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return collector
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All transcripts of a guest in a row: one start serves them, however many guests there are."""
+    places = [i for i, item in enumerate(items) if isinstance(item, TranscriptItem)]
+    transcripts = [item for item in items if isinstance(item, TranscriptItem)]
+    transcripts.sort(key=lambda item: item.guest_name)
+    for place, item in zip(places, transcripts):
+        items[place] = item
+
+
 class TranscriptFile(pytest.File):
     """A transcript: one test for each guest."""
 

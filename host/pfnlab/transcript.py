@@ -77,10 +77,13 @@ class Transcript:
         if line is None:
             raise TranscriptError("not a line of a transcript")
         if line.sigil == ";":
-            if line.text.startswith("with "):
-                self.options = line.text.removeprefix("with ").strip()
-            elif line.text.startswith("also "):
-                self.also.append(line.text.removeprefix("also ").strip())
+            word, _, rest = line.text.partition(" ")
+            if word in ("with", "also") and len(rest.split()) != 1:
+                raise TranscriptError(f"`{word}` takes one word; a text begins otherwise")
+            if word == "with":
+                self.options = rest.strip()
+            elif word == "also":
+                self.also.append(rest.strip())
         elif line.sigil == ">":
             tag = line.tag if line.tag is not None else len(self.steps) + 1
             self.steps.append(Step(tag, raw.partition(" ")[2], number))

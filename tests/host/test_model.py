@@ -97,7 +97,8 @@ def test_early_memory_hands_over_whole_pages_and_knows_which_it_used() -> None:
 
 
 @pytest.mark.parametrize("text", ["hello\n", "=1 5\n", ">1 echo 5\n=2 5\n",
-                                  ">1 echo 5\n=1 5\n=1 5\n"])
+                                  ">1 echo 5\n=1 5\n=1 5\n",
+                                  "; with a grain of salt\n", "; also\n"])
 def test_what_is_no_transcript_is_refused_by_line(text: str) -> None:
     with pytest.raises(TranscriptError, match=r"x\.t:\d:"):
         Transcript(text, "x.t")
