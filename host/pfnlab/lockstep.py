@@ -246,6 +246,7 @@ class Mixture:
             name += " 1 2 3 4"       # refused, or the areas of the episode would be others
         words = [rng.choice(NUMBERS + WORDS) if rng.random() < 0.9 else self._noise()
                  for _ in range(rng.randrange(6))]
+        words += {"stress": ["order=19"], "run": ["times=0"]}.get(name, [])   # or they take years
         self.player.send(" ".join([name, *words]))
 
     def _noise(self) -> str:

@@ -19,16 +19,16 @@
 >5 alloc_pages_exact 262144 area=normal align=1M
 ?5 mem.none
 ; and there is more below 2 GiB, where it may not lie
->6 alloc_pages_exact 262144 area=low align=1M
+>6 alloc_pages_exact 262144 area=low align=1M dontzero=1
 =6 _
 >7 free $6
 =7 262144
-; an address of 1 MiB is one of 4 KiB, not the other way round
->8 alloc_pages_exact 1 area=normal align=1M at=0x80001000
-?8 mem.none
->9 free $1
+>8 free $1
+=8 1793
+>9 free $3
 =9 1793
->10 free $3
-=10 1793
+; an address of 4 KiB is none of 1 MiB, free or not
+>10 alloc_pages_exact 1793 area=normal align=1M at=0x80001000
+?10 mem.none at=0x0000000080001000
 >11 check
 =11
