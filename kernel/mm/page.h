@@ -21,7 +21,7 @@
  *
  * Cost: alloc and free of one block of any order without window, freshness or extra alignment, and
  * query() of an allocated or free frame: a bounded number of instructions, whatever the memory size
- * and the order: 750 on x86_64 is the most that `make bench` found (its rows worst-*). Scans,
+ * and the order: 690 on x86_64 is the most that `make bench` found (its rows worst-*). Scans,
  * reserve and exact counts grow with the leaves that they cross.
  */
 #ifndef PFNLAB_MM_PAGE_H
