@@ -19,7 +19,7 @@ from pfnlab.report import sections
 from pfnlab.request import Request
 from pfnlab.stubs import stubs
 from pfnlab.transcript import Mismatch, Transcript, request_words
-from pfnlab.transport import Spec, project_root
+from pfnlab.spec import Spec, project_root
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT = 0, 1, 2, 3, 4, 124
 

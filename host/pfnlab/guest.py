@@ -8,11 +8,15 @@ from types import TracebackType
 from typing import Any
 
 from pfnlab import errors
+from pfnlab.channel import Channel
 from pfnlab.commands import Commands
 from pfnlab.link import Link
+from pfnlab.port import open_port
+from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.request import Request, Result
+from pfnlab.spec import Spec
 from pfnlab.table import Command, Table, python_name, read_table
-from pfnlab.transport import Spec, Transport
+from pfnlab.transport import Transport
 from pfnlab.values import Row, Rows, Value
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
@@ -42,6 +46,11 @@ def _with_fields(value: Value, final: Row) -> Value:
     if hasattr(value, "fields"):
         value.fields = final.fields
     return value
+
+
+def open_channel(spec: Spec, timeout: float) -> Channel:
+    """The line to the guest of that name, which is started if it is not there."""
+    return open_port(spec, timeout) if spec.scheme else Transport.start(spec.name, timeout)
 
 
 class Pending:
@@ -97,19 +106,21 @@ class Pipeline:
 class Guest(Commands):
     """A running guest. Not for several threads at once.
 
-    `name` as in pfnlab.transport. Every command of the guest's `help` is a method; `as` and `from`
+    `name` as in pfnlab.spec. Every command of the guest's `help` is a method; `as` and `from`
     are spelled `as_` and `from_`. Each takes `timeout` in seconds. An error of the guest raises the
     class of its word, `pfnlab.errors.MemNone` for "mem.none".
     """
 
-    def __init__(self, name: str = "native", *, timeout: float = 20.0, boot_timeout: float = 120.0,
-                 transport: Transport | None = None) -> None:
+    def __init__(self, name: str = "native", *, timeout: float | None = None,
+                 boot_timeout: float = 120.0, transport: Channel | None = None) -> None:
         self.name = name
-        self.timeout = timeout
-        self.transport = transport or Transport.start(Spec(name).name, boot_timeout)
+        self.spec = Spec(name)
+        self.transport = transport or open_channel(self.spec, boot_timeout)
         self.link = Link(self.transport)
+        self._monitor: Monitor | None = None
         try:
-            self.link.connect(boot_timeout)
+            self.link.connect(boot_timeout, booting=self.transport.boots)
+            self.timeout = timeout or self.link.patience()
             self.table = self._read_table()
         except BaseException:
             self.kill()
@@ -134,7 +145,7 @@ class Guest(Commands):
     @property
     def dead(self) -> bool:
         """Is there nobody any more?"""
-        return self.link.reason is not None or self.transport.process.poll() is not None
+        return self.link.reason is not None or self.transport.status() is not None
 
     # ---- commands ----
 
@@ -201,14 +212,44 @@ class Guest(Commands):
         """The session so far as a script: requests, rows and finals, without checksums."""
         return self.link.transcript()
 
+    # ---- snapshots ----
+
+    @property
+    def monitor(self) -> Monitor:
+        """QEMU's control socket. MonitorError: the guest runs elsewhere."""
+        if self._monitor is None:
+            if self.transport.control is None:
+                raise MonitorError(f"{self.name} is not in QEMU")
+            self._monitor = Monitor(self.transport.control)
+        return self._monitor
+
+    def save(self, name: str) -> None:
+        """Keep the machine as it is now under that name. MonitorError: it has no place for it; name
+        the guest with the option `snapshots`."""
+        self.link.drain(self.timeout)
+        self.monitor.human(f"savevm {name}")
+
+    def load(self, name: str) -> None:
+        """Go back to what was saved, whatever the guest does now. What was under way is lost; tags
+        go on from those of then."""
+        try:
+            self.monitor.human(f"loadvm {name}")
+        except MonitorError:
+            self.monitor.command("cont")          # QEMU has stopped before it looked
+            raise
+        self.link.connect(self.timeout, booting=False)
+
     # ---- the end ----
 
     def close(self) -> int | None:
-        """End the guest orderly, or by force if it will not; its exit status."""
+        """End the guest orderly, or by force if it will not; its exit status. One that was running
+        before us goes on, ready for a person."""
         status = None
         try:
-            if not self.dead:
+            if not self.dead and self.transport.boots:
                 self.link.submit(["poweroff"], "session")
+            elif not self.dead:
+                self.link.raw(b"> sync 0\n")
             status = self.transport.wait(END_PATIENCE)
         except (errors.PfnlabError, OSError):
             pass
@@ -217,6 +258,8 @@ class Guest(Commands):
 
     def kill(self) -> None:
         """End the guest by force."""
+        if self._monitor is not None:
+            self._monitor.close()
         self.transport.close()
         self.link.join()
 

@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from pfnlab import wire
+from pfnlab.channel import Channel
 from pfnlab.errors import GuestGone, GuestPanic, GuestSilent, LinkLost, ProtocolMismatch
 from pfnlab.request import Entry, Request, Result, refused
-from pfnlab.transport import Transport
 from pfnlab.values import Row, Value
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
@@ -26,25 +26,28 @@ SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
 SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
 RECOVERY_PATIENCE = 10.0          # seconds for a sync and its answer to come through the noise
-PANIC_PATIENCE = 2.0              # seconds for the lines behind the first one of a panic
+PANIC_PATIENCE = 1.5              # seconds for the lines behind the first one of a panic
+STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
 LOG_LINES = 20000                 # lines kept, both directions
 
 
 class Link:
     """The session. `hello` holds the fields of the guest's answer to `sync`."""
 
-    def __init__(self, transport: Transport, silence: float = 10.0) -> None:
+    def __init__(self, transport: Channel, silence: float = 10.0) -> None:
         self.transport = transport
         self.silence = silence        # seconds without a byte that make us ask what happened
         self.log: deque[Entry] = deque(maxlen=LOG_LINES)
         self.hello: dict[str, Value] = {}
         self.events: deque[Row] = deque(maxlen=LOG_LINES)
         self.recoveries = 0
+        self.round_trip = 0.0         # seconds, of the last sync
         self.reason: GuestGone | None = None
         self.strict = False
         self.deadline = 0.0           # of the request that is waited for
         self.on_event: Callable[[Row], None] | None = None
         self._panic: list[str] = []
+        self._connected = False
         self._pending: deque[Request] = deque()
         self._outstanding = 0
         self._last = 0
@@ -123,11 +126,16 @@ class Link:
             if self._panic:
                 self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
             else:
-                status = self.transport.wait(5.0)
-                last = (self.transport.stderr().splitlines() or [""])[-1]
-                self.reason = GuestGone(f"the guest has ended, exit status {status}"
-                                        + (f": {last}" if last else ""))
+                self.reason = self._ended()
         return self.reason
+
+    def _ended(self) -> GuestGone:
+        status = self.transport.wait(STATUS_PATIENCE)
+        if status is None:
+            return GuestGone("the serial line broke")
+        last = (self.transport.stderr().splitlines() or [""])[-1]
+        return GuestGone(f"the guest has ended, exit status {status}"
+                         + (f": {last}" if last else ""))
 
     # ---- lines ----
 
@@ -161,6 +169,9 @@ class Link:
         if self._panic or line.words[:1] == ["panic"]:
             self._panic.append(line.raw)
             self._await_end(line)
+        elif self._connected and line.words[:1] == ["boot"]:
+            self.reason = GuestGone("the guest has restarted")
+            raise self.reason
         elif self.on_event is not None:
             self.on_event(row)
 
@@ -196,9 +207,14 @@ class Link:
         A guest that boots is not disturbed until it says so: boot loaders take keys as commands.
         """
         deadline = time.monotonic() + timeout
+        self._connected = False
+        for request in self._pending:
+            request.lost = not request.done
+        self._settle()
         if booting:
             self._await_boot(deadline)
         self._sync(deadline)
+        self._connected = True
         version = self.hello.get("proto")
         if version != wire.VERSION:
             raise ProtocolMismatch(f"the guest speaks version {version} of the protocol, "
@@ -223,13 +239,19 @@ class Link:
             nonce = f"0x{secrets.randbits(63):016x}"
             data = wake + b"\n" + wire.request(0, f"sync {nonce}")
             self.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
+            sent = time.monotonic()
             self._send(data, deadline)
             tries += 1
             pause = SYNC_INTERVAL if tries < SYNC_TRIES else SYNC_PAUSE
             if self._await_sync(int(nonce, 0), min(deadline, time.monotonic() + pause)):
                 self.strict = True
+                self.round_trip = time.monotonic() - sent
                 return
         raise GuestSilent("the guest does not answer")
+
+    def patience(self) -> float:
+        """Seconds after which a reply is overdue on a machine as fast as this one was just now."""
+        return min(max(20.0, 2000 * self.round_trip), 300.0)
 
     def _await_sync(self, nonce: int, deadline: float) -> bool:
         """Wait for the answer to the last try. That to an earlier one says nothing: the line of the

@@ -15,7 +15,7 @@ import pytest
 from pfnlab import errors, report
 from pfnlab.guest import Guest
 from pfnlab.transcript import Mismatch, Transcript
-from pfnlab.transport import Spec, project_root
+from pfnlab.spec import Spec, project_root
 
 POOL_SIZE = 4                     # guests that a run keeps; they hold memory
 

@@ -52,7 +52,7 @@ def map_lines(rows: Rows) -> list[str]:
 def statistics(guest: Guest) -> str:
     """The guest's name, how it was started, and how its line was."""
     return (f"guest {guest.name}: {' '.join(guest.transport.argv)}\n"
-            f"exit status {guest.transport.process.poll()}, "
+            f"exit status {guest.transport.status()}, "
             f"recoveries of the line {guest.link.recoveries}")
 
 

@@ -2,7 +2,7 @@
 """Transcripts: a console log without checksums is a script that replays anywhere.
 
     ; free text
-    ; with memory=3G              options that the guest needs (pfnlab.transport)
+    ; with memory=3G              options that the guest needs (pfnlab.spec)
     ; also x86_64?boot=iso        pytest runs it on this guest too, where x86_64 is tested
     >1 alloc_pages_area low 3
     =1 0x0000000000800000

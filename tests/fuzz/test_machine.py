@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pfnlab import Guest
-from pfnlab.transport import project_root
+from pfnlab.spec import project_root
 from pfnlab.twin import Twin
 from pfnlab.values import PAGE_SIZE
 

@@ -15,7 +15,7 @@ import pytest
 
 import pfnlab
 from pfnlab import Address, Guest, errors, stubs
-from pfnlab.transport import Spec, project_root
+from pfnlab.spec import Spec, project_root
 
 HOST = Path(pfnlab.__file__).parents[1]
 
@@ -131,7 +131,7 @@ def test_the_native_guest_is_brought_up_to_date(
     script = tmp_path / "run-guest.sh"
     script.write_text("#!/bin/sh\necho does not compile >&2\nexit 1\n")
     script.chmod(0o755)
-    monkeypatch.setenv("PFNLAB_ROOT", str(tmp_path))
+    monkeypatch.setenv("PFNLAB_HOME", str(tmp_path))
     with pytest.raises(errors.GuestGone, match="does not compile"):
         Guest("native")
     script.write_text(f"#!/bin/sh\nmkdir -p build/native\nln -s {program} build/native/\n")
