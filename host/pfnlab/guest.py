@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,7 @@ from pfnlab.link import Link
 from pfnlab.port import open_port
 from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.request import Request, Result
-from pfnlab.spec import Spec
+from pfnlab.spec import Spec, project_root
 from pfnlab.table import Command, Table, python_name, read_table
 from pfnlab.transport import Transport
 from pfnlab.values import Row, Rows, Value
@@ -134,7 +135,7 @@ class Guest(Commands):
         request = self.link.wait(self.link.submit(["help"], "query"), self.timeout)
         rows = outcome(request, None)
         assert isinstance(rows, Rows)
-        self.link.forget_rows(request)
+        self.link.log.forget_rows(request)
         return read_table(rows)
 
     @property
@@ -210,7 +211,7 @@ class Guest(Commands):
 
     def transcript(self) -> str:
         """The session so far as a script: requests, rows and finals, without checksums."""
-        return self.link.transcript()
+        return self.link.log.transcript()
 
     # ---- snapshots ----
 
@@ -238,6 +239,20 @@ class Guest(Commands):
             self.monitor.command("cont")          # QEMU has stopped before it looked
             raise
         self.link.connect(self.timeout, booting=False)
+
+    def open_to_debugger(self) -> str:
+        """Stop the machine for a debugger; the line that attaches it. A guest that is a process of
+        this host is not stopped: the debugger does that. MonitorError: there is no way in."""
+        if self.spec.native:
+            process = getattr(self.transport, "process")
+            return f"gdb -p {process.pid} {self.transport.argv[0]}"
+        monitor = self.monitor
+        path = Path(str(self.transport.control)).with_name("gdb")
+        monitor.command("stop")
+        if not path.exists():
+            monitor.human(f"gdbserver unix:{path},server=on,wait=off")
+        elf = project_root() / "build" / self.arch / "kernel.elf"
+        return f"gdb -ex 'target remote {path}' {elf}"
 
     # ---- the end ----
 

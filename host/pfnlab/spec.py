@@ -52,6 +52,18 @@ def architectures() -> list[str]:
     return sorted(there, key=lambda name: name != "native")
 
 
+def split_names(text: str) -> list[str]:
+    """Names joined by commas; a comma that begins no guest's name belongs to an option."""
+    names: list[str] = []
+    heads = architectures()
+    for part in text.split(","):
+        if names and not (part.partition("?")[0] in heads or Spec(part).scheme):
+            names[-1] += f",{part}"
+        else:
+            names.append(part)
+    return names
+
+
 class Spec:
     """A guest's name taken apart. `scheme` is empty for one that is to be started; `place` is where
     one is that runs."""

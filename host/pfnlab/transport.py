@@ -77,7 +77,7 @@ class Transport(Channel):
         """Start the guest of that name. GuestGone: it ended before there was a line to it;
         GuestRefused: its machine has no such options."""
         spec = Spec(name)
-        directory = Path(tempfile.mkdtemp(prefix="pfnlab-"))
+        directory = Path(tempfile.mkdtemp(prefix=f"pfnlab-{os.getpid()}-"))
         try:
             if spec.native:
                 return cls._on_pipe(spec, directory)
@@ -89,7 +89,7 @@ class Transport(Channel):
     @classmethod
     def command(cls, argv: Sequence[str]) -> Transport:
         """Any program that speaks the protocol on its standard input and output."""
-        directory = Path(tempfile.mkdtemp(prefix="pfnlab-"))
+        directory = Path(tempfile.mkdtemp(prefix=f"pfnlab-{os.getpid()}-"))
         ours, theirs = socket.socketpair()
         with theirs:
             return cls(argv, directory=directory, link=ours, stdin=theirs.fileno())

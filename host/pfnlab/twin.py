@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from pfnlab.guest import Guest, Pending
-from pfnlab.model import STATES, UNMANAGED, Refusal
+from pfnlab.model import STATES, UNMANAGED, Pages, Refusal
 from pfnlab.oracle import Oracle
 from pfnlab.stream import Area, Range
 from pfnlab.values import PAGE_SIZE, Row
@@ -120,40 +120,41 @@ class Twin:
                 raise Disagreement(f"area {name}\n  guest: {got}\n  model: {expected}")
 
     def _compare_pages(self) -> None:
-        got = [row for row in self._guest_rows() if row[0] != STATES[UNMANAGED]]
+        assert self.oracle.pages is not None
         fields = 5 if self.owners else 4
-        for ours, theirs in zip_longest(self._model_rows(), got):
+        for ours, theirs in zip_longest(model_rows(self.oracle.pages), guest_rows(self.guest)):
             if (ours or ())[:fields] != (theirs or ())[:fields]:
                 raise Disagreement(f"dump pages\n  guest: {theirs}\n  model: {ours}")
 
-    def _guest_rows(self) -> list[tuple[object, ...]]:
-        out: list[tuple[object, ...]] = []
-        start = 0
-        while True:
-            rows = self.guest.dump("pages", start)
-            out += [_plain(row) for row in rows]
-            if "more" not in rows.fields:
-                return out
-            start = int(rows.fields["more"])
 
-    def _model_rows(self) -> list[tuple[object, ...]]:
-        """As `dump pages` has them: (state, address, pages, fresh, owner)."""
-        pages = self.oracle.pages
-        assert pages is not None
-        out: list[tuple[object, ...]] = []
-        for run in pages.runs:
-            at = run.first
-            while at < run.end:
-                i = at - run.first
-                if at in pages.blocks:
-                    n, owner = pages.blocks[at], pages.owners[at]
-                else:
-                    kind, owner = (run.state[i], run.fresh[i]), 0
-                    n = next((j for j in range(i, len(run.state))
-                              if (run.state[j], run.fresh[j]) != kind), len(run.state)) - i
-                out.append((STATES[run.state[i]], at * PAGE_SIZE, n, run.fresh[i], owner))
-                at += n
-        return out
+def guest_rows(guest: Guest) -> list[tuple[object, ...]]:
+    """Every run of managed pages on the guest: (state, address, pages, fresh, owner)."""
+    out: list[tuple[object, ...]] = []
+    start = 0
+    while True:
+        rows = guest.call("dump", "pages", start)
+        out += [_plain(row) for row in rows if row[2] != STATES[UNMANAGED]]
+        if "more" not in rows.fields:
+            return out
+        start = int(rows.fields["more"])
+
+
+def model_rows(pages: Pages) -> list[tuple[object, ...]]:
+    """The same of the model."""
+    out: list[tuple[object, ...]] = []
+    for run in pages.runs:
+        at = run.first
+        while at < run.end:
+            i = at - run.first
+            if at in pages.blocks:
+                n, owner = pages.blocks[at], pages.owners[at]
+            else:
+                kind, owner = (run.state[i], run.fresh[i]), 0
+                n = next((j for j in range(i, len(run.state))
+                          if (run.state[j], run.fresh[j]) != kind), len(run.state)) - i
+            out.append((STATES[run.state[i]], at * PAGE_SIZE, n, run.fresh[i], owner))
+            at += n
+    return out
 
 
 def _plain(row: Row) -> tuple[object, ...]:
