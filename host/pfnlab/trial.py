@@ -23,6 +23,9 @@ _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": opera
               "==": operator.eq, "!=": operator.ne}
 
 
+OF_THE_MOMENT = ("call.reference", "call.state", "call.unsupported")   # not mistakes in the line
+
+
 class Trial(Protocol):
     """Runs steps on a clean guest."""
 
@@ -54,7 +57,7 @@ class Condition:
         final = guest.link.wait(pending.request, guest.timeout).final
         assert final is not None
         word = next((w for w in final.words if "=" not in w), "ok")
-        if word.startswith("call."):
+        if word.startswith("call.") and word not in OF_THE_MOMENT:
             raise ValueError(f"{self.line}: {final.raw[1:].lstrip('0123456789 ')}")
         if self._number is None:
             return bool(self._operator(word, self._wanted))
