@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What pyproject.toml cannot say: an installed package knows the tree that it came from, where the
-guests are built."""
+guests are built; and building it leaves nothing in that tree."""
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import setup
@@ -18,4 +21,7 @@ class BuildWithHome(build_py):
             (Path(self.build_lib) / "pfnlab/home.txt").write_text(f"{tree}\n")
 
 
-setup(cmdclass={"build_py": BuildWithHome})
+place = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, place, ignore_errors=True)
+setup(cmdclass={"build_py": BuildWithHome},
+      options={"build": {"build_base": place}, "egg_info": {"egg_base": place}})

@@ -58,6 +58,10 @@ class Channel:
         """The exit status of the guest's process; None while it runs, or if it is not ours."""
         return None
 
+    def load_base(self) -> int:
+        """Where address 0 of its program is, while it runs."""
+        return 0
+
     def wait(self, timeout: float) -> int | None:
         """The exit status once the process has ended; None if it has not in time."""
         return None

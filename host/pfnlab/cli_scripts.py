@@ -83,6 +83,7 @@ def wait_for_debugger(guest: Guest) -> None:
     """Let a debugger in, and wait for Enter."""
     print(f"pfnlab: {guest.open_to_debugger()}\npfnlab: Enter goes on", file=sys.stderr, flush=True)
     sys.stdin.readline()
+    guest.close_to_debugger()
 
 
 def _replay_many(options: argparse.Namespace, transcript: Transcript, progress: Progress

@@ -118,10 +118,12 @@ class Guest(Commands):
         self.spec = Spec(name)
         self.transport = transport or open_channel(self.spec, boot_timeout)
         self.link = Link(self.transport)
+        self.load_base = 0            # where its program's address 0 is
         self._monitor: Monitor | None = None
         try:
             self.link.connect(boot_timeout, booting=self.transport.boots)
             self.timeout = timeout or self.link.patience()
+            self.load_base = self.transport.load_base()
             self.table = self._read_table()
         except BaseException:
             self.kill()
@@ -253,6 +255,11 @@ class Guest(Commands):
             monitor.human(f"gdbserver unix:{path},server=on,wait=off")
         elf = project_root() / "build" / self.arch / "kernel.elf"
         return f"gdb -ex 'target remote {path}' {elf}"
+
+    def close_to_debugger(self) -> None:
+        """Let a machine go on that open_to_debugger() stopped."""
+        if not self.spec.native and self.transport.status() is None:
+            self.monitor.command("cont")
 
     # ---- the end ----
 

@@ -9,14 +9,13 @@ from itertools import zip_longest
 from typing import Any
 
 from pfnlab import wire
-from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Refusal
 from pfnlab.oracle import Oracle
 from pfnlab.request import Entry
 from pfnlab.table import TEXT_TYPES, Table
-from pfnlab.twin import guest_rows, model_rows
+from pfnlab.twin import model_rows
 from pfnlab.values import Row, Value, parse_size
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
@@ -160,15 +159,12 @@ class Replica:
         used = self._machine[1] if self._map is self._machine[0] else []
         self._begin(self._map, used, stage)
 
-    def compare_state(self, guest: Guest) -> str | None:
-        """The first run of pages of which guest and model do not say the same."""
+    def compare_rows(self, rows: list[tuple[object, ...]]) -> str | None:
+        """The first run of pages of which the guest, that has these, and the model do not say the
+        same."""
         if self.oracle.pages is None:
             return None
-        try:
-            pairs = zip_longest(model_rows(self.oracle.pages), guest_rows(guest))
-        except GuestError as error:
-            return f"dump pages: {error}"
-        for ours, theirs in pairs:
+        for ours, theirs in zip_longest(model_rows(self.oracle.pages), rows):
             if ours != theirs:
                 return f"dump pages\n  guest: {_row(theirs)}\n  model: {_row(ours)}"
         return None

@@ -77,10 +77,14 @@ class Log(deque[Entry]):
         super().__init__(maxlen=LOG_LINES)
         self._start = time.monotonic()
 
+    def now(self) -> float:
+        """Seconds since the start, as its entries tell them."""
+        return time.monotonic() - self._start
+
     def note(self, way: str, data: bytes | str) -> None:
         """Add a line."""
         text = data if isinstance(data, str) else data.decode("ascii", "backslashreplace")
-        self.append(Entry(time.monotonic() - self._start, way, text))
+        self.append(Entry(self.now(), way, text))
 
     def transcript(self) -> str:
         """The lines of both directions as a script: without checksums, noise and line editing."""

@@ -146,6 +146,16 @@ class Transport(Channel):
         """As Channel's."""
         return self.process.poll()
 
+    def load_base(self) -> int:
+        """As Channel's: a process may be anywhere. An emulator's program is not the guest."""
+        try:
+            maps = Path(f"/proc/{self.process.pid}/maps").read_text()
+        except OSError:
+            return 0
+        program = os.path.realpath(self.argv[0])
+        first = next((line for line in maps.splitlines() if line.endswith(program)), "0-")
+        return int(first.partition("-")[0], 16)
+
     def stderr(self) -> str:
         """The last lines that the process said on its standard error (sanitizers, the emulator)."""
         if self._errors.closed:

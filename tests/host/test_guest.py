@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import pydoc
-import shlex
 import signal
 import subprocess
 import sys
@@ -154,25 +153,3 @@ def test_the_stubs_are_those_of_the_guests_table(guest: Guest) -> None:
 def test_options_of_a_guest_are_those_of_its_start_or_its_command_line() -> None:
     spec = Spec("x86_64?memory=1G&kpool=4M&append=areas=low,high&quiet")
     assert spec.arguments() == ["--memory", "1G", "--append", "areas=low,high kpool=4M quiet"]
-
-
-# ---- the plugin ----
-
-def test_a_failure_shows_transcript_log_map_and_how_to_run_it_again(tmp_path: Path) -> None:
-    test = tmp_path / "test_it.py"
-    test.write_text("def test_it(guest):\n    guest.alloc_page()\n    guest.free(0xa0000)\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider",
-         "--guest", "native", str(test)], env={**os.environ, "PYTHONPATH": str(HOST)},
-        capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    for text in ("-> >", "free 0xa0000", "; usable 0x", "area=low unit=", "MemUnmanaged",
-                 "test_it.py::test_it[native]"):
-        assert text in done.stdout, text
-    assert "alias of=" not in done.stdout
-    again = next(line for line in done.stdout.splitlines() if " -m pytest " in line)
-    assert shlex.split(again)[0] == f"PYTHONPATH={HOST}"
-    done = subprocess.run(again, shell=True, capture_output=True, text=True, timeout=60,
-                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-                          check=False)
-    assert done.returncode == 1 and "MemUnmanaged" in done.stdout
