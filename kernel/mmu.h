@@ -47,18 +47,20 @@ struct mmu_mapping {
 };
 
 /* One entry of a table, for whoever shows them. */
+enum mmu_entry_kind { MMU_EMPTY, MMU_TABLE, MMU_UNIT };
 struct mmu_entry {
     virt_t start;                     /* what it covers: 2^shift bytes from here */
     unsigned shift, level;            /* level 1 has the pages */
-    bool maps;                        /* a mapping; else it points to a table of the level below */
-    phys_t phys;                      /* of the mapping, or of that table */
-    unsigned attributes;              /* of a mapping */
+    enum mmu_entry_kind kind;
+    phys_t phys;                      /* of the table of the level below, or of the unit */
+    unsigned attributes;              /* of a unit */
 };
 
 struct mmu {
     unsigned attributes;              /* those that this machine has */
     unsigned observable;              /* of these, those whose effect an access shows */
     uint64_t units;                   /* bit n: an entry can map 2^n bytes; PAGE_SHIFT is one */
+    unsigned levels;                  /* of tables; the highest one is the root */
     virt_t limit;                     /* addresses below can be mapped, in the window */
 
     /* Where tables come from and go to from now on. Called once, by the lab, before map(). */
@@ -90,8 +92,8 @@ struct mmu {
     bool (*query)(virt_t at, struct mmu_mapping *mapping);
 
     /*
-     * The entry of the tables that covers `at`, at `level` or, if the way down ends above it, at a
-     * level above; false if there is none. *above is the level at which the way ended.
+     * The entry of the tables that covers `at`: that of `level`, from 1 to `levels`, or of a level
+     * above if the way down ends there. False: `at` is beyond all tables.
      */
     bool (*entry)(virt_t at, unsigned level, struct mmu_entry *entry);
 

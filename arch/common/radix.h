@@ -16,19 +16,28 @@
 
 struct radix_level {
     unsigned shift;                   /* one entry covers 2^shift bytes */
-    unsigned entries;                 /* of one table, 8 bytes each */
-    bool maps;                        /* an entry can map a unit by itself */
+    unsigned entries;                 /* of one table, a power of two, 8 bytes each */
+    bool maps;                        /* an entry can map a unit; then so can all levels below */
 };
 
-/* A machine's tables. The functions are pure: entries are values as the processor reads them. */
+/*
+ * A machine's tables. The functions are pure: entries are values as the processor reads them. What
+ * unit() returns the processor never changes ("accessed" and "dirty" are set already), so that
+ * units are alike if their values are.
+ */
 struct radix_format {
     unsigned levels;
     struct radix_level level[RADIX_LEVELS + 1];   /* by number; [0] is unused */
+    /*
+     * A bit of an entry that points to a table, ignored by the processor: the table was made by a
+     * split, so that it may become a unit again. 0 where only pages are mapped.
+     */
+    uint64_t split;
     uint64_t (*empty)(unsigned level);
     uint64_t (*table)(unsigned level, uint64_t address);
     uint64_t (*unit)(unsigned level, uint64_t address, unsigned attributes);
     bool (*is_present)(unsigned level, uint64_t entry);
-    bool (*is_unit)(unsigned level, uint64_t entry);      /* of a present one */
+    bool (*is_unit)(unsigned level, uint64_t entry);      /* of a present one of level 2 or more */
     uint64_t (*address)(unsigned level, uint64_t entry);  /* of the table or of the unit */
     unsigned (*attributes)(unsigned level, uint64_t entry);
 };
@@ -36,21 +45,25 @@ struct radix_format {
 /* One tree. `pointer` and `number` turn a table's address into a pointer and back. */
 struct radix {
     const struct radix_format *format;
-    uint64_t *root;                   /* entries of the top level, empty or not */
+    uint64_t *root;                   /* the table of the top level, all entries set, empty or not */
     uint64_t limit;                   /* addresses from here on have no entry in the root */
     struct table_source source;
     void *(*pointer)(uint64_t address);
     uint64_t (*number)(const void *table);
     /*
-     * Write an entry of `level` that covers `at`, and make every CPU forget the translation that
-     * was there, if `before` was present; the new entry may be anything.
+     * Write an entry of `level` that covers `at`, after all that was written to memory before it.
+     * If the entry was present, every CPU forgets, by written() at the latest, what it knows of the
+     * addresses that it covers. The new value may be anything.
      */
-    void (*write)(unsigned level, uint64_t *entry, uint64_t before, uint64_t value, uint64_t at);
-    /* After the last write of an operation: what write() put off. */
+    void (*write)(unsigned level, uint64_t *entry, uint64_t value, uint64_t at);
+    /* After the last write of an operation, and before a table is given back. */
     void (*written)(void);
 };
 
-/* As the functions of `struct mmu`. */
+/*
+ * As the functions of `struct mmu`. Between operations no table that the source owns is empty, and
+ * none that was made by a split has parts that agree: what is undone leaves no trace.
+ */
 MUST_USE enum error radix_map(struct radix *radix, uint64_t at, uint64_t phys, uint64_t size,
                               unsigned attributes);
 void radix_unmap(struct radix *radix, uint64_t at, uint64_t size);
@@ -59,5 +72,12 @@ MUST_USE enum error radix_protect(struct radix *radix, uint64_t at, uint64_t siz
 bool radix_query(const struct radix *radix, uint64_t at, struct mmu_mapping *mapping);
 bool radix_entry(const struct radix *radix, uint64_t at, unsigned level, struct mmu_entry *entry);
 uint64_t radix_tables_size(const struct radix *radix);
+
+/*
+ * For the direct map: map to itself what is not mapped yet of [from, end), page borders.
+ * MEM_METADATA: no table; the part before it is mapped.
+ */
+MUST_USE enum error radix_map_same(struct radix *radix, uint64_t from, uint64_t end,
+                                   unsigned attributes);
 
 #endif
