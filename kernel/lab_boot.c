@@ -45,12 +45,12 @@ static void machine_replay(struct phys_allocator *phys)
         panic("map", __FILE__, __LINE__, NULL);
 }
 
-/* Take memory for the kernel out of the machine's map for good. */
-static enum error claim(uint64_t size, phys_t *out)
+/* Take memory for the kernel out of the machine's map for good; `size` is a multiple of `align`. */
+static enum error claim(uint64_t size, uint64_t align, phys_t *out)
 {
     struct phys_allocator phys;
     struct phys_request request = {
-        .size = size, .align = PAGE_SIZE, .max = REACHABLE_AT_BOOT, .direction = PHYS_HIGH,
+        .size = size, .align = align, .max = REACHABLE_AT_BOOT, .direction = PHYS_HIGH,
     };
     struct phys_range *last;
     enum error e;
@@ -69,17 +69,11 @@ static enum error claim(uint64_t size, phys_t *out)
     return lab_map_append(&lab_machine_map, &(struct phys_range){ *out, size, RANGE_RESERVED });
 }
 
-static void *table_page(void)
+static void *table(uint64_t size)
 {
-    phys_t page;
-    void *memory;
+    phys_t at;
 
-    if (claim(PAGE_SIZE, &page) != OK)
-        return NULL;
-    memory = arch_pointer(page, PAGE_SIZE);
-    if (memory != NULL)
-        memset(memory, 0, PAGE_SIZE);
-    return memory;
+    return claim(size, size, &at) == OK ? arch_pointer(at, size) : NULL;
 }
 
 /* The first usable run that ends above `from`; looked up anew, as page tables take memory. */
@@ -108,7 +102,7 @@ static uint64_t map_memory(void)
 
     while (usable_run(start.a + size, &start, &size)) {
         total += size;
-        if (!arch_map_memory(start, size, table_page))
+        if (!arch_map_memory(start, size, table))
             log_text("memory that this machine cannot reach is handed out as it is");
     }
     return total;
@@ -122,7 +116,7 @@ static void pool_take(uint64_t pool_size, uint64_t total)
     phys_t at;
 
     size = size < limit ? size : limit;
-    while (size >= POOL_MINIMUM && claim(2 * size, &at) != OK)
+    while (size >= POOL_MINIMUM && claim(2 * size, PAGE_SIZE, &at) != OK)
         size = align_down(size >> 1, PAGE_SIZE);
     if (size < POOL_MINIMUM)
         panic("memory", __FILE__, __LINE__, NULL);

@@ -25,6 +25,18 @@
 /* What the direct map has, and what a mapping of data has unless told otherwise. */
 #define MMU_DATA MMU_NO_EXECUTE
 
+/* Kinds of access, a set. */
+#define ACCESS_READ 1u
+#define ACCESS_WRITE 2u
+#define ACCESS_EXECUTE 4u
+
+/* What a mapping with these attributes allows. */
+static inline unsigned mmu_accesses(unsigned attributes)
+{
+    return ACCESS_READ | ((attributes & MMU_READ_ONLY) != 0 ? 0 : ACCESS_WRITE)
+        | ((attributes & MMU_NO_EXECUTE) != 0 ? 0 : ACCESS_EXECUTE);
+}
+
 /*
  * Memory of page tables: reachable, aligned to `size`, content undefined. `size` is a power of two
  * from 2 KiB to 16 KiB: a table of s390x has 2 KiB or 16 KiB (Principles of Operation, "Dynamic

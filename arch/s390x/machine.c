@@ -87,9 +87,9 @@ void arch_memory_map(void (*range)(const struct phys_range *range, const char *n
 }
 
 /* Address translation is off: all memory is there. */
-bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void))
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table)(uint64_t size))
 {
-    (void)table_page;
+    (void)table;
     return start.a <= info.memory && size <= info.memory - start.a;
 }
 

@@ -39,7 +39,7 @@ static size_t machine_ranges;
 #define BOOT_MEMORY_END (256 * M)
 #define BOOT_MEMORY (254 * M)
 static unsigned char *boot_memory;
-static uint64_t table_pages_wanted, table_pages_got;
+static uint64_t tables_wanted, tables_got, table_size;
 
 void arch_memory_map(void (*range)(const struct phys_range *range, const char *name))
 {
@@ -47,19 +47,18 @@ void arch_memory_map(void (*range)(const struct phys_range *range, const char *n
         range(&machine_map[i], "memory");
 }
 
-bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void))
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table)(uint64_t size))
 {
     (void)size;
     /* What lies high needs page tables. */
-    for (uint64_t i = 0; start.a >= 4 * G && i < table_pages_wanted; i++) {
-        unsigned char *page = table_page();
+    for (uint64_t i = 0; start.a >= 4 * G && i < tables_wanted; i++) {
+        unsigned char *memory = table(table_size);
 
-        if (page == NULL)
+        if (memory == NULL)
             return false;
-        for (unsigned byte = 0; byte < PAGE_SIZE; byte++)
-            assert_int_equal(page[byte], 0);
-        memset(page, 0xff, PAGE_SIZE);
-        table_pages_got++;
+        assert_true(is_aligned((uintptr_t)(memory - boot_memory), table_size));
+        memset(memory, 0xff, table_size);
+        tables_got++;
     }
     return true;
 }
@@ -129,7 +128,8 @@ static inline void assert_whole(void)
 static inline int begin(void **unused)
 {
     (void)unused;
-    table_pages_wanted = table_pages_got = 0;
+    tables_wanted = tables_got = 0;
+    table_size = PAGE_SIZE;
     machine_map = usual_map;
     machine_ranges = ARRAY_SIZE(usual_map);
     boot("");

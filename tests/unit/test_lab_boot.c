@@ -41,17 +41,24 @@ static void the_pool_is_nobodys(void **unused)
 
 static void page_tables_stay_out_of_the_map(void **unused)
 {
+    static const uint64_t sizes[] = { PAGE_SIZE >> 1, PAGE_SIZE, 4 * PAGE_SIZE };
     uint64_t before = managed();
 
     (void)unused;
-    table_pages_wanted = 3;
-    boot("");
-    assert_int_equal(table_pages_got, 3);
-    assert_int_equal(managed(), before - 3);
-    assert_whole();
-    assert_false(phys_is_memory(&lab.phys, 256 * M - 3 * PAGE_SIZE, 8));
-    assert_int_equal(lab_reset(STAGE_PAGE), OK);
-    assert_int_equal(managed(), before - 3);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        uint64_t size = align_up(4 * sizes[i], PAGE_SIZE);
+
+        tables_wanted = 4;
+        tables_got = 0;
+        table_size = sizes[i];
+        boot("");
+        assert_int_equal(tables_got, 4);
+        assert_int_equal(managed(), before - (size >> PAGE_SHIFT));
+        assert_whole();
+        assert_false(phys_is_memory(&lab.phys, 256 * M - size, 8));
+        assert_int_equal(lab_reset(STAGE_PAGE), OK);
+        assert_int_equal(managed(), before - (size >> PAGE_SHIFT));
+    }
 }
 
 static void honours_the_command_line(void **unused)
