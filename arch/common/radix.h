@@ -45,7 +45,7 @@ struct radix_format {
 /* One tree. `pointer` and `number` turn a table's address into a pointer and back. */
 struct radix {
     const struct radix_format *format;
-    uint64_t *root;                   /* the table of the top level, all entries set, empty or not */
+    uint64_t *root;                   /* the table of the top level, each entry set */
     uint64_t limit;                   /* addresses from here on have no entry in the root */
     struct table_source source;
     void *(*pointer)(uint64_t address);
