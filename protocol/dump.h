@@ -18,6 +18,9 @@ MUST_USE enum error dump_pages(const struct dump_range *range, struct reply *rep
 MUST_USE enum error dump_phys(const struct dump_range *range, struct reply *reply);
 MUST_USE enum error dump_map(const struct dump_range *range, struct reply *reply);
 
+/* Of the virtual address space. */
+MUST_USE enum error dump_pagetables(const struct dump_range *range, struct reply *reply);
+
 /* query->run() of the lab's engine. */
 uint64_t dump_run(uint64_t from, uint64_t limit, struct page_info *info);
 

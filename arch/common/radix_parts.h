@@ -29,7 +29,8 @@ static inline uint64_t table_size(const struct radix *radix, unsigned level)
     return radix->format->level[level].entries * sizeof(uint64_t);
 }
 
-static inline uint64_t *entry_in(const struct radix *radix, uint64_t *table, unsigned level, uint64_t at)
+static inline uint64_t *entry_in(const struct radix *radix, uint64_t *table, unsigned level,
+                                 uint64_t at)
 {
     const struct radix_level *shape = &radix->format->level[level];
 
@@ -37,7 +38,8 @@ static inline uint64_t *entry_in(const struct radix *radix, uint64_t *table, uns
 }
 
 /* Where the entry of `level` over `at` ends, or the range does. */
-static inline uint64_t part_end(const struct radix *radix, unsigned level, uint64_t at, uint64_t end)
+static inline uint64_t part_end(const struct radix *radix, unsigned level, uint64_t at,
+                                uint64_t end)
 {
     uint64_t next = align_down(at, entry_size(radix, level)) + entry_size(radix, level);
 

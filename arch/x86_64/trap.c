@@ -19,7 +19,8 @@ struct __attribute__((packed)) tss {
 
 struct __attribute__((packed)) table_pointer { uint16_t limit; uint64_t base; };
 
-extern const char trap_entries[], trap_ignored[], access_start[], access_end[], double_fault_stack_top[];
+extern const char trap_entries[], trap_ignored[], access_start[], access_end[],
+    double_fault_stack_top[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];

@@ -43,7 +43,7 @@ class Commands:
 
     def dump(self, what: str, address: Number | None = ..., pages: Number | None = ..., *,
              timeout: float | None = ...) -> Rows:
-        """Show areas, free blocks, page states, early memory or a map of it all."""
+        """Show areas, free blocks, page states, early memory, a map of it all or page tables."""
         ...
 
     def check(self, *, timeout: float | None = ...) -> Rows:
@@ -168,6 +168,18 @@ class Commands:
     def verify(self, address: Number, pages: Number | None = ..., *, seed: Number | None = ...,
                timeout: float | None = ...) -> Rows:
         """Verify the pattern of fill."""
+        ...
+
+    def translate(self, address: Number, *, timeout: float | None = ...) -> Address:
+        """Tell what an address is mapped to, and how."""
+        ...
+
+    def probe(self, address: Number, *, timeout: float | None = ...) -> Rows:
+        """Read, write and execute at an address, leave it as it was, and tell what happened."""
+        ...
+
+    def truth(self, *, timeout: float | None = ...) -> Rows:
+        """What attributes and the kernel's own parts promise, and what accesses show."""
         ...
 
     def store(self, place: Number, line: str, *, timeout: float | None = ...) -> None:

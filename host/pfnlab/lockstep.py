@@ -107,7 +107,8 @@ WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", 
          "Any", "$", "$0", "$1", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1", "as=0", "as=256",
          "area=any", "fresh=2", "min=1M", "max=0", "width=3", "align=3", "order=19", "kind=spare",
          "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")
-NEVER = ("sync", "info", "poweroff", "panic", "trace")      # a machine's own, or its end
+# A machine's own, or its end.
+NEVER = ("sync", "info", "poweroff", "panic", "trace", "translate", "probe", "truth")
 
 
 class Mixture:

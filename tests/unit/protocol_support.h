@@ -64,6 +64,82 @@ enum error machine_write(uint64_t address, unsigned width, uint64_t value, struc
     return OK;
 }
 
+/* Pages 16 to 23 are mapped to page 64 and on, read-only from page 20 on; two levels of tables. */
+static bool mmu_query(virt_t at, struct mmu_mapping *mapping)
+{
+    uint64_t page = at.a >> PAGE_SHIFT;
+
+    if (page < 16 || page >= 24)
+        return false;
+    *mapping = (struct mmu_mapping){
+        .unit = virt(page << PAGE_SHIFT), .shift = PAGE_SHIFT,
+        .phys = phys((page + 48) << PAGE_SHIFT),
+        .attributes = page < 20 ? MMU_DATA : MMU_DATA | MMU_READ_ONLY,
+    };
+    return true;
+}
+
+static bool mmu_entry(virt_t at, unsigned level, struct mmu_entry *entry)
+{
+    struct mmu_mapping mapping;
+
+    if (at.a >> 22 != 0)
+        return false;
+    *entry = (struct mmu_entry){ .shift = 21, .level = 2, .kind = MMU_EMPTY };
+    entry->start = virt(align_down(at.a, UINT64_C(1) << 21));
+    if (at.a >> 21 != 0)
+        return true;
+    entry->kind = MMU_TABLE;
+    entry->phys = phys(0x3000);
+    if (level == 2)
+        return true;
+    *entry = (struct mmu_entry){ .shift = PAGE_SHIFT, .level = 1, .kind = MMU_EMPTY };
+    entry->start = virt(align_down(at.a, PAGE_SIZE));
+    if (!mmu_query(at, &mapping))
+        return true;
+    entry->kind = MMU_UNIT;
+    entry->phys = mapping.phys;
+    entry->attributes = mapping.attributes;
+    return true;
+}
+
+const struct mmu *machine_mmu(void)
+{
+    static const struct mmu mmu = {
+        .attributes = MMU_ALL, .observable = MMU_READ_ONLY | MMU_NO_EXECUTE, .levels = 2,
+        .query = mmu_query, .entry = mmu_entry,
+    };
+
+    return &mmu;
+}
+
+/* From 4 GiB on there is no table; below, a page reads and does not execute; 8 is not tried. */
+enum error machine_probe(uint64_t address, struct machine_probe *probe)
+{
+    *probe = (struct machine_probe){
+        .tried = ACCESS_READ | ACCESS_EXECUTE | (address == 8 ? 0 : ACCESS_WRITE),
+        .done = ACCESS_READ, .write = E_FAULT_PROTECTION, .execute = E_FAULT_EXECUTE,
+    };
+    return address >> 32 == 0 ? OK : E_MEM_METADATA;
+}
+
+/* One set that keeps its promise, one that does not, and a part. */
+enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
+                         void *context)
+{
+    static const struct machine_truth truths[] = {
+        { .attributes = MMU_READ_ONLY | MMU_UNCACHED, .entry = MMU_READ_ONLY | MMU_UNCACHED,
+          .promised = ACCESS_READ | ACCESS_EXECUTE, .observed = ACCESS_READ | ACCESS_EXECUTE },
+        { .promised = ACCESS_READ, .observed = ACCESS_WRITE },
+        { .part = "guard", .first = { 0x5000 } },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(truths); i++)
+        if (!row(context, &truths[i]))
+            break;
+    return OK;
+}
+
 enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
 {
     (void)pages, (void)seed;

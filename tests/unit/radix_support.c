@@ -303,7 +303,7 @@ bool world_is_mapped(uint64_t page)
     return records[page] != 0;
 }
 
-/* Returns the bytes of owned tables. Of these none is empty; of those split, none could be joined. */
+/* Returns the bytes of owned tables. None is empty; of those split, none could be joined. */
 static uint64_t tables_check(const uint64_t *table, unsigned level, bool owned, bool was_split)
 {
     const struct radix_format *format = radix.format;

@@ -70,7 +70,8 @@ static void takes_the_largest_units_that_fit(void **unused)
     /* From a page before a GiB to a page behind it, and on through 2 MiB. */
     assert_int_equal(world_map(GIB1 - 1, FAR - PAGE_SIZE, 1 + GIB1 + MIB2 + 1, MMU_DATA), OK);
     assert_int_equal(world_query(GIB1 - 1).shift, 12);
-    assert_int_equal(world_query(GIB1 + 3).shift, world_has_unit(30) ? 30 : world_has_unit(21) ? 21 : 12);
+    assert_int_equal(world_query(GIB1 + 3).shift, world_has_unit(30) ? 30
+                                              : world_has_unit(21) ? 21 : 12);
     assert_int_equal(world_query(2 * GIB1).shift, world_has_unit(21) ? 21 : 12);
     assert_int_equal(world_query(2 * GIB1 + MIB2).shift, 12);
     world_unmap(GIB1 - 1, 1 + GIB1 + MIB2 + 1);
