@@ -23,7 +23,7 @@ static struct bank banks[2];
 static unsigned active;
 static const struct lab_map *in_force;
 static struct page_range page_ranges[LAB_EXTENTS];
-static struct pages_hooks hooks = { .zero = machine_zero };
+static struct pages_hooks hooks = { .zero = machine_zero, .stopped = machine_interrupted };
 
 void lab_set_pool(unsigned char *base, uint64_t pages_each)
 {

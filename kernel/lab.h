@@ -95,8 +95,9 @@ MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *area
 
 /*
  * Everything that can be verified: 1..99 engine, 100.. pages, 200.. phys, 300.. the lab itself
- * (each frame that phys handed over is managed and no other; areas cover the map).
+ * (each frame that phys handed over is managed and no other; areas cover the map). BUG_CHECK:
+ * *violation is the first that does not hold. STOP_INTERRUPTED: ^C.
  */
-MUST_USE bool lab_check(struct page_violation *violation);
+MUST_USE enum error lab_check(struct page_violation *violation);
 
 #endif

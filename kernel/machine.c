@@ -8,6 +8,7 @@
 #include "kernel/trap.h"
 
 #define STATUS_FAILED 1
+#define ZERO_STEP ((size_t)2 << 20)   /* bytes zeroed between two looks for a ^C */
 
 /* ^C by their number on the line: how many came in, and up to which one they had their effect. */
 static uint64_t interrupts_came, interrupts_passed, interrupts_heeded;
@@ -211,15 +212,21 @@ enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at
     return each_page(first, pages, seed, page_verify, at);
 }
 
-bool machine_zero(pfn_t first, uint64_t pages)
+enum error machine_zero(pfn_t first, uint64_t pages)
 {
-    uint64_t size = pages << PAGE_SHIFT;
-    void *memory = arch_pointer(pfn_phys(first), size);
+    size_t left = (size_t)(pages << PAGE_SHIFT), step;
+    unsigned char *memory = arch_pointer(pfn_phys(first), pages << PAGE_SHIFT);
 
     if (memory == NULL)
-        return false;
-    memset(memory, 0, (size_t)size);
-    return true;
+        return E_CALL_UNSUPPORTED;
+    for (;; memory += step, left -= step) {
+        step = left < ZERO_STEP ? left : ZERO_STEP;
+        memset(memory, 0, step);
+        if (left == step)
+            return OK;
+        if (machine_interrupted())
+            return E_STOP_INTERRUPTED;
+    }
 }
 
 static void count_interrupts(void)

@@ -69,8 +69,8 @@ struct machine_truth {
 MUST_USE enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
                                   void *context);
 
-/* Zero frames; false if they cannot be reached. The shape of pages_hooks.zero. */
-bool machine_zero(pfn_t first, uint64_t pages);
+/* Zero frames: pages_hooks.zero. What is at most 2 MiB is done before ^C is looked for. */
+MUST_USE enum error machine_zero(pfn_t first, uint64_t pages);
 
 /*
  * Shall the command that runs stop? True if a ^C came in that stands behind it on the line and has

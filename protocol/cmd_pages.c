@@ -123,15 +123,15 @@ enum error cmd_free(const struct args_free *args, struct reply *reply)
 {
     enum error e = need_pages(reply);
     uint64_t freed;
-    pfn_t frame;
+    pfn_t frame, blame;
 
     if (e == OK)
         e = page_frame(reply, &args->address, &frame);
     if (e != OK)
         return e;
-    e = pages_free(&lab.pages, frame, args->pages.number, &freed);
+    e = pages_free(&lab.pages, frame, args->pages.number, &freed, &blame);
     if (e != OK)
-        return blame_frame(reply, e, frame);
+        return blame_frame(reply, e, blame);
     reply_number(reply, freed);
     return OK;
 }

@@ -5,6 +5,7 @@
 #include "kernel/mm/page_tree.h"
 
 static const char *const text[] = {
+    [0] = "stopped before all was looked at",
     [1] = "areas, spans and ranges ascend, tile their arrays, and the scan order is a permutation",
     [2] = "a node's orders are those of its free bits",
     [3] = "an open leaf is in the class of its largest free order, and in no other",
@@ -24,6 +25,7 @@ static const char *const text[] = {
 
 struct checker {
     const struct page_tree *tree;
+    bool (*stop)(void);
     struct page_violation *violation;
     const struct page_area *area;
     uint64_t free, reserved, managed;   /* of the area, so far */
@@ -38,6 +40,8 @@ static bool holds(struct checker *c, bool condition, unsigned invariant, uint64_
         *c->violation = (struct page_violation){ invariant, pfn(frame), text[invariant] };
     return condition;
 }
+
+static bool goes_on(struct checker *c) { return holds(c, !c->stop(), 0, 0); }
 
 /* ---- Pages ---- */
 
@@ -190,7 +194,9 @@ static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
         || !check_node(c, &chunk->units, frame))
         return false;
     for (unsigned unit = 0; unit < CHUNK_UNITS; unit++)
-        if (!check_unit(c, chunk, unit, node_cell(&chunk->units, unit), frame + unit * UNIT_PAGES))
+        if (!goes_on(c)
+            || !check_unit(c, chunk, unit, node_cell(&chunk->units, unit),
+                           frame + unit * UNIT_PAGES))
             return false;
     return true;
 }
@@ -241,7 +247,7 @@ static bool check_area(struct checker *c, const struct page_area *area)
     c->area = area;
     c->free = c->reserved = c->managed = c->block = 0;
     for (uint32_t i = area->chunk; i < area->chunk + area->chunks; i++)
-        if (!check_chunk(c, i, tree_span_first(c->tree, i)))
+        if (!goes_on(c) || !check_chunk(c, i, tree_span_first(c->tree, i)))
             return false;
     for (unsigned class = 0; class < CLASSES && area->chunks > 0; class++)
         if (!check_row(c, class))
@@ -317,9 +323,9 @@ static bool check_hot(struct checker *c)
                     && hot->first == chunk->first + unit * UNIT_PAGES + page, 15, hot->first);
 }
 
-bool page_check(const void *engine, struct page_violation *violation)
+bool page_check(const void *engine, bool (*stop)(void), struct page_violation *violation)
 {
-    struct checker c = { .tree = engine, .violation = violation };
+    struct checker c = { .tree = engine, .stop = stop, .violation = violation };
     if (!check_roots(&c))
         return false;
     for (size_t a = 0; a < c.tree->nareas; a++)

@@ -342,6 +342,6 @@ MUST_USE enum error page_init(void *memory, const struct page_map *map,
 MUST_USE enum error page_reserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
 MUST_USE enum error page_unreserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
 bool page_area_info(const void *engine, unsigned area, struct page_area_info *info);
-MUST_USE bool page_check(const void *engine, struct page_violation *violation);
+MUST_USE bool page_check(const void *engine, bool (*stop)(void), struct page_violation *violation);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/mm/pages.h"
 
+#define CHECK_STEP 1024u          /* records between two questions whether to stop */
+
 enum error pages_init(struct pages *pages, const struct page_engine *engine,
                       const struct page_map *map, bool backed, struct kpool *pool,
                       const struct pages_hooks *hooks, uint64_t *needed)
@@ -51,22 +53,39 @@ static uint32_t record_remove(struct pages *pages, pfn_t first)
     return owners_remove(pages->owners, first, &tag) ? tag : 0;
 }
 
+/* Zero a block that was just allocated, or take it back and say STOP_INTERRUPTED. */
+static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, bool *zeroed)
+{
+    enum error e = pages->backed ? pages->hooks.zero(first, count) : E_CALL_UNSUPPORTED;
+    uint64_t freed;
+
+    *zeroed = e == OK;
+    if (e != E_STOP_INTERRUPTED)
+        return OK;
+    e = pages->engine->free(pages->state, first, &freed);
+    ASSERT(e == OK && freed == count);
+    return E_STOP_INTERRUPTED;
+}
+
 enum error pages_alloc(struct pages *pages, const struct page_request *request, uint32_t tag,
                        bool dontzero, pfn_t *out, bool *zeroed, pfn_t *blame)
 {
     enum error e = record_make_room(pages, tag);
+    bool done = dontzero;
     pfn_t first;
 
     *blame = pfn(0);
     if (e != OK)
         return e;
     e = pages->engine->alloc(pages->state, request, &first, blame);
+    if (e == OK && !dontzero)
+        e = block_zero(pages, first, request->pages, &done);
     if (e != OK) {
         owners_trim(pages->owners);
         return e;
     }
     record_add(pages, first, tag);
-    *zeroed = dontzero || (pages->backed && pages->hooks.zero(first, request->pages));
+    *zeroed = done;
     *out = first;
     event(pages, PAGES_ALLOC, first, request->pages, tag);
     return OK;
@@ -93,7 +112,8 @@ static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end,
     return *end != 0 ? pages_owner(pages, info.block) : 0;
 }
 
-static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed)
+static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
+                            pfn_t *blame)
 {
     pfn_t head, rest;
     uint64_t rest_pages, end;
@@ -112,14 +132,19 @@ static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, ui
             (void)record_remove(pages, first);
         *freed = count;
         event(pages, PAGES_FREE, first, count, tag);
+    } else if (e == E_MEM_BEYOND) {
+        *blame = head;
     }
     owners_trim(pages->owners);
     return e;
 }
 
-enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed)
+enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
+                      pfn_t *blame)
 {
-    return count == 0 ? free_whole(pages, first, freed) : free_part(pages, first, count, freed);
+    *blame = first;
+    return count == 0 ? free_whole(pages, first, freed)
+                      : free_part(pages, first, count, freed, blame);
 }
 
 enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
@@ -149,30 +174,35 @@ uint32_t pages_owner(const struct pages *pages, pfn_t first)
     return owners_find(pages->owners, first, &tag) ? tag : 0;
 }
 
-/* The frame of an owner record that is nobody's block, or that cannot be found; false: none. */
-static bool stray_record(const struct pages *pages, pfn_t *at)
+/* BUG_CHECK: *at is the frame of a record that is nobody's block, or that cannot be found. */
+static enum error records_check(const struct pages *pages, pfn_t *at)
 {
     if (!owners_check(pages->owners, at))
-        return true;
+        return E_BUG_CHECK;
     for (uint64_t i = 0; i < owners_count(pages->owners); i++) {
         struct page_info info;
         uint32_t tag;
 
+        if (is_aligned(i, CHECK_STEP) && pages->hooks.stopped())
+            return E_STOP_INTERRUPTED;
         owners_at(pages->owners, i, at, &tag);
         pages->engine->query(pages->state, *at, &info);
         if (info.state != PAGE_ALLOCATED || info.block.n != at->n)
-            return true;
+            return E_BUG_CHECK;
     }
-    return false;
+    return OK;
 }
 
-bool pages_check(const struct pages *pages, struct page_violation *violation)
+enum error pages_check(const struct pages *pages, struct page_violation *violation)
 {
-    if (!pages->engine->check(pages->state, violation))
-        return false;
-    if (!stray_record(pages, &violation->at))
-        return true;
-    violation->invariant = 100;
-    violation->text = "an owner is recorded for what is not an allocated block";
-    return false;
+    enum error e;
+
+    if (!pages->engine->check(pages->state, pages->hooks.stopped, violation))
+        return violation->invariant == 0 ? E_STOP_INTERRUPTED : E_BUG_CHECK;
+    e = records_check(pages, &violation->at);
+    if (e == E_BUG_CHECK) {
+        violation->invariant = 100;
+        violation->text = "an owner is recorded for what is not an allocated block";
+    }
+    return e;
 }

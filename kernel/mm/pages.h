@@ -14,9 +14,12 @@ enum pages_event { PAGES_ALLOC, PAGES_FREE, PAGES_RESERVE, PAGES_UNRESERVE };
 
 struct pages_hooks {
     /*
-     * Fill frames with zero bytes; false if this machine cannot reach them (nothing written then).
+     * Fill frames with zero bytes. CALL_UNSUPPORTED: this machine cannot reach them, nothing was
+     * written. STOP_INTERRUPTED: stopped() said true, some may have been written.
      */
-    bool (*zero)(pfn_t first, uint64_t pages);
+    enum error (*zero)(pfn_t first, uint64_t pages);
+    /* Shall what takes long stop? Asked now and then. */
+    bool (*stopped)(void);
     /* Called after each success; NULL for nobody. May not call back into pages. */
     void (*event)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
 };
@@ -41,7 +44,9 @@ MUST_USE enum error pages_init(struct pages *pages, const struct page_engine *en
 
 /*
  * Allocate by `request` for the request numbered `tag` (0: nobody's), zeroed unless `dontzero`.
- * *zeroed is false if zeroes were wanted and the frames cannot be reached. Errors as the engine's.
+ * *zeroed is false if zeroes were wanted and the frames cannot be reached. Errors as the engine's;
+ * STOP_INTERRUPTED: the zeroing was stopped, and the block is free again. Its pages were handed out
+ * and written, so that they are not fresh any more: all is as after an allocation and its free().
  */
 MUST_USE enum error pages_alloc(struct pages *pages, const struct page_request *request,
                                 uint32_t tag, bool dontzero, pfn_t *out, bool *zeroed,
@@ -50,9 +55,11 @@ MUST_USE enum error pages_alloc(struct pages *pages, const struct page_request *
 /*
  * Free a block by its first frame (`count` 0), or `count` frames of a block from `first` on; what
  * is left of the block keeps its owner. *freed is the number of frames given back. Errors as the
- * engine's free() and free_part(); MEM_METADATA also when there is no record for the rest.
+ * engine's free() and free_part(); MEM_METADATA also when there is no record for the rest. On any
+ * error *blame is the frame it is about: `first`, or for MEM_BEYOND the one behind the block.
  */
-MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed);
+MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
+                               pfn_t *blame);
 
 /* As the engine's; *blame as there. */
 MUST_USE enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
@@ -65,7 +72,8 @@ uint32_t pages_owner(const struct pages *pages, pfn_t first);
 
 /*
  * The engine's check(), then: every owner record belongs to an allocated block (invariant 100).
+ * BUG_CHECK: *violation is the first that does not hold. STOP_INTERRUPTED.
  */
-MUST_USE bool pages_check(const struct pages *pages, struct page_violation *violation);
+MUST_USE enum error pages_check(const struct pages *pages, struct page_violation *violation);
 
 #endif

@@ -84,12 +84,19 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
 
 static unsigned zeroings;
 
-bool machine_zero(pfn_t first, uint64_t pages)
+enum error machine_zero(pfn_t first, uint64_t pages)
 {
     (void)first;
     (void)pages;
     zeroings++;
-    return true;
+    return OK;
+}
+
+static unsigned polls, polls_until_stopped;   /* 0: never */
+
+bool machine_interrupted(void)
+{
+    return ++polls == polls_until_stopped;
 }
 
 /* ---- short words for what follows ---- */
@@ -121,7 +128,7 @@ static inline void assert_whole(void)
 {
     struct page_violation violation = { .text = "" };
 
-    if (!lab_check(&violation))
+    if (lab_check(&violation) != OK)
         fail_msg("invariant %u: %s", violation.invariant, violation.text);
 }
 

@@ -23,6 +23,9 @@ const char arch_name[] = "fake";
 struct lab lab;
 
 static uint64_t words[PAGES * 512];
+/* And far above, 3 MiB that belong to nobody. */
+#define LARGE_FIRST 4096u
+static unsigned char large[3 << 20];
 static struct phys_extent records[8];
 static bool reachable, asserts;
 static unsigned pressed;             /* ^C that came in and were not told yet */
@@ -34,6 +37,8 @@ void *arch_pointer(phys_t start, uint64_t size)
 {
     uint64_t offset = start.a - FIRST * PAGE_SIZE;
 
+    if (start.a == LARGE_FIRST * PAGE_SIZE && size == sizeof(large))
+        return large;
     if (!reachable || offset > sizeof(words) || size > sizeof(words) - offset)
         return NULL;
     return (unsigned char *)words + offset;

@@ -154,10 +154,12 @@ enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at
     return seed == 1 ? E_FAULT_PATTERN : OK;
 }
 
-bool machine_zero(pfn_t first, uint64_t pages)
+enum error machine_zero(pfn_t first, uint64_t pages)
 {
     (void)first;
-    return pages < 1024;
+    if (pages == 1 << 13)
+        return E_STOP_INTERRUPTED;
+    return pages < 1024 ? OK : E_CALL_UNSUPPORTED;
 }
 
 /* An assertion that fails in a command: cmocka jumps to where expect_assert_failure() would be. */

@@ -221,15 +221,31 @@ static void control_c_stops_one_command_and_none_behind_it(void **unused)
 static void zeroes_what_it_reaches(void **unused)
 {
     (void)unused;
-    assert_true(machine_zero(pfn(FIRST + 1), 2));
+    assert_int_equal(machine_zero(pfn(FIRST + 1), 2), OK);
     assert_int_equal(words[511], UINT64_C(0x1111111111111111));
     for (unsigned i = 512; i < 1536; i++)
         assert_int_equal(words[i], 0);
     assert_int_equal(words[1536], UINT64_C(0x1111111111111111));
-    assert_false(machine_zero(pfn(FIRST + 3), 2));
+    assert_int_equal(machine_zero(pfn(FIRST + 3), 2), E_CALL_UNSUPPORTED);
     reachable = false;
-    assert_false(machine_zero(pfn(FIRST), 1));
+    assert_int_equal(machine_zero(pfn(FIRST), 1), E_CALL_UNSUPPORTED);
     assert_int_equal(words[0], UINT64_C(0x1111111111111111));
+}
+
+static void control_c_stops_a_long_zeroing(void **unused)
+{
+    const uint64_t pages = sizeof(large) / PAGE_SIZE;
+
+    (void)unused;
+    memset(large, 0x11, sizeof(large));
+    polls_until_pressed = 1;
+    assert_int_equal(machine_zero(pfn(LARGE_FIRST), pages), E_STOP_INTERRUPTED);
+    assert_int_equal(large[sizeof(large) - 1], 0x11);
+    machine_interrupt_clear();
+    machine_interrupt_passed();
+    assert_int_equal(machine_zero(pfn(LARGE_FIRST), pages), OK);
+    for (size_t i = 0; i < sizeof(large); i++)
+        assert_int_equal(large[i], 0);
 }
 
 static void passes_the_rest_on(void **unused)
@@ -270,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup(control_c_stops_a_long_pattern, begin),
         cmocka_unit_test_setup(control_c_stops_one_command_and_none_behind_it, begin),
         cmocka_unit_test_setup(zeroes_what_it_reaches, begin),
+        cmocka_unit_test_setup(control_c_stops_a_long_zeroing, begin),
         cmocka_unit_test_setup(passes_the_rest_on, begin),
         cmocka_unit_test_setup(no_end_is_orderly_after_a_panic, begin),
     };

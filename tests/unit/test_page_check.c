@@ -49,7 +49,7 @@ static struct page_leaf *open(struct fixture *f) { return chunk_leaf(active(f), 
 static void assert_broken(struct fixture *f, unsigned invariant)
 {
     struct page_violation violation = { .text = NULL };
-    assert_false(f->engine->check(f->memory, &violation));
+    assert_false(f->engine->check(f->memory, never, &violation));
     if (violation.invariant != invariant)
         fail_msg("invariant %u (%s), expected %u", violation.invariant, violation.text, invariant);
     assert_non_null(violation.text);
@@ -273,6 +273,32 @@ static void a_remembered_word_that_is_not_the_lowest_is_15(void **state)
     fixture_done(&f);
 }
 
+static unsigned questions, questions_until_stop;
+
+static bool in_time(void)
+{
+    return ++questions == questions_until_stop;
+}
+
+static void a_check_stops_wherever_it_is_asked_to(void **state)
+{
+    struct page_violation violation;
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    assert_true(f.engine->check(f.memory, in_time, &violation));
+    unsigned all = questions;
+    /* Of each chunk, and of each unit of the three that are active. */
+    assert_int_equal(all, fixture_tree(&f)->chunks + 3 * CHUNK_UNITS);
+    for (questions_until_stop = 1; questions_until_stop <= all; questions_until_stop++) {
+        questions = 0;
+        assert_false(f.engine->check(f.memory, in_time, &violation));
+        assert_int_equal(violation.invariant, 0);
+        assert_int_equal(questions, questions_until_stop);
+    }
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_continued_page_without_a_block_is_13),
         cmocka_unit_test(totals_that_are_not_the_sums_are_14),
         cmocka_unit_test(a_remembered_word_that_is_not_the_lowest_is_15),
+        cmocka_unit_test(a_check_stops_wherever_it_is_asked_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,15 @@ static void memalign_rounds_up_and_aligns(void **unused)
     ask("> memalign_pages low 1 5 align=1M", "= 0x0000000000100000");
 }
 
+static void a_stopped_zeroing_is_an_error(void **unused)
+{
+    (void)unused;
+    ask("> alloc_pages 13", "? stop.interrupted ; stopped by ^C");
+    assert_non_null(strstr(ask_for("> dump pages 0x2000000 1", ": "), " free area=high fresh=0"));
+    forget();
+    assert_non_null(ask_for("> alloc_pages 13 dontzero=1", "= 0x0000000002000000"));
+}
+
 static void a_refused_page_is_named(void **unused)
 {
     (void)unused;
@@ -173,7 +182,7 @@ static void a_refused_page_is_named(void **unused)
     ask("> free 0x9000", "? mem.inside at=0x0000000000009000 ; the address lies inside a block, it "
         "is not its first page");
     ask("> free 0x9000 2",
-        "? mem.beyond at=0x0000000000009000 ; the range goes beyond the block it "
+        "? mem.beyond at=0x000000000000a000 ; the range goes beyond the block it "
         "begins in");
     ask("> alloc_page at=0x9000", "? mem.busy at=0x0000000000009000 ; the page is allocated");
     ask("> alloc_page at=0xa000 area=high",
@@ -354,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup(help_for_a_person_fits_a_terminal, begin),
         cmocka_unit_test_setup(zeroes_that_were_not_made_are_told, begin),
         cmocka_unit_test_setup(memalign_rounds_up_and_aligns, begin),
+        cmocka_unit_test_setup(a_stopped_zeroing_is_an_error, begin),
         cmocka_unit_test_setup(a_refused_page_is_named, begin),
         cmocka_unit_test_setup(the_scan_order_is_that_of_the_names, begin),
         cmocka_unit_test_setup(early_memory_is_before_pages, begin),
