@@ -281,12 +281,13 @@ run_foreground() {
 
 # ---- a pipe: one command after the other ----
 
-left='' answered=0
+left='' answered=0 line=''
+# The end of a request, or of all that were asked before it.
+answer='@([=?]*|% boot *)'
 
-# Prints what the guest says, up to a line that matches $1, which is not printed if $2 is given.
+# Prints what the guest says, up to the `line` that matches $1, which is not printed if $2 is given.
 # Fails when the guest ends.
 print_until() {
-    local line
     while IFS= read -r -u "$from" line; do
         line=${line%$'\r'}
         # Firmware may have left the cursor's escape sequences before the guest's first line.
@@ -312,36 +313,43 @@ end_pipe() {
     finish $status
 }
 
-# The next line of the input. Looks now and then whether the guest still lives: while the input has
-# nothing to say nobody else would notice. Fails at the end of either.
+# Reads the next line into `input`. Looks now and then whether the guest still lives: while the input
+# has nothing to say nobody else would notice. Fails at the end of either.
 next_line() {
     local part status
-    line=
+    input=
     while :; do
         IFS= read -r -t 0.5 part
         status=$?
-        line+=$part
+        input+=$part
         [ $status -gt 128 ] || break
         if ! kill -0 "$pid" 2>/dev/null; then
             left=1
             return 1
         fi
     done
-    [ $status -eq 0 ] || [ -n "$line" ]
+    [ $status -eq 0 ] || [ -n "$input" ]
+}
+
+# A panic outside of a command, survived (onpanic=stay): the guest began anew, and what it was asked
+# in between has its answer yet to come, or none.
+catch_up() {
+    say "the guest began anew: one line may be without its answer"
+    send '>0 sync 0' && print_until '[=?]0 *' hidden
 }
 
 # Sends a line and prints what is answered. Fails when the guest ends.
 ask() {
     # To the guest a ^C drops what is in front of it, and has no answer.
-    local line=${1##*$'\003'}
-    case $line in
+    local request=${1##*$'\003'}
+    case $request in
         # Nobody answers these: transcripts can be piped in.
         [:=?%\;]*) return 0 ;;
         '>'*) ;;
-        *[!$' \t']*) line="> $line" ;;
+        *[!$' \t']*) request="> $request" ;;
         *) return 0 ;;
     esac
-    if ! send "$line" || ! print_until '[=?]*'; then
+    if ! send "$request" || ! print_until "$answer" || { [[ $line == %* ]] && ! catch_up; }; then
         left=1
         return 1
     fi
@@ -349,19 +357,21 @@ ask() {
 }
 
 send_input() {
-    local line
+    local request input
     while next_line; do
         # A carriage return ends a line, too.
-        while [[ $line == *$'\r'* ]]; do
-            ask "${line%%$'\r'*}" || return
-            line=${line#*$'\r'}
+        while [[ $input == *$'\r'* ]]; do
+            request=${input%%$'\r'*} input=${input#*$'\r'}
+            ask "$request" || return
         done
-        ask "$line" || return
+        ask "$input" || return
     done
     # A strict session that the input began would refuse the end.
-    for line in '> sync 0' '> poweroff'; do
-        if [ -n "$left" ] || ! send "$line"; then break; fi
-        print_until '[=?]*' hidden
+    [ -z "$left" ] || return
+    for request in '> sync 0' '> poweroff'; do
+        while send "$request" && print_until "$answer" hidden && [[ $line == %* ]]; do
+            catch_up || return
+        done
     done
 }
 

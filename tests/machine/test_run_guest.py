@@ -203,6 +203,11 @@ def test_wrong_processor_is_told() -> None:
     assert done.stdout == ""
 
 
+def guest_of(script: int) -> int:
+    """The process that the script started."""
+    return int(Path(f"/proc/{script}/task/{script}/children").read_text().split()[0])
+
+
 class Started:
     """A script that runs in a pipe and has booted its guest."""
 
@@ -216,8 +221,7 @@ class Started:
             assert self.script.poll() is None
 
     def guest(self) -> int:
-        pid = self.script.pid
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        return guest_of(self.script.pid)
 
     def __enter__(self) -> Started:
         return self
