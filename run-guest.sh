@@ -7,6 +7,7 @@
 #   machine_memory, _minimum, _maximum, _cpus_maximum
 #   machine_boots, _firmwares, _machines, _accels, _emulators, _serials
 #                      words that the option takes, the first is the default; none: no such option
+#   machine_debugger   what --gdb names, if it is not gdb
 #   machine_options    which of cpu loadparm module qmp snapshot gdb it has
 # and the functions machine_check (combinations; adds to `groups`), machine_build, machine_prepare
 # (optional), machine_command (fills `command`) and machine_status (the emulator's exit status, in
@@ -68,6 +69,8 @@ is answered; only the guest's own lines are printed; the end of the input powers
 
 Exit status: 0 orderly end, 1 could not start (missing program, build error), 2 wrong usage,
 3 the emulator died or the guest was reset, 4 the guest panicked.
+
+Environment: LLVM=1 builds and boots with clang-19 and lld-19 instead of gcc.
 END
 }
 
@@ -105,8 +108,10 @@ done
 
 [[ " $(architectures)" == *" $arch "* ]] \
     || refuse "no such architecture: $arch; there is: $(architectures)"
-build=$root/build/$arch
-groups=()
+# LLVM=1 in the environment, which make reads as well, means the kernel that clang builds.
+build=$root/build/${LLVM:+llvm/}$arch
+groups=(${LLVM:+llvm})
+machine_debugger=gdb
 machine_boots='' machine_firmwares='' machine_machines='' machine_accels='' machine_emulators=''
 machine_options='' machine_cpus_maximum=1
 machine_prepare() { :; }
@@ -258,7 +263,7 @@ temporary=$(mktemp -d) || fail "cannot make a temporary directory"
 machine_prepare || fail "cannot prepare the machine"
 if [ -n "$gdb" ]; then
     gdb=$temporary/gdb
-    say "waiting for: gdb -ex 'target remote $gdb' $build/kernel.elf"
+    say "waiting for: $machine_debugger -ex 'target remote $gdb' $build/kernel.elf"
 fi
 machine_command
 command=(setpriv --pdeathsig KILL -- "${command[@]}")

@@ -19,6 +19,14 @@ STAYING = ("--append", "onpanic=stay")
 NEW_LIFE = "began anew"
 
 
+def is_pending(pid: int) -> bool:
+    """Has a signal to the process not reached it yet?"""
+    try:
+        return f"ShdPnd:\t{0:016x}" not in Path(f"/proc/{pid}/status").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Broken:
     """A guest in a pipe that can be broken from outside: by a debugger, or a signal on native."""
 
@@ -65,7 +73,7 @@ class Broken:
             pid = guest_of(self.script.pid)
             os.kill(pid, signal.SIGILL)
             # Else it might have read the next line already when the signal hits it.
-            while f"ShdPnd:\t{0:016x}" not in Path(f"/proc/{pid}/status").read_text("ascii"):
+            while is_pending(pid):
                 time.sleep(0.001)
             return
         self.stub.stop()
