@@ -70,6 +70,8 @@ is answered; only the guest's own lines are printed; the end of the input powers
 Exit status: 0 orderly end, 1 could not start (missing program, build error), 2 wrong usage,
 3 the emulator died or the guest was reset, 4 the guest panicked.
 
+Killed by SIGKILL it ends the emulator all the same, but leaves a small directory in TMPDIR.
+
 Environment: LLVM=1 builds and boots with clang-19 and lld-19 instead of gcc.
 END
 }

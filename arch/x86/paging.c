@@ -50,10 +50,12 @@ static uint64_t table_number(const void *table)
     return (uintptr_t)table;
 }
 
-/* In one piece, so that no CPU sees half an entry, in 32-bit mode either. */
+/* In one piece, so that no CPU sees half an entry, in 32-bit mode either. Tables are page-aligned. */
 static void entry_set(uint64_t *entry, uint64_t value)
 {
-    while (!__sync_bool_compare_and_swap(entry, *entry, value))
+    typedef uint64_t __attribute__((aligned(8))) aligned_entry;
+    aligned_entry *place = (aligned_entry *)entry;
+    while (!__sync_bool_compare_and_swap(place, *place, value))
         ;
 }
 

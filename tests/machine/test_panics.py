@@ -68,7 +68,7 @@ class Broken:
         return self.until(start)
 
     def lose(self, register: str) -> None:
-        """A register leads nowhere when the guest goes on; whatever it does then is an exception."""
+        """A register leads nowhere when the guest goes on: what it does then is an exception."""
         if self.arch == "native":
             pid = guest_of(self.script.pid)
             os.kill(pid, signal.SIGILL)
