@@ -320,8 +320,8 @@ end_pipe() {
     finish $status
 }
 
-# Reads the next line into `input`. Looks now and then whether the guest still lives: while the input
-# has nothing to say nobody else would notice. Fails at the end of either.
+# Reads the next line into `input`. Looks now and then whether the guest still lives: while the
+# input has nothing to say nobody else would notice. Fails at the end of either.
 next_line() {
     local part status
     input=

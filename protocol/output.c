@@ -7,7 +7,7 @@
 static const struct channel *channel;
 static void (*interrupted)(void);
 
-/* False after an echo or a prompt, and while a line is written: the next one must end that first. */
+/* False after an echo or a prompt, and within a line: the next line must end that one first. */
 static bool at_line_start = true;
 
 void output_open(const struct channel *to)

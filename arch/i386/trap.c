@@ -81,8 +81,8 @@ static struct trap_frame frame_of(const struct tss *tss)
 
 /*
  * A double fault mostly means that the stack overflowed. Its gate switches to a task with a stack
- * of its own; here that one becomes the main task again, so that a panic that is survived finds its guard and
- * the next double fault is served, too.
+ * of its own; here that one becomes the main task again, so that a panic that is survived finds its
+ * guard and the next double fault is served, too.
  */
 static _Noreturn void double_fault_entered(void)
 {

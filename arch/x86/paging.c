@@ -50,7 +50,7 @@ static uint64_t table_number(const void *table)
     return (uintptr_t)table;
 }
 
-/* In one piece, so that no CPU sees half an entry, in 32-bit mode either. Tables are page-aligned. */
+/* In one piece, so that no CPU sees half an entry, in 32-bit mode either; they are aligned. */
 static void entry_set(uint64_t *entry, uint64_t value)
 {
     typedef uint64_t __attribute__((aligned(8))) aligned_entry;
