@@ -53,44 +53,60 @@ static void attempt(unsigned access, void (*function)(void *), struct access *wh
     probe->done |= *class == OK ? access : 0;
 }
 
-/* A page is made writable for the time that its code is changed. */
-static enum error code_swap(const struct ground *ground, virt_t at, uint8_t *code)
+/* The bytes at an address and those of `code` change places. */
+struct swap {
+    virt_t at;
+    uint8_t code[CODE_MAX];
+};
+
+static void code_swap(void *argument)
 {
-    virt_t page = virt(align_down(at.a, PAGE_SIZE));
+    struct swap *swap = argument;
+
+    for (size_t i = 0; i < arch_return_code_size; i++) {
+        virt_t at = virt(swap->at.a + i);
+        uint8_t before = (uint8_t)arch_load(at, 1);
+
+        arch_store(at, 1, swap->code[i]);
+        swap->code[i] = before;
+    }
+}
+
+/* For the time of the change the page is made writable. */
+static enum error code_put(const struct ground *ground, struct swap *swap, struct fault *fault)
+{
+    virt_t page = virt(align_down(swap->at.a, PAGE_SIZE));
     unsigned attributes = ground->mapping.attributes;
     bool read_only = (attributes & MMU_READ_ONLY) != 0;
-    enum error e = OK;
+    enum error e = OK, restored = OK;
 
     if (read_only)
         e = arch_mmu.protect(page, PAGE_SIZE, attributes & ~MMU_READ_ONLY);
     if (e != OK)
         return e;
-    for (size_t i = 0; i < arch_return_code_size; i++) {
-        uint8_t before = (uint8_t)arch_load(virt(at.a + i), 1);
-
-        arch_store(virt(at.a + i), 1, code[i]);
-        code[i] = before;
-    }
-    if (read_only)
-        e = arch_mmu.protect(page, PAGE_SIZE, attributes);
+    e = access_run(code_swap, swap, fault);
     /* The page is a unit by itself now: that takes no table. */
-    ASSERT(e == OK);
-    return OK;
+    if (read_only)
+        restored = arch_mmu.protect(page, PAGE_SIZE, attributes);
+    ASSERT(restored == OK);
+    return e;
 }
 
+/* Where the code cannot be put, the processor does not reach the memory: that is told of reading. */
 static enum error execute_own(const struct ground *ground, struct access *access,
                               struct machine_probe *probe)
 {
-    uint8_t code[CODE_MAX];
+    struct swap swap = { .at = access->address };
+    struct fault fault;
     enum error e;
 
     for (size_t i = 0; i < arch_return_code_size; i++)
-        code[i] = arch_return_code[i];
-    e = code_swap(ground, access->address, code);
+        swap.code[i] = arch_return_code[i];
+    e = code_put(ground, &swap, &fault);
     if (e != OK)
-        return e;
+        return e == E_MEM_METADATA ? e : OK;
     attempt(ACCESS_EXECUTE, access_execute, access, probe, &probe->execute);
-    return code_swap(ground, access->address, code);
+    return code_put(ground, &swap, &fault);
 }
 
 static enum error probe_at(uint64_t address, const struct ground *ground,

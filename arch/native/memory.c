@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The fake RAM: one reservation of address space in which physical address 0 is `space`, shaped as
- * QEMU's pc has it. What no page of the direct map makes accessible faults for real.
+ * QEMU's pc has it. What no page of the direct map makes accessible faults for real. The simulated
+ * processor has a view of its own, as it may reach a frame by another address with other rights.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "arch/native/native.h"
 
@@ -17,20 +19,28 @@
 #define ACPI_SIZE KIB(128)
 
 static unsigned char *space;
+static unsigned char *bus;            /* the same memory, as the simulated processor reaches it */
 static uint64_t space_size;
 static uint64_t low_end, high_end;    /* of the RAM below and above 4 GiB; high_end 4 GiB: none */
+
+static void *memory_view(int memory, int protection)
+{
+    return mmap(NULL, space_size, protection, MAP_SHARED | MAP_NORESERVE, memory, 0);
+}
 
 bool memory_open(uint64_t size)
 {
     low_end = size < GIB(3) ? size : GIB(3);
     high_end = GIB(4) + (size - low_end);
     space_size = align_up(high_end, PAGE_SIZE);
-    void *at = mmap(NULL, space_size, PROT_NONE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
+    int memory = memfd_create("pfnlab", MFD_CLOEXEC);
+    if (memory < 0 || ftruncate(memory, (off_t)space_size) != 0)
         return false;
-    space = at;
-    return mprotect(space + IMAGE_START, IMAGE_END - IMAGE_START, PROT_READ | PROT_WRITE) == 0;
+    space = memory_view(memory, PROT_NONE);
+    bus = memory_view(memory, PROT_READ | PROT_WRITE);
+    close(memory);
+    return space != MAP_FAILED && bus != MAP_FAILED
+        && mprotect(space + IMAGE_START, IMAGE_END - IMAGE_START, PROT_READ | PROT_WRITE) == 0;
 }
 
 bool memory_guest_address(uintptr_t host, uint64_t *address)
@@ -79,6 +89,11 @@ uint64_t memory_end(void)
 void *memory_at(uint64_t address)
 {
     return space + address;
+}
+
+void *memory_on_bus(uint64_t address)
+{
+    return bus + address;
 }
 
 uint64_t memory_address(const void *at)

@@ -21,6 +21,7 @@ bool memory_guest_address(uintptr_t host, uint64_t *address);
  * process as far as it is mapped there; memory_protect() is what mprotect() says to the host.
  */
 void *memory_at(uint64_t address);
+void *memory_on_bus(uint64_t address);        /* for the simulated processor, always accessible */
 uint64_t memory_address(const void *at);
 bool memory_is_ram(uint64_t start, uint64_t size);
 uint64_t memory_end(void);

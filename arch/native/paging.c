@@ -115,7 +115,7 @@ static volatile void *host_address(uint64_t address, unsigned width, unsigned ac
     /* As an emulator: a mapping of nothing. */
     if (!memory_is_ram(physical, width))
         fault(E_FAULT_ADDRESS, address, pc);
-    return memory_at(physical);
+    return memory_on_bus(physical);
 }
 
 uint64_t arch_load(virt_t address, unsigned width)

@@ -51,6 +51,20 @@ static void without_a_table_nothing_is_changed(void **unused)
     assert_int_equal(words[2 * 512], UNTOUCHED);
 }
 
+/* A frame beyond the address bits of the processor can be mapped, and that is all. */
+static void memory_that_cannot_be_touched_is_told(void **unused)
+{
+    struct machine_probe probe;
+
+    (void)unused;
+    broken = 17 * PAGE_SIZE;
+    assert_int_equal(machine_probe(broken, &probe), OK);
+    assert_int_equal(probe.tried, ACCESS_READ | ACCESS_WRITE);
+    assert_int_equal(probe.done, 0);
+    assert_int_equal(probe.read, E_FAULT_ADDRESS);
+    assert_int_equal(executed, 0);
+}
+
 static void what_is_not_there_faults(void **unused)
 {
     struct machine_probe probe;
@@ -149,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup(tries_all_and_changes_nothing, begin),
         cmocka_unit_test_setup(runs_code_that_it_has_put_there, begin),
         cmocka_unit_test_setup(without_a_table_nothing_is_changed, begin),
+        cmocka_unit_test_setup(memory_that_cannot_be_touched_is_told, begin),
         cmocka_unit_test_setup(what_is_not_there_faults, begin),
         cmocka_unit_test_setup(the_kernels_own_is_only_read, begin),
         cmocka_unit_test_setup(every_set_is_tried_and_taken_away, begin),
