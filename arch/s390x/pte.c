@@ -68,7 +68,7 @@ static unsigned pte_attributes(unsigned level, uint64_t entry)
         | ((entry & PAGE_NO_EXECUTE) != 0 ? MMU_NO_EXECUTE : 0);
 }
 
-const struct radix_format pte_format = {
+const struct radix_format pte_format_region_third = {
     .levels = PTE_REGION_THIRD,
     .level = {
         [PTE_PAGE] = { PAGE_SHIFT, PTE_PAGES, true },

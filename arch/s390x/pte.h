@@ -21,7 +21,7 @@ enum { PTE_PAGE = 1, PTE_SEGMENT, PTE_REGION_THIRD };   /* levels */
 #define PTE_LIMIT (UINT64_C(1) << 42)     /* addresses from here on have no entry */
 
 /* For unit(): MMU_READ_ONLY, MMU_NO_EXECUTE; the latter only where the machine has facility 130. */
-extern const struct radix_format pte_format;
+extern const struct radix_format pte_format_region_third;
 
 /* What designates an address space whose region-third table lies at `root`: control register 1. */
 uint64_t pte_asce(uint64_t root);

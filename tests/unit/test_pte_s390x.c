@@ -13,7 +13,7 @@ static uint64_t bit(unsigned n)
 
 static void test_a_page(void **state)
 {
-    const struct radix_format *f = &pte_format;
+    const struct radix_format *f = &pte_format_region_third;
 
     (void)state;
     assert_int_equal(f->unit(PTE_PAGE, FRAME, 0), FRAME);
@@ -24,7 +24,7 @@ static void test_a_page(void **state)
 
 static void test_tables_tell_type_and_length(void **state)
 {
-    const struct radix_format *f = &pte_format;
+    const struct radix_format *f = &pte_format_region_third;
 
     (void)state;
     /* A page table is aligned to 2 KiB: bit 52 is part of its address. */
@@ -37,7 +37,7 @@ static void test_tables_tell_type_and_length(void **state)
 
 static void test_entries_are_read_back(void **state)
 {
-    const struct radix_format *f = &pte_format;
+    const struct radix_format *f = &pte_format_region_third;
 
     (void)state;
     for (unsigned level = PTE_PAGE; level <= PTE_REGION_THIRD; level++)
@@ -62,7 +62,7 @@ static void test_entries_are_read_back(void **state)
 /* The last byte of a page's entry is left to programs. */
 static void test_other_bits_do_not_matter(void **state)
 {
-    const struct radix_format *f = &pte_format;
+    const struct radix_format *f = &pte_format_region_third;
 
     (void)state;
     assert_true(f->is_present(PTE_PAGE, FRAME | 0xff));
@@ -72,10 +72,10 @@ static void test_other_bits_do_not_matter(void **state)
 
 static void test_levels_cover_4_tib(void **state)
 {
-    const struct radix_level *level = pte_format.level;
+    const struct radix_level *level = pte_format_region_third.level;
 
     (void)state;
-    assert_int_equal(pte_format.levels, PTE_REGION_THIRD);
+    assert_int_equal(pte_format_region_third.levels, PTE_REGION_THIRD);
     assert_true(level[PTE_PAGE].maps && !level[PTE_SEGMENT].maps && !level[PTE_REGION_THIRD].maps);
     for (unsigned n = PTE_PAGE; n < PTE_REGION_THIRD; n++)
         assert_int_equal((uint64_t)level[n].entries << level[n].shift,
