@@ -201,7 +201,7 @@ class Commands:
         ...
 
     def panic(self, how: str | None = ..., *, timeout: float | None = ...) -> None:
-        """Break the guest on purpose, to test the tests: panic, assert or fault."""
+        """Break the guest on purpose, to test the tests: panic, assert, fault or stack overflow."""
         ...
 
     def free_pages(self, address: Number, pages: Number | None = ..., *,

@@ -180,6 +180,15 @@ def test_the_service_calls_page_is_where_the_machine_takes_it() -> None:
     assert "image_end <= 0x1fe000" in (ROOT / "arch/s390x/link.ld").read_text()
 
 
+def test_a_stack_overflow_is_told_with_the_page_below_the_stack(path: list[str]) -> None:
+    done = run(*path, given=b"panic overflow\nreset\nalloc_page\n")
+    assert done.returncode == ORDERLY, done.stderr
+    got = answers(done.stdout)
+    guard = symbols()["boot_stack_guard"]
+    assert got[0].startswith(f"? bug.fault class=address addr={guard:#018x} ")
+    assert got[2].startswith("= ")
+
+
 def test_the_backtrace_of_a_panic_goes_to_the_start(path: list[str]) -> None:
     done = run(*path, given=b"peek 0xfffffffffffffff8\npanic\n")
     assert "% reg teid" not in done.stdout        # of the fault before, long unwound
