@@ -5,68 +5,13 @@
 
 #include "tests/unit/radix_support.h"
 
+#include "arch/s390x/pte.h"
 #include "arch/x86/pte.h"
-
-/* ---- s390x, as in the Principles of Operation, "Dynamic Address Translation" ---- */
-
-#define DAT_INVALID UINT64_C(0x20)
-#define DAT_TYPE UINT64_C(0x04)       /* of a region-third table */
-#define DAT_LENGTH UINT64_C(0x03)
-#define PAGE_INVALID UINT64_C(0x400)
-#define PAGE_PROTECTED UINT64_C(0x200)
-#define PAGE_NO_EXECUTE UINT64_C(0x100)
-
-static uint64_t dat_empty(unsigned level)
-{
-    return level == 1 ? PAGE_INVALID : DAT_INVALID | (level == 3 ? DAT_TYPE : 0);
-}
-
-static uint64_t dat_table(unsigned level, uint64_t address)
-{
-    return address | (level == 3 ? DAT_TYPE | DAT_LENGTH : 0);
-}
-
-static uint64_t dat_unit(unsigned level, uint64_t address, unsigned attributes)
-{
-    (void)level;
-    return address | ((attributes & MMU_READ_ONLY) != 0 ? PAGE_PROTECTED : 0)
-        | ((attributes & MMU_NO_EXECUTE) != 0 ? PAGE_NO_EXECUTE : 0);
-}
-
-static bool dat_is_present(unsigned level, uint64_t entry)
-{
-    return (entry & (level == 1 ? PAGE_INVALID : DAT_INVALID)) == 0;
-}
-
-static bool dat_is_unit(unsigned level, uint64_t entry)
-{
-    (void)level, (void)entry;
-    return false;
-}
-
-static uint64_t dat_address(unsigned level, uint64_t entry)
-{
-    return entry & ~(uint64_t)(level == 2 ? 0x7ff : 0xfff);
-}
-
-static unsigned dat_attributes(unsigned level, uint64_t entry)
-{
-    (void)level;
-    return ((entry & PAGE_PROTECTED) != 0 ? MMU_READ_ONLY : 0)
-        | ((entry & PAGE_NO_EXECUTE) != 0 ? MMU_NO_EXECUTE : 0);
-}
-
-static const struct radix_format dat_format = {
-    .levels = 3,
-    .level = { [1] = { 12, 256, true }, [2] = { 20, 2048, false }, [3] = { 31, 2048, false } },
-    .empty = dat_empty, .table = dat_table, .unit = dat_unit, .is_present = dat_is_present,
-    .is_unit = dat_is_unit, .address = dat_address, .attributes = dat_attributes,
-};
 
 static const struct geometry geometries[] = {
     { "x86_64", &pte_format_4_levels, MMU_ALL, UINT64_C(1) << 47 },
     { "i386", &pte_format_pae, MMU_ALL, UINT64_C(1) << 32 },
-    { "s390x", &dat_format, MMU_READ_ONLY | MMU_NO_EXECUTE, UINT64_C(1) << 42 },
+    { "s390x", &pte_format_region_third, MMU_READ_ONLY | MMU_NO_EXECUTE, PTE_LIMIT },
 };
 
 /* ---- The world ---- */
