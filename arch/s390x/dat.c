@@ -3,6 +3,7 @@
 
 #include "arch/s390x/cpu.h"
 #include "arch/s390x/machine.h"
+#include "arch/s390x/parts.h"
 #include "arch/s390x/pte.h"
 
 #define FACILITY_EXECUTION_PROTECTION 130u
@@ -16,23 +17,12 @@ _Static_assert(IMAGE_PAGES == IMAGE_SEGMENTS * PTE_PAGES, "the image has its own
 _Static_assert(LC_VIEW + LC_SIZE == IMAGE_END, "the view ends the reservation");
 
 /* What the image needs; the tables of all other memory lie at its end. */
-static _Alignas(SEGMENT_TABLE_SIZE) uint64_t root[PTE_REGIONS];
+_Alignas(SEGMENT_TABLE_SIZE) uint64_t dat_root[PTE_REGIONS];
 static _Alignas(SEGMENT_TABLE_SIZE) uint64_t first_segments[PTE_SEGMENTS];
 static _Alignas(PAGE_TABLE_SIZE) uint64_t image_pages[IMAGE_PAGES];
 
 static const struct radix_format *const format = &pte_format_region_third;
-static unsigned attributes = MMU_READ_ONLY;
 static uint64_t protections = CR0_LOW_ADDRESS_PROTECTION;   /* bits of CR0 */
-
-unsigned dat_attributes(void)
-{
-    return attributes;
-}
-
-uint64_t *dat_root(void)
-{
-    return root;
-}
 
 static bool has_facility(unsigned n)
 {
@@ -45,7 +35,7 @@ static bool has_facility(unsigned n)
 
 static uint64_t page_entry(uint64_t to, unsigned wanted)
 {
-    return format->unit(PTE_PAGE, to, wanted & attributes);
+    return format->unit(PTE_PAGE, to, wanted & arch_mmu.attributes);
 }
 
 static uint64_t table_entry(unsigned level, const uint64_t *table)
@@ -59,23 +49,27 @@ static void table_clear(uint64_t *table, unsigned entries, unsigned level)
         table[i] = format->empty(level);
 }
 
-/* What the page of the image's reservation, or before it, is mapped to. */
-static uint64_t image_entry(uint64_t at)
+static void part_map(const struct part *part, const char *to)
 {
-    if (at < LC_SIZE || at == (uintptr_t)boot_stack_guard || at == (uintptr_t)trap_stack_guard)
-        return format->empty(PTE_PAGE);
-    if (at >= LC_VIEW)
-        return page_entry(at - LC_VIEW, MMU_DATA);
-    if (at >= (uintptr_t)start && at < (uintptr_t)text_end)
-        return page_entry(at, MMU_READ_ONLY);
-    if (at >= (uintptr_t)text_end && at < (uintptr_t)rodata_end)
-        return page_entry(at, MMU_READ_ONLY | MMU_NO_EXECUTE);
-    return page_entry(at, MMU_DATA);
+    uint64_t *entry = &image_pages[(uintptr_t)part->first >> PAGE_SHIFT];
+
+    for (const char *at = part->first; at < part->end; at += PAGE_SIZE, to += PAGE_SIZE)
+        *entry++ = part->attributes == PART_UNMAPPED
+            ? format->empty(PTE_PAGE) : page_entry((uintptr_t)to, part->attributes);
+}
+
+/* One to one, but for what is not to be seen, and for the lowcore, which is seen elsewhere. */
+static void image_map(void)
+{
+    for (uint64_t i = 0; i < IMAGE_PAGES; i++)
+        image_pages[i] = page_entry(i << PAGE_SHIFT, MMU_DATA);
+    for (size_t i = 0; i < parts_count; i++)
+        part_map(&parts[i], parts[i].first == lowcore ? real_0 : parts[i].first);
 }
 
 void dat_enter(void)
 {
-    const uint64_t asce = pte_asce((uintptr_t)root);
+    const uint64_t asce = pte_designation(PTE_REGION_THIRD, (uintptr_t)dat_root);
     uint64_t control_0;
     uint8_t mask;
 
@@ -90,17 +84,18 @@ void dat_enter(void)
 void dat_open(void)
 {
     if (has_facility(FACILITY_EXECUTION_PROTECTION)) {
-        attributes |= MMU_NO_EXECUTE;
+        arch_mmu.attributes |= MMU_NO_EXECUTE;
+        arch_mmu.observable |= MMU_NO_EXECUTE;
         protections |= CR0_EXECUTION_PROTECTION;
     }
-    for (uint64_t i = 0; i < IMAGE_PAGES; i++)
-        image_pages[i] = image_entry(i << PAGE_SHIFT);
+    image_map();
     table_clear(first_segments, PTE_SEGMENTS, PTE_SEGMENT);
     for (unsigned i = 0; i < IMAGE_SEGMENTS; i++)
         first_segments[i] = table_entry(PTE_SEGMENT, image_pages + i * PTE_PAGES);
-    table_clear(root, PTE_REGIONS, PTE_REGION_THIRD);
-    root[0] = table_entry(PTE_REGION_THIRD, first_segments);
+    table_clear(dat_root, PTE_REGIONS, PTE_REGION_THIRD);
+    dat_root[0] = table_entry(PTE_REGION_THIRD, first_segments);
     dat_enter();
+    parts_open();
 }
 
 /* ---- All memory: segment tables but the first one, then page tables ---- */
@@ -134,7 +129,7 @@ static void page_table_fill(uint64_t *table, uint64_t from)
 
 static void segment_set(uint64_t n, const uint64_t *table)
 {
-    uint64_t region = root[n / PTE_SEGMENTS];
+    uint64_t region = dat_root[n / PTE_SEGMENTS];
     uint64_t *entries = (uint64_t *)(uintptr_t)format->address(PTE_REGION_THIRD, region);
 
     entries[n % PTE_SEGMENTS] = table_entry(PTE_SEGMENT, table);
@@ -148,7 +143,7 @@ void dat_map_memory(uint64_t memory)
 
     for (uint64_t n = 1; n < regions(memory); n++, at += PTE_SEGMENTS) {
         table_clear(at, PTE_SEGMENTS, PTE_SEGMENT);
-        root[n] = table_entry(PTE_REGION_THIRD, at);
+        dat_root[n] = table_entry(PTE_REGION_THIRD, at);
     }
     for (uint64_t n = IMAGE_SEGMENTS; n < segments(memory); n++, at += PTE_PAGES) {
         page_table_fill(at, n << PTE_SEGMENT_SHIFT);

@@ -28,10 +28,7 @@ void dat_enter(void);
 void dat_map_memory(uint64_t memory);
 uint64_t dat_tables(uint64_t memory);
 
-/* The attributes (kernel/mmu.h) that this machine has. */
-unsigned dat_attributes(void);
-
 /* The region-third table. */
-uint64_t *dat_root(void);
+extern uint64_t dat_root[];
 
 #endif

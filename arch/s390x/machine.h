@@ -10,8 +10,14 @@
 #define IMAGE_START UINT64_C(0x10000)
 #define IMAGE_END UINT64_C(0x200000)
 
+/* What is loaded at 0. */
+extern const char real_0[];
+
 /* Code from `start` on, then constants, then data. */
 extern char start[], text_end[], rodata_end[];
+
+/* A `br %r14` each, in code and in data. */
+extern const char text_return[], data_return[];
 
 /* Stacks; below each lies a page that is not mapped. */
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];

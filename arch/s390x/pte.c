@@ -84,7 +84,7 @@ const struct radix_format pte_format_region_third = {
     .attributes = pte_attributes,
 };
 
-uint64_t pte_asce(uint64_t root)
+uint64_t pte_designation(unsigned level, uint64_t table)
 {
-    return root | TYPE_REGION_THIRD | LENGTH_WHOLE;
+    return table | (level == PTE_SEGMENT ? TYPE_SEGMENT : TYPE_REGION_THIRD) | LENGTH_WHOLE;
 }

@@ -23,7 +23,10 @@ enum { PTE_PAGE = 1, PTE_SEGMENT, PTE_REGION_THIRD };   /* levels */
 /* For unit(): MMU_READ_ONLY, MMU_NO_EXECUTE; the latter only where the machine has facility 130. */
 extern const struct radix_format pte_format_region_third;
 
-/* What designates an address space whose region-third table lies at `root`: control register 1. */
-uint64_t pte_asce(uint64_t root);
+/*
+ * What designates the whole table of `level` (segments, regions) at `table`: in control register 1
+ * the address space, for IDTE that of an entry.
+ */
+uint64_t pte_designation(unsigned level, uint64_t table);
 
 #endif

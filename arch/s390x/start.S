@@ -33,6 +33,7 @@
     .set lowcore, LC_VIEW
 
     .section .lowcore, "aw"
+    .globl real_0
 real_0:
     /*
      * IPL PSW, in the short format. What follows would be CCWs: s390-ccw firmware takes an image

@@ -136,6 +136,19 @@ arch_store:
     .cfi_endproc
 access_end:
 
+    /* ---- What is found there by whoever tries code and data (arch/s390x/parts.c) ---- */
+
+    .globl text_return, data_return
+    .balign 8
+text_return:
+    br %r14
+
+    .data
+    .balign 8
+data_return:
+    br %r14
+    .balign 8
+
     .section .rodata
     .balign 8
 traps_psw:

@@ -32,7 +32,9 @@ static void test_tables_tell_type_and_length(void **state)
     assert_int_equal(f->empty(PTE_SEGMENT), bit(58));
     assert_int_equal(f->table(PTE_REGION_THIRD, FRAME), FRAME | bit(61) | bit(62) | bit(63));
     assert_int_equal(f->empty(PTE_REGION_THIRD), bit(58) | bit(61));
-    assert_int_equal(pte_asce(FRAME), FRAME | bit(61) | bit(62) | bit(63));
+    assert_int_equal(pte_designation(PTE_REGION_THIRD, FRAME),
+                     FRAME | bit(61) | bit(62) | bit(63));
+    assert_int_equal(pte_designation(PTE_SEGMENT, FRAME), FRAME | bit(62) | bit(63));
 }
 
 static void test_entries_are_read_back(void **state)
