@@ -21,7 +21,7 @@ enum error pages_init(struct pages *pages, const struct page_engine *engine,
     e = engine->init(pages->state, map, &nodes);
     if (e != OK)
         return e;
-    pages->owners = owners_create(&nodes);
+    pages->owners = lookup_create(&nodes);
     return pages->owners != NULL ? OK : E_MEM_METADATA;
 }
 
@@ -35,13 +35,13 @@ static void event(const struct pages *pages, enum pages_event event, pfn_t first
 /* A block of tag 0 is nobody's and has no record. */
 static enum error record_make_room(struct pages *pages, uint32_t tag)
 {
-    return tag == 0 ? OK : owners_make_room(pages->owners);
+    return tag == 0 ? OK : lookup_make_room(pages->owners);
 }
 
 /* With room made before, so that it cannot fail. */
 static void record_add(struct pages *pages, pfn_t first, uint32_t tag)
 {
-    enum error e = tag == 0 ? OK : owners_add(pages->owners, first, tag);
+    enum error e = tag == 0 ? OK : lookup_add(pages->owners, first.n, tag);
 
     ASSERT(e == OK);
 }
@@ -50,7 +50,7 @@ static uint32_t record_remove(struct pages *pages, pfn_t first)
 {
     uint32_t tag;
 
-    return owners_remove(pages->owners, first, &tag) ? tag : 0;
+    return lookup_remove(pages->owners, first.n, &tag) ? tag : 0;
 }
 
 /* Zero a block that was just allocated, or take it back and say STOP_INTERRUPTED. */
@@ -81,7 +81,7 @@ enum error pages_alloc(struct pages *pages, const struct page_request *request, 
     if (e == OK && !dontzero)
         e = block_zero(pages, first, request->pages, &done);
     if (e != OK) {
-        owners_trim(pages->owners);
+        lookup_trim(pages->owners);
         return e;
     }
     record_add(pages, first, tag);
@@ -135,7 +135,7 @@ static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, ui
     } else if (e == E_MEM_BEYOND) {
         *blame = head;
     }
-    owners_trim(pages->owners);
+    lookup_trim(pages->owners);
     return e;
 }
 
@@ -171,21 +171,21 @@ uint32_t pages_owner(const struct pages *pages, pfn_t first)
 {
     uint32_t tag;
 
-    return owners_find(pages->owners, first, &tag) ? tag : 0;
+    return lookup_find(pages->owners, first.n, &tag) ? tag : 0;
 }
 
 /* BUG_CHECK: *at is the frame of a record that is nobody's block, or that cannot be found. */
 static enum error records_check(const struct pages *pages, pfn_t *at)
 {
-    if (!owners_check(pages->owners, at))
+    if (!lookup_check(pages->owners, &at->n))
         return E_BUG_CHECK;
-    for (uint64_t i = 0; i < owners_count(pages->owners); i++) {
+    for (uint64_t i = 0; i < lookup_count(pages->owners); i++) {
         struct page_info info;
         uint32_t tag;
 
         if (is_aligned(i, CHECK_STEP) && pages->hooks.stopped())
             return E_STOP_INTERRUPTED;
-        owners_at(pages->owners, i, at, &tag);
+        lookup_at(pages->owners, i, &at->n, &tag);
         pages->engine->query(pages->state, *at, &info);
         if (info.state != PAGE_ALLOCATED || info.block.n != at->n)
             return E_BUG_CHECK;

@@ -7,7 +7,7 @@
 
 #include "kernel/mm/engine.h"
 #include "kernel/mm/kpool.h"
-#include "kernel/mm/owners.h"
+#include "kernel/mm/lookup.h"
 
 /* What happened, for whoever listens (the serial line's `trace`). */
 enum pages_event { PAGES_ALLOC, PAGES_FREE, PAGES_RESERVE, PAGES_UNRESERVE };
@@ -27,7 +27,7 @@ struct pages_hooks {
 struct pages {
     const struct page_engine *engine;
     void *state;                  /* the engine's */
-    struct owners *owners;
+    struct lookup *owners;
     struct pages_hooks hooks;
     bool backed;                  /* the frames are real memory of this machine */
 };

@@ -151,7 +151,7 @@ static void stopped_in_zeroing_a_block_is_free_again(void **unused)
     assert_int_equal(alloc(4, 6, &again), E_STOP_INTERRUPTED);
     assert_int_equal(again, 99);
     assert_int_equal(events, 0);
-    assert_int_equal(owners_count(pages.owners), 1);
+    assert_int_equal(lookup_count(pages.owners), 1);
     assert_int_equal(pool.used, used);
     pages.engine->query(pages.state, pfn(first + 4), &info);
     assert_int_equal(info.state, PAGE_FREE);
@@ -173,7 +173,7 @@ static void blocks_have_owners(void **unused)
     assert_int_equal(pages_owner(&pages, pfn(first)), 17);
     assert_int_equal(pages_owner(&pages, pfn(first + 1)), 0);
     assert_int_equal(pages_owner(&pages, pfn(nobodys)), 0);
-    assert_int_equal(owners_count(pages.owners), 1);
+    assert_int_equal(lookup_count(pages.owners), 1);
     assert_int_equal(give(pfn(first + 1), 0, &freed), E_MEM_INSIDE);
     assert_int_equal(events, 0);
     assert_int_equal(give(pfn(first), 0, &freed), OK);
@@ -183,7 +183,7 @@ static void blocks_have_owners(void **unused)
     assert_int_equal(give(pfn(first), 0, &freed), E_MEM_FREE);
     assert_int_equal(give(pfn(nobodys), 0, &freed), OK);
     assert_event(PAGES_FREE, nobodys, 1, 0);
-    assert_int_equal(owners_count(pages.owners), 0);
+    assert_int_equal(lookup_count(pages.owners), 0);
 }
 
 static void parts_keep_the_owner(void **unused)
@@ -198,15 +198,15 @@ static void parts_keep_the_owner(void **unused)
     assert_event(PAGES_FREE, first + 4, 2, 5);
     assert_int_equal(pages_owner(&pages, pfn(first)), 5);
     assert_int_equal(pages_owner(&pages, pfn(first + 6)), 5);
-    assert_int_equal(owners_count(pages.owners), 2);
+    assert_int_equal(lookup_count(pages.owners), 2);
     assert_int_equal(give(pfn(first + 6), 1, &freed), OK);
     assert_int_equal(pages_owner(&pages, pfn(first + 6)), 0);
     assert_int_equal(pages_owner(&pages, pfn(first + 7)), 5);
     assert_int_equal(give(pfn(first + 9), 1, &freed), OK);
     assert_int_equal(give(pfn(first), 4, &freed), OK);
-    assert_int_equal(owners_count(pages.owners), 1);
+    assert_int_equal(lookup_count(pages.owners), 1);
     assert_int_equal(give(pfn(first + 7), 2, &freed), OK);
-    assert_int_equal(owners_count(pages.owners), 0);
+    assert_int_equal(lookup_count(pages.owners), 0);
 }
 
 static void refused_parts_change_nothing(void **unused)
@@ -225,7 +225,7 @@ static void refused_parts_change_nothing(void **unused)
     assert_int_equal(freed, 99);
     assert_int_equal(events, 0);
     assert_int_equal(pages_owner(&pages, pfn(first)), 5);
-    assert_int_equal(owners_count(pages.owners), 1);
+    assert_int_equal(lookup_count(pages.owners), 1);
 }
 
 static void reservations_are_told(void **unused)
@@ -274,7 +274,7 @@ static void without_a_record_nothing_is_split(void **unused)
         assert_int_equal(alloc(1, 5, &blocks[i]), OK);
     assert_int_equal(alloc(4, 6, &blocks[50]), OK);
     for (unsigned i = 51; i < 256; i++)
-        assert_int_equal(owners_add(pages.owners, pfn(1000 + i), 7), OK);
+        assert_int_equal(lookup_add(pages.owners, 1000 + i, 7), OK);
     dry_pool();
     events = 0;
     assert_int_equal(give(pfn(blocks[50] + 1), 1, &freed), E_MEM_METADATA);
@@ -307,7 +307,7 @@ static void check_passes_on_and_adds(void **unused)
     assert_int_equal(pages_check(&pages, &violation), OK);
     assert_int_equal(alloc(4, 5, &first), OK);
     assert_int_equal(pages_check(&pages, &violation), OK);
-    assert_int_equal(owners_add(pages.owners, pfn(first + 1), 5), OK);
+    assert_int_equal(lookup_add(pages.owners, first + 1, 5), OK);
     assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
     assert_int_equal(violation.invariant, 100);
     assert_int_equal(violation.at.n, first + 1);
