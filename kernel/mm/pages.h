@@ -30,6 +30,7 @@ struct pages {
     struct lookup *owners;
     struct pages_hooks hooks;
     bool backed;                  /* the frames are real memory of this machine */
+    struct fail *fail;            /* NULL: nothing is refused on purpose; set after pages_init() */
 };
 
 /*

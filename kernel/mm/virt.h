@@ -3,10 +3,10 @@
  * Ranges of virtual addresses in one window. Addresses only: no page table, no frame. What is known
  * of a range lies outside of it, in pages of a node source.
  *
- * Placement: a range is `front` guard pages, `pages` usable ones, `back` guard pages. It goes to the
- * lowest address of the window where all of them are free and the first usable page is a multiple
- * of 2^align pages. What was freed is free at once: placement is a function of the ranges that there
- * are, not of how they came to be.
+ * Placement: a range is `front` guard pages, `pages` usable ones, `back` guard pages. It goes to
+ * the lowest address of the window where all of them are free and the first usable page is a
+ * multiple of 2^align pages. What was freed is free at once: placement is a function of the ranges
+ * that there are, not of how they came to be.
  *
  * Cost: O(log n) in the number of ranges. A request aligned to more than a page may look at every
  * gap that is large enough for it but lies badly.
