@@ -13,7 +13,8 @@
 struct record {
     uint64_t key : 40, next : 24;    /* the next record of the same bucket */
     uint32_t value;
-    uint32_t head;                     /* the first record of the bucket numbered as this record */
+    uint32_t head : 24;                /* the first record of the bucket numbered as this record */
+    uint32_t mark : 8;
 };
 
 _Static_assert(sizeof(struct record) << ROWS_SHIFT == PAGE_SIZE, "records are numbered in a row");
@@ -139,6 +140,7 @@ enum error lookup_add(struct lookup *lookup, uint64_t key, uint32_t value)
     record = record_at(lookup, index);
     record->key = key;
     record->value = value;
+    record->mark = 0;
     push(lookup, bucket_of(key, lookup->records.count), index);
     return OK;
 }
@@ -176,6 +178,7 @@ bool lookup_remove(struct lookup *lookup, uint64_t key, uint32_t *value)
         record->key = moved->key;
         record->next = moved->next;
         record->value = moved->value;
+        record->mark = moved->mark;
     }
     lookup_trim(lookup);
     return true;
@@ -197,6 +200,21 @@ void lookup_set(struct lookup *lookup, uint64_t key, uint32_t value)
 
     ASSERT(index != NONE);
     record_at(lookup, index)->value = value;
+}
+
+void lookup_mark(struct lookup *lookup, uint64_t key, uint8_t mark)
+{
+    uint32_t index = find(lookup, key);
+
+    ASSERT(index != NONE);
+    record_at(lookup, index)->mark = mark;
+}
+
+uint8_t lookup_marked(const struct lookup *lookup, uint64_t key)
+{
+    uint32_t index = find(lookup, key);
+
+    return index == NONE ? 0 : record_at(lookup, index)->mark;
 }
 
 uint64_t lookup_count(const struct lookup *lookup)

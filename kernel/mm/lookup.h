@@ -37,6 +37,10 @@ bool lookup_find(const struct lookup *lookup, uint64_t key, uint32_t *value);
 /* Give `key`, which has a record, another value. */
 void lookup_set(struct lookup *lookup, uint64_t key, uint32_t value);
 
+/* Give `key`, which has a record, a mark beside its value, 0 at first; that of no record is 0. */
+void lookup_mark(struct lookup *lookup, uint64_t key, uint8_t mark);
+uint8_t lookup_marked(const struct lookup *lookup, uint64_t key);
+
 uint64_t lookup_count(const struct lookup *lookup);
 
 /* The record numbered `index`, below lookup_count(), in no order that means anything. */

@@ -32,18 +32,25 @@ static void event(const struct pages *pages, enum pages_event event, pfn_t first
         pages->hooks.event(event, first, count, tag);
 }
 
-/* A block of tag 0 is nobody's and has no record. */
-static enum error record_make_room(struct pages *pages, uint32_t tag)
+/* A plain block of tag 0 is nobody's and has no record. */
+static bool has_record(uint32_t tag, enum pages_use use)
 {
-    return tag == 0 ? OK : lookup_make_room(pages->owners);
+    return tag != 0 || use != PAGES_PLAIN;
+}
+
+static enum error record_make_room(struct pages *pages, uint32_t tag, enum pages_use use)
+{
+    return has_record(tag, use) ? lookup_make_room(pages->owners) : OK;
 }
 
 /* With room made before, so that it cannot fail. */
-static void record_add(struct pages *pages, pfn_t first, uint32_t tag)
+static void record_add(struct pages *pages, pfn_t first, uint32_t tag, enum pages_use use)
 {
-    enum error e = tag == 0 ? OK : lookup_add(pages->owners, first.n, tag);
+    enum error e = has_record(tag, use) ? lookup_add(pages->owners, first.n, tag) : OK;
 
     ASSERT(e == OK);
+    if (use != PAGES_PLAIN)
+        lookup_mark(pages->owners, first.n, (uint8_t)use);
 }
 
 static uint32_t record_remove(struct pages *pages, pfn_t first)
@@ -67,14 +74,24 @@ static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, b
     return E_STOP_INTERRUPTED;
 }
 
-enum error pages_alloc(struct pages *pages, const struct page_request *request, uint32_t tag,
-                       bool dontzero, pfn_t *out, bool *zeroed, pfn_t *blame)
+static bool is_refused(const struct pages *pages, const struct page_request *request)
 {
-    enum error e = record_make_room(pages, tag);
+    return pages->fail != NULL
+        && fail_refuses(pages->fail, FAIL_FRAMES, request->areas, order_for(request->pages));
+}
+
+enum error pages_alloc_use(struct pages *pages, const struct page_request *request, uint32_t tag,
+                           enum pages_use use, bool dontzero, pfn_t *out, bool *zeroed,
+                           pfn_t *blame)
+{
+    enum error e;
     bool done = dontzero;
     pfn_t first;
 
     *blame = pfn(0);
+    if (is_refused(pages, request))
+        return E_MEM_INJECTED;
+    e = record_make_room(pages, tag, use);
     if (e != OK)
         return e;
     e = pages->engine->alloc(pages->state, request, &first, blame);
@@ -84,11 +101,17 @@ enum error pages_alloc(struct pages *pages, const struct page_request *request, 
         lookup_trim(pages->owners);
         return e;
     }
-    record_add(pages, first, tag);
+    record_add(pages, first, tag, use);
     *zeroed = done;
     *out = first;
     event(pages, PAGES_ALLOC, first, request->pages, tag);
     return OK;
+}
+
+enum error pages_alloc(struct pages *pages, const struct page_request *request, uint32_t tag,
+                       bool dontzero, pfn_t *out, bool *zeroed, pfn_t *blame)
+{
+    return pages_alloc_use(pages, request, tag, PAGES_PLAIN, dontzero, out, zeroed, blame);
 }
 
 static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed)
@@ -120,14 +143,14 @@ static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, ui
     bool is_first;
     uint32_t tag = block_tag(pages, first, &end, &is_first);
     bool leaves_rest = first.n < end && count < end - first.n;
-    enum error e = leaves_rest ? record_make_room(pages, tag) : OK;
+    enum error e = leaves_rest ? record_make_room(pages, tag, PAGES_PLAIN) : OK;
 
     if (e != OK)
         return e;
     e = pages->engine->free_part(pages->state, first, count, &head, &rest, &rest_pages);
     if (e == OK) {
         if (rest_pages > 0)
-            record_add(pages, rest, tag);
+            record_add(pages, rest, tag, PAGES_PLAIN);
         if (is_first)
             (void)record_remove(pages, first);
         *freed = count;
@@ -143,8 +166,25 @@ enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t
                       pfn_t *blame)
 {
     *blame = first;
+    if (first.n < PFN_LIMIT && pages_use(pages, first) != PAGES_PLAIN)
+        return E_MEM_KIND;
     return count == 0 ? free_whole(pages, first, freed)
                       : free_part(pages, first, count, freed, blame);
+}
+
+void pages_free_use(struct pages *pages, pfn_t first, enum pages_use use)
+{
+    uint64_t freed;
+    enum error e;
+
+    ASSERT(pages_use(pages, first) == use);
+    e = free_whole(pages, first, &freed);
+    ASSERT(e == OK && freed == 1);
+}
+
+enum pages_use pages_use(const struct pages *pages, pfn_t first)
+{
+    return (enum pages_use)lookup_marked(pages->owners, first.n);
 }
 
 enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,

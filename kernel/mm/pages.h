@@ -24,6 +24,9 @@ struct pages_hooks {
     void (*event)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
 };
 
+/* What a block is for: what has a use of its own is given back by who gave it that. */
+enum pages_use { PAGES_PLAIN, PAGES_MAPPED };   /* MAPPED: behind addresses of vmalloc */
+
 struct pages {
     const struct page_engine *engine;
     void *state;                  /* the engine's */
@@ -46,6 +49,7 @@ MUST_USE enum error pages_init(struct pages *pages, const struct page_engine *en
 /*
  * Allocate by `request` for the request numbered `tag` (0: nobody's), zeroed unless `dontzero`.
  * *zeroed is false if zeroes were wanted and the frames cannot be reached. Errors as the engine's;
+ * MEM_INJECTED: refused by the plan in `fail`.
  * STOP_INTERRUPTED: the zeroing was stopped, and the block is free again. Its pages were handed out
  * and written, so that they are not fresh any more: all is as after an allocation and its free().
  */
@@ -53,14 +57,29 @@ MUST_USE enum error pages_alloc(struct pages *pages, const struct page_request *
                                 uint32_t tag, bool dontzero, pfn_t *out, bool *zeroed,
                                 pfn_t *blame);
 
+/* The same for a use of its own. */
+MUST_USE enum error pages_alloc_use(struct pages *pages, const struct page_request *request,
+                                    uint32_t tag, enum pages_use use, bool dontzero, pfn_t *out,
+                                    bool *zeroed, pfn_t *blame);
+
 /*
  * Free a block by its first frame (`count` 0), or `count` frames of a block from `first` on; what
  * is left of the block keeps its owner. *freed is the number of frames given back. Errors as the
- * engine's free() and free_part(); MEM_METADATA also when there is no record for the rest. On any
- * error *blame is the frame it is about: `first`, or for MEM_BEYOND the one behind the block.
+ * engine's free() and free_part(); MEM_METADATA also when there is no record for the rest;
+ * MEM_KIND: the block has a use of its own. On any error *blame is the frame it is about: `first`,
+ * or for MEM_BEYOND the one behind the block.
  */
 MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
                                pfn_t *blame);
+
+/*
+ * Free a block of one page with a use of its own. The engine's free() of a block of one page needs
+ * no node (its leaf is open), and cannot fail.
+ */
+void pages_free_use(struct pages *pages, pfn_t first, enum pages_use use);
+
+/* The use of the allocated block that begins at `first`; PAGES_PLAIN also if there is none. */
+enum pages_use pages_use(const struct pages *pages, pfn_t first);
 
 /* As the engine's; *blame as there. */
 MUST_USE enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,

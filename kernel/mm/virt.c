@@ -262,6 +262,21 @@ void virt_free(struct virt *virt, const struct virt_range *range)
     records_give(&virt->records, node);
 }
 
+void virt_shrink(struct virt *virt, const struct virt_range *range, uint64_t left)
+{
+    struct virt_node *node = (struct virt_node *)(uintptr_t)range;
+
+    ASSERT(left > 0 && left <= range->pages);
+    virt->root = remove(virt->root, node);
+    virt->used -= range->pages - left + range->back;
+    *node = (struct virt_node){ .range = node->range };
+    node->range.pages = left;
+    node->range.size = left << PAGE_SHIFT;
+    node->range.back = 0;
+    node->range.redzone = false;
+    virt->root = insert(virt->root, node);
+}
+
 const struct virt_range *virt_next(const struct virt *virt, virt_t from)
 {
     const struct virt_node *node = above(virt, from.a >> PAGE_SHIFT);

@@ -18,7 +18,7 @@
 #include "kernel/mm/records.h"
 
 /* Who made a range, and so who may take it back. */
-enum virt_kind { VIRT_VMALLOC, VIRT_VMAP, VIRT_PAGES };
+enum virt_kind { VIRT_VMALLOC, VIRT_VMAP, VIRT_PAGES, VIRT_HEAP };
 
 /* A range that there is. */
 struct virt_range {
@@ -74,6 +74,9 @@ MUST_USE enum error virt_find(const struct virt *virt, virt_t first, enum virt_k
 
 /* Give back a range that virt_find() found. Cannot fail. */
 void virt_free(struct virt *virt, const struct virt_range *range);
+
+/* Give back the end of such a range and its guard: `left` usable pages are left, one at least. */
+void virt_shrink(struct virt *virt, const struct virt_range *range, uint64_t left);
 
 /* The first range that, guards included, ends above `from`; NULL if there is none. */
 const struct virt_range *virt_next(const struct virt *virt, virt_t from);
