@@ -69,11 +69,16 @@ static enum error claim(uint64_t size, uint64_t align, phys_t *out)
     return lab_map_append(&lab_machine_map, &(struct phys_range){ *out, size, RANGE_RESERVED });
 }
 
-static void *table(uint64_t size)
+static void *claim_memory(uint64_t size, uint64_t align)
 {
     phys_t at;
 
-    return claim(size, size, &at) == OK ? arch_pointer(at, size) : NULL;
+    return claim(size, align, &at) == OK ? arch_pointer(at, size) : NULL;
+}
+
+static void *table(uint64_t size)
+{
+    return claim_memory(size, size);
 }
 
 /* The first usable run that ends above `from`; looked up anew, as page tables take memory. */
@@ -124,6 +129,10 @@ static void pool_take(uint64_t pool_size, uint64_t total)
     if (base == NULL)
         panic("memory", __FILE__, __LINE__, NULL);
     lab_set_pool(base, size >> PAGE_SHIFT);
+}
+
+static void claims_log(void)
+{
     for (size_t i = told; i < lab_machine_map.n; i++)
         range_log(&lab_machine_map.ranges[i], "pool", OK);
 }
@@ -141,14 +150,18 @@ static void map_default(void)
 
 void lab_boot(const char *command_line, void (*log)(const char *text))
 {
-    uint64_t pool_size, needed;
+    struct lab_wishes wishes;
+    uint64_t total, needed;
 
     log_text = log;
     map_default();
-    pool_size = lab_options(command_line, log);
+    lab_options(command_line, log, &wishes);
     arch_memory_map(range_take);
     told = lab_machine_map.n;
-    pool_take(pool_size, map_memory());
+    total = map_memory();
+    pool_take(wishes.pool_size, total);
+    lab_boot_virtual(&wishes, total, claim_memory, log);
+    claims_log();
     if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) == OK)
         return;
     log_text("the pool is too small for the page allocator: phys alone serves");

@@ -4,6 +4,7 @@
  *   300  a frame is managed by the page allocator if and only if phys handed it over and it lies
  *        below the last area's limit; before the hand-over there is no page allocator
  *   301  a frame that early code used is not fresh
+ *   512  the memory of page tables in use is what the tables themselves take
  */
 #include "kernel/lab.h"
 #include "kernel/machine.h"
@@ -71,6 +72,43 @@ static enum error phys_part_check(struct page_violation *violation)
                   "the extents of early memory are broken");
 }
 
+static enum error tables_part_check(struct page_violation *violation)
+{
+    unsigned invariant;
+    uint64_t at;
+
+    if (!tables_check(&lab_tables, &invariant, &at))
+        return broken(violation, invariant, at, "the memory of page tables is broken");
+    if (lab.mmu->tables_size() != lab_tables.used)
+        return broken(violation, 512, 0, "the memory of page tables in use is not what they take");
+    return OK;
+}
+
+static enum error attributes_part_check(struct page_violation *violation)
+{
+    uint64_t changed = 0;
+
+    for (size_t i = 0; !lab.injected && i < lab.phys.count; i++) {
+        const struct phys_extent *e = &lab.phys.extents[i];
+        uint64_t first = e->start >> PAGE_SHIFT, end = e->end >> PAGE_SHIFT;
+
+        if (e->state == PHYS_HANDED
+            && !attributes_check_range(&lab.attributes, pfn(first), end - first, &changed,
+                                       violation))
+            return E_BUG_CHECK;
+    }
+    return attributes_check_total(&lab.attributes, changed, violation) ? OK : E_BUG_CHECK;
+}
+
+static enum error virtual_check(struct page_violation *violation)
+{
+    enum error e = vmap_check(&lab.vmap, violation) ? OK : E_BUG_CHECK;
+
+    if (e == OK)
+        e = tables_part_check(violation);
+    return e == OK ? attributes_part_check(violation) : e;
+}
+
 enum error lab_check(struct page_violation *violation)
 {
     enum error e = OK;
@@ -83,5 +121,7 @@ enum error lab_check(struct page_violation *violation)
         e = broken(violation, 300, 0, "the stage is not that of early memory");
     if (e == OK && lab.stage == STAGE_PAGE)
         e = hand_over_check(violation);
+    if (e == OK && lab.stage == STAGE_PAGE)
+        e = virtual_check(violation);
     return e;
 }

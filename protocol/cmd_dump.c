@@ -172,7 +172,7 @@ enum error cmd_dump(const struct args_dump *args, struct reply *reply)
 {
     static enum error (*const parts[])(const struct dump_range *, struct reply *) = {
         /* in the order of `what` */
-        dump_areas, dump_free, dump_pages, dump_phys, dump_map, dump_pagetables,
+        dump_areas, dump_free, dump_pages, dump_phys, dump_map, dump_pagetables, dump_virt,
     };
     const bool always = parts[args->what.number] == dump_phys
         || parts[args->what.number] == dump_pagetables;

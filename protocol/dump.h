@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of `dump`. Each lists what lies in [first, limit), frames of the whole address space.
+ * The parts of `dump`. Each lists what lies in [first, limit), frames of the whole address space;
+ * of `dump virt` these are pages of the virtual one.
  */
 #ifndef PFNLAB_DUMP_H
 #define PFNLAB_DUMP_H
@@ -16,6 +17,7 @@ MUST_USE enum error dump_areas(const struct dump_range *range, struct reply *rep
 MUST_USE enum error dump_free(const struct dump_range *range, struct reply *reply);
 MUST_USE enum error dump_pages(const struct dump_range *range, struct reply *reply);
 MUST_USE enum error dump_phys(const struct dump_range *range, struct reply *reply);
+MUST_USE enum error dump_virt(const struct dump_range *range, struct reply *reply);
 MUST_USE enum error dump_map(const struct dump_range *range, struct reply *reply);
 
 /* Of the virtual address space. */

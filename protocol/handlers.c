@@ -38,7 +38,7 @@ enum error blame_frame(struct reply *reply, enum error e, pfn_t frame)
 {
     switch (e) {
     case E_MEM_UNMANAGED: case E_MEM_INSIDE: case E_MEM_FREE: case E_MEM_RESERVED:
-    case E_MEM_BUSY: case E_MEM_BEYOND:
+    case E_MEM_BUSY: case E_MEM_BEYOND: case E_MEM_KIND:
         reply_key_address(reply, "at", pfn_phys(frame).a);
         return e;
     default:

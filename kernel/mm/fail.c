@@ -5,7 +5,9 @@
 
 void fail_begin(struct fail *fail, const struct fail_plan *plan)
 {
-    *fail = (struct fail){ .plan = *plan, .on = true, .random = plan->seed };
+    *fail = (struct fail){
+        .plan = *plan, .on = true, .random = plan->seed, .until = plan->every,
+    };
 }
 
 void fail_end(struct fail *fail)
@@ -21,6 +23,20 @@ static uint64_t random_next(struct fail *fail)
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
     return x ^ x >> 31;
+}
+
+/* Is it this one's turn by `every`? Counted down: a 32-bit machine divides no 64 bits. */
+static bool is_turn(struct fail *fail)
+{
+    if (fail->plan.every == 0 || --fail->until != 0)
+        return false;
+    fail->until = fail->plan.every;
+    return true;
+}
+
+static bool is_unlucky(struct fail *fail)
+{
+    return (random_next(fail) >> 32) * MILLION >> 32 < fail->plan.per_million;
 }
 
 static bool counts(const struct fail_plan *plan, unsigned what, uint32_t areas, uint32_t order)
@@ -40,11 +56,10 @@ bool fail_refuses(struct fail *fail, unsigned what, uint32_t areas, uint32_t ord
     if (!fail->on || !counts(plan, what, areas, order))
         return false;
     fail->attempts++;
-    refused = fail->attempts == plan->nth
-        || (plan->every != 0 && fail->attempts % plan->every == 0);
-    /* Drawn for each attempt, so that a seed means the same whatever the other rules say. */
-    if (plan->per_million != 0 && random_next(fail) % MILLION < plan->per_million)
-        refused = true;
+    refused = fail->attempts == plan->nth;
+    /* Each of the rules at each attempt, so that a seed means the same whatever the others say. */
+    refused = is_turn(fail) || refused;
+    refused = (plan->per_million != 0 && is_unlucky(fail)) || refused;
     if (plan->times != 0 && fail->refusals == plan->times)
         refused = false;
     fail->refusals += refused;

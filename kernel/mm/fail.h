@@ -33,7 +33,7 @@ struct fail {
     struct fail_plan plan;
     bool on;
     uint64_t attempts, refusals;      /* that counted; since the plan was made */
-    uint64_t random;
+    uint64_t random, until;           /* the draw; attempts to the next turn of `every` */
 };
 
 /* Put a plan in force, with its counts at 0. */

@@ -20,10 +20,11 @@ void tables_init(struct tables *tables, void *base, uint64_t size)
 {
     uint64_t units = size / TABLE_UNIT, kept = align_up(units, TABLE_UNIT) / TABLE_UNIT;
 
-    ASSERT(is_aligned((uintptr_t)base, TABLE_UNIT) && is_aligned(size, TABLE_UNIT));
+    ASSERT(is_aligned((uintptr_t)base, PAGE_SIZE) && is_aligned(size, TABLE_UNIT));
     *tables = (struct tables){ .base = base, .units = units > kept ? units - kept : 0 };
     tables->taken = tables->base + (size_t)(tables->units * TABLE_UNIT);
-    memset(tables->taken, 0, (size_t)tables->units);
+    if (tables->units > 0)
+        memset(tables->taken, 0, (size_t)tables->units);
 }
 
 uint64_t tables_size(const struct tables *tables)
@@ -114,9 +115,10 @@ void tables_give(struct tables *tables, void *piece, uint64_t size)
 {
     unsigned index = index_of(size);
     uint64_t unit = unit_of(tables, piece);
+    uint64_t start = (uint64_t)((unsigned char *)piece - tables->base);
     uint8_t mask = mask_of(tables, piece, index), *taken = &tables->taken[unit];
 
-    ASSERT(unit < tables->units && is_aligned((uintptr_t)piece, size) && (*taken & mask) == mask);
+    ASSERT(unit < tables->units && is_aligned(start, size) && (*taken & mask) == mask);
     *taken &= (uint8_t)~mask;
     tables->used -= size;
     for (; index < LARGEST; index++) {
@@ -148,7 +150,7 @@ static bool listed_right(const struct tables *tables, unsigned index, uint64_t *
         const void *buddy = tables->base + (offset ^ TABLE_PIECE << index);
 
         *at = unit_of(tables, p);
-        if (*at >= tables->virgin || !is_aligned((uintptr_t)p, TABLE_PIECE << index))
+        if (*at >= tables->virgin || !is_aligned(offset, TABLE_PIECE << index))
             return false;
         if ((tables->taken[*at] & mask_of(tables, p, index)) != 0)
             return false;

@@ -30,8 +30,9 @@ struct tables {
 };
 
 /*
- * Table memory in `size` bytes at `base`, both multiples of TABLE_UNIT, the tables' from now on;
- * the last units hold what is known of the others. Nothing is written to the rest before it is
+ * Table memory in `size` bytes at `base`, multiples of TABLE_UNIT, the tables' from now on. (As
+ * machines see it: where a port has memory at another place, pieces are aligned as `base` is.) The
+ * last units hold what is known of the others. Nothing is written to the rest before it is
  * taken. With size 0 there is none.
  */
 void tables_init(struct tables *tables, void *base, uint64_t size);

@@ -17,6 +17,7 @@
 #define FAKE_PAGES (UINT64_C(1) << 18)
 #define FAKE_DIRECT (UINT64_C(1) << 16)
 #define FAKE_LEAF 512u
+#define FAKE_LIMIT (UINT64_C(1) << 47)
 
 struct fake_page {
     uint64_t frame;
@@ -31,7 +32,13 @@ static unsigned fake_used[FAKE_PAGES / FAKE_LEAF];
 static struct table_source fake_source;
 static uint64_t fake_bytes, fake_flushes;
 
-static void fake_set_tables(const struct table_source *source) { fake_source = *source; }
+static void fake_begin(void);
+static void fake_set_tables(const struct table_source *source)
+{
+    fake_source = *source;
+    fake_begin();
+}
+
 static uint64_t fake_tables_size(void) { return fake_bytes; }
 static uint64_t fake_flush_count(void) { return fake_flushes; }
 
@@ -136,7 +143,7 @@ static bool fake_entry(virt_t at, unsigned level, struct mmu_entry *entry)
     uint64_t page;
 
     (void)level;
-    *entry = (struct mmu_entry){ .start = virt(align_down(at.a, PAGE_SIZE)), .shift = PAGE_SHIFT,
+    *entry = (struct mmu_entry){ .start = { align_down(at.a, PAGE_SIZE) }, .shift = PAGE_SHIFT,
                                  .level = 1 };
     if (fake_in_window(at.a, &page)) {
         if (fake_tables[page / FAKE_LEAF] == NULL) {
@@ -152,8 +159,12 @@ static bool fake_entry(virt_t at, unsigned level, struct mmu_entry *entry)
         entry->kind = MMU_UNIT;
         entry->phys = phys(entry->start.a);
         entry->attributes = fake_direct[at.a >> PAGE_SHIFT];
+    } else {
+        entry->start.a = align_down(at.a, UINT64_C(1) << 28);
+        entry->shift = 28;
+        entry->level = 2;
     }
-    return true;
+    return at.a < FAKE_LIMIT;
 }
 
 static bool fake_query(virt_t at, struct mmu_mapping *mapping)
@@ -166,15 +177,19 @@ static bool fake_query(virt_t at, struct mmu_mapping *mapping)
     return true;
 }
 
-static struct mmu fake_mmu = {
+#ifndef FAKE_MMU
+#define FAKE_MMU static struct mmu fake_mmu
+#endif
+FAKE_MMU = {
     .attributes = MMU_READ_ONLY | MMU_NO_EXECUTE | MMU_UNCACHED, .observable = MMU_READ_ONLY,
-    .units = 1 << PAGE_SHIFT, .levels = 2, .limit = { UINT64_C(1) << 47 },
+    .units = 1 << PAGE_SHIFT, .levels = 2, .limit = { FAKE_LIMIT },
     .set_tables = fake_set_tables, .map = fake_map, .unmap = fake_unmap, .protect = fake_protect,
     .query = fake_query, .entry = fake_entry, .tables_size = fake_tables_size,
     .flushes = fake_flush_count,
 };
 
-static inline void fake_begin(void)
+/* As it is after boot. */
+static void fake_begin(void)
 {
     memset(fake_pages, 0, sizeof(fake_pages));
     memset(fake_tables, 0, sizeof(fake_tables));

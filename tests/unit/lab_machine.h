@@ -12,6 +12,10 @@
 #include "tests/unit/support.h"
 
 #include "arch/arch.h"
+
+#define FAKE_MMU struct mmu arch_mmu
+#include "tests/unit/fake_mmu.h"
+
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
@@ -70,6 +74,12 @@ void *arch_pointer(phys_t start, uint64_t size)
     if (start.a < first || start.a > BOOT_MEMORY_END || size > BOOT_MEMORY_END - start.a)
         return NULL;
     return boot_memory + (start.a - first);
+}
+
+void arch_window(virt_t *first, virt_t *limit)
+{
+    *first = virt(FAKE_FIRST);
+    *limit = virt(FAKE_FIRST + FAKE_PAGES * PAGE_SIZE);
 }
 
 static const char *panic_kind;

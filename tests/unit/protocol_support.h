@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/fake_mmu.h"
 #include "tests/unit/support.h"
 
 #include "kernel/lab_parts.h"
@@ -162,6 +163,13 @@ enum error machine_zero(pfn_t first, uint64_t pages)
     return pages < 1024 ? OK : E_CALL_UNSUPPORTED;
 }
 
+void *arch_pointer(phys_t start, uint64_t size);
+void *arch_pointer(phys_t start, uint64_t size)
+{
+    (void)start, (void)size;
+    return NULL;
+}
+
 /* An assertion that fails in a command: cmocka jumps to where expect_assert_failure() would be. */
 struct ending trap_run(void (*function)(void *argument), void *argument)
 {
@@ -277,6 +285,26 @@ static inline const char *ask_for(const char *line, const char *start)
 
 #define POOL (UINT64_C(256) << 10)
 
+static void *table_take(void *context, uint64_t size) { return tables_take(context, size); }
+static void table_give(void *context, void *table, uint64_t size)
+{
+    tables_give(context, table, size);
+}
+
+/* The window is that of fake_mmu.h. */
+static inline void begin_virtual(void)
+{
+    static unsigned char tables[64 << 10] __attribute__((aligned(4096)));
+    const struct table_source source = { &lab_tables, table_take, table_give, NULL };
+
+    tables_init(&lab_tables, tables, sizeof(tables));
+    lab_tables.fail = &lab.fail;
+    lab.mmu = &fake_mmu;
+    lab.mmu->set_tables(&source);
+    lab.window = virt(FAKE_FIRST);
+    lab.window_limit = virt(FAKE_FIRST + FAKE_PAGES * PAGE_SIZE);
+}
+
 static inline int begin(void **unused)
 {
     static unsigned char pool[2 * POOL] __attribute__((aligned(4096)));
@@ -292,6 +320,7 @@ static inline int begin(void **unused)
     scan_order_default(lab_machine_map.scan, 2);
     lab_set_pool(pool, POOL >> PAGE_SHIFT);
     lab.engine = &page_engine_tree;
+    begin_virtual();
     if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) != OK)
         return 1;
     trace_set(false);

@@ -70,7 +70,6 @@ static void begin_with(uint64_t frames, uint64_t window_pages, uint64_t table_si
     struct node_source nodes;
     uint64_t needed;
 
-    fake_begin();
     kpool_init(&pool, pool_memory, 512);
     nodes = kpool_source(&pool);
     tables_init(&tables, table_memory, table_size);
