@@ -38,9 +38,14 @@ enum error cmd_info(const struct args_info *args, struct reply *reply)
     reply_key_number(reply, "managed", managed_pages());
     reply_key_number(reply, "pool", lab.pool.pages);
     reply_key_number(reply, "pool_used", lab.pool.used);
+    reply_key_address(reply, "window", lab.window.a);
+    reply_key_address(reply, "window_limit", lab.window_limit.a);
+    reply_key_number(reply, "tables", tables_size(&lab_tables));
+    reply_key_number(reply, "tables_used", lab_tables.used);
+    reply_key_number(reply, "flushes", lab.mmu->flushes());
     reply_key_number(reply, "minimum_alignment", lab.phys.minimum_alignment);
     reply_key_number(reply, "dead", lab.dead);
-    reply_text(reply, "memory in bytes, managed and pool in pages");
+    reply_text(reply, "memory and tables in bytes, managed and pool in pages");
     return OK;
 }
 

@@ -92,7 +92,8 @@ def argument_word(value: object) -> object:
 
 def argument_type(argument: Argument) -> str:
     """Its annotation."""
-    plain = {"areas": JOINED, "attributes": JOINED, "failing": JOINED, "flag": "bool | int", "value": "Number"}.get(
+    plain = {"areas": JOINED, "attributes": JOINED, "failing": JOINED, "flag": "bool | int",
+             "value": "Number"}.get(
         argument.type, "str" if argument.type in TEXT_TYPES else "Number")
     return plain + (" | None" if argument.role != "arg" else "")
 
