@@ -19,7 +19,7 @@ from pfnlab.guest import Guest, Pending
 from pfnlab.request import Request
 from pfnlab.stream import EarlyStream, Range, Stream, VirtualStream, random_map
 from pfnlab.table import argument_word
-from pfnlab.transport import Spec
+from pfnlab.spec import Spec
 from pfnlab.twin import window
 from pfnlab.values import PAGE_SIZE, Value
 
