@@ -7,31 +7,29 @@
 
 #include "arch/s390x/lowcore.h"
 
-extern char lowcore[];                /* at LC_VIEW */
-
 static inline uint64_t lowcore_u64(unsigned offset)
 {
-    return *(volatile uint64_t *)(lowcore + offset);
+    return *(volatile uint64_t *)(LC_VIEW + offset);
 }
 
 static inline uint32_t lowcore_u32(unsigned offset)
 {
-    return *(volatile uint32_t *)(lowcore + offset);
+    return *(volatile uint32_t *)(LC_VIEW + offset);
 }
 
 static inline uint16_t lowcore_u16(unsigned offset)
 {
-    return *(volatile uint16_t *)(lowcore + offset);
+    return *(volatile uint16_t *)(LC_VIEW + offset);
 }
 
 static inline uint8_t lowcore_u8(unsigned offset)
 {
-    return *(volatile uint8_t *)(lowcore + offset);
+    return *(volatile uint8_t *)(LC_VIEW + offset);
 }
 
 static inline void lowcore_set_u32(unsigned offset, uint32_t value)
 {
-    *(volatile uint32_t *)(lowcore + offset) = value;
+    *(volatile uint32_t *)(LC_VIEW + offset) = value;
 }
 
 /* The system mask before; give it to system_mask_restore(). */

@@ -14,12 +14,15 @@
 #define PAGE_TABLE_SIZE (PTE_PAGES * sizeof(uint64_t))
 
 _Static_assert(IMAGE_PAGES == IMAGE_SEGMENTS * PTE_PAGES, "the image has its own page tables");
-_Static_assert(LC_VIEW + LC_SIZE == IMAGE_END, "the view ends the reservation");
+_Static_assert(LC_VIEW == DAT_MEMORY_MAX + (UINT64_C(1) << PTE_REGION_SHIFT) - LC_SIZE,
+               "the view ends the last region before the window, which has no memory");
 
 /* What the image needs; the tables of all other memory lie at its end. */
 _Alignas(SEGMENT_TABLE_SIZE) uint64_t dat_root[PTE_REGIONS];
 static _Alignas(SEGMENT_TABLE_SIZE) uint64_t first_segments[PTE_SEGMENTS];
 static _Alignas(PAGE_TABLE_SIZE) uint64_t image_pages[IMAGE_PAGES];
+static _Alignas(SEGMENT_TABLE_SIZE) uint64_t view_segments[PTE_SEGMENTS];
+static _Alignas(PAGE_TABLE_SIZE) uint64_t view_pages[PTE_PAGES];
 
 static const struct radix_format *const format = &pte_format_region_third;
 static uint64_t protections = CR0_LOW_ADDRESS_PROTECTION;   /* bits of CR0 */
@@ -49,22 +52,38 @@ static void table_clear(uint64_t *table, unsigned entries, unsigned level)
         table[i] = format->empty(level);
 }
 
-static void part_map(const struct part *part, const char *to)
+static void part_map(const struct part *part)
 {
-    uint64_t *entry = &image_pages[(uintptr_t)part->first >> PAGE_SHIFT];
-
-    for (const char *at = part->first; at < part->end; at += PAGE_SIZE, to += PAGE_SIZE)
-        *entry++ = part->attributes == PART_UNMAPPED
-            ? format->empty(PTE_PAGE) : page_entry((uintptr_t)to, part->attributes);
+    for (uint64_t at = (uintptr_t)part->first; at < (uintptr_t)part->end; at += PAGE_SIZE)
+        image_pages[at >> PAGE_SHIFT] = part->attributes == PART_UNMAPPED
+            ? format->empty(PTE_PAGE) : page_entry(at, part->attributes);
 }
 
-/* One to one, but for what is not to be seen, and for the lowcore, which is seen elsewhere. */
+/* One to one, but for what is not to be seen. */
 static void image_map(void)
 {
     for (uint64_t i = 0; i < IMAGE_PAGES; i++)
         image_pages[i] = page_entry(i << PAGE_SHIFT, MMU_DATA);
     for (size_t i = 0; i < parts_count; i++)
-        part_map(&parts[i], parts[i].first == lowcore ? real_0 : parts[i].first);
+        if ((uintptr_t)parts[i].first < IMAGE_END)
+            part_map(&parts[i]);
+    table_clear(first_segments, PTE_SEGMENTS, PTE_SEGMENT);
+    for (unsigned i = 0; i < IMAGE_SEGMENTS; i++)
+        first_segments[i] = table_entry(PTE_SEGMENT, image_pages + i * PTE_PAGES);
+    dat_root[0] = table_entry(PTE_REGION_THIRD, first_segments);
+}
+
+/* The last pages of a region. */
+static void view_map(void)
+{
+    const unsigned pages = LC_SIZE >> PAGE_SHIFT;
+
+    table_clear(view_pages, PTE_PAGES, PTE_PAGE);
+    for (unsigned i = 0; i < pages; i++)
+        view_pages[PTE_PAGES - pages + i] = page_entry(i << PAGE_SHIFT, MMU_DATA);
+    table_clear(view_segments, PTE_SEGMENTS, PTE_SEGMENT);
+    view_segments[PTE_SEGMENTS - 1] = table_entry(PTE_SEGMENT, view_pages);
+    dat_root[LC_VIEW >> PTE_REGION_SHIFT] = table_entry(PTE_REGION_THIRD, view_segments);
 }
 
 void dat_enter(void)
@@ -88,12 +107,9 @@ void dat_open(void)
         arch_mmu.observable |= MMU_NO_EXECUTE;
         protections |= CR0_EXECUTION_PROTECTION;
     }
-    image_map();
-    table_clear(first_segments, PTE_SEGMENTS, PTE_SEGMENT);
-    for (unsigned i = 0; i < IMAGE_SEGMENTS; i++)
-        first_segments[i] = table_entry(PTE_SEGMENT, image_pages + i * PTE_PAGES);
     table_clear(dat_root, PTE_REGIONS, PTE_REGION_THIRD);
-    dat_root[0] = table_entry(PTE_REGION_THIRD, first_segments);
+    image_map();
+    view_map();
     dat_enter();
     parts_open();
 }

@@ -21,6 +21,9 @@ void dat_open(void);
  */
 void dat_enter(void);
 
+/* No memory is mapped from here on: what follows is the lowcore's view, then the window. */
+#define DAT_MEMORY_MAX (UINT64_C(511) << 31)
+
 /*
  * Map all of the first `memory` bytes, which contain the image's reservation. The tables take the
  * end of it: dat_tables() tells from where on, nothing else may be there. Cost: a store a page.

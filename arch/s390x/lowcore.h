@@ -37,11 +37,10 @@
 #define LC_SIZE 0x2000
 
 /*
- * Where the page is seen with DAT on: address 0 is not mapped. What is mapped there is real
- * address 0, thus each CPU sees its own page. The addresses are the last ones of the image's
- * reservation, which itself does not reach so far (link.ld).
+ * Where the page is seen with DAT on, as address 0 is not mapped: at the end of the first TiB, far
+ * behind all memory. What is mapped there is real address 0, thus each CPU sees its own page.
  */
-#define LC_VIEW 0x1fe000
+#define LC_VIEW 0xffffffe000
 
 /* Program checks within one another, beyond which a CPU stops. */
 #define TRAPS_MAX 2

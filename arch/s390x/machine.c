@@ -41,6 +41,8 @@ static void read_info(void)
             machine_refuse("the SCLP does not tell how much memory there is");
     }
     info = sccb_info(&sclp_page);
+    if (info.memory > DAT_MEMORY_MAX)
+        info.memory = DAT_MEMORY_MAX;
     if (info.memory <= IMAGE_END)
         machine_refuse("there is too little memory");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/s390x/parts.h"
 
-#include "arch/s390x/cpu.h"
+#include "arch/s390x/lowcore.h"
 #include "arch/s390x/machine.h"
 #include "kernel/lib/string.h"
 
@@ -9,6 +9,8 @@
 _Alignas(8) const uint8_t arch_return_code[] = { 0x07, 0xfe };
 const size_t arch_return_code_size = sizeof(arch_return_code);
 
+#define RESERVATION_END ((const char *)IMAGE_END)
+#define VIEW ((const char *)LC_VIEW)
 #define LAST_WORD 8                       /* the last bytes of a part, which nobody uses */
 
 #define STACK(name) \
@@ -24,8 +26,8 @@ const struct part parts[] = {
     STACK(boot_stack),
     STACK(trap_stack),
     /* The rest of the reservation, then what lies at 0. */
-    { "data", trap_stack_top, lowcore, lowcore - LAST_WORD, MMU_DATA },
-    { "data", lowcore, lowcore + LC_SIZE, lowcore + LC_SIZE - LAST_WORD, MMU_DATA },
+    { "data", trap_stack_top, RESERVATION_END, RESERVATION_END - LAST_WORD, MMU_DATA },
+    { "data", VIEW, VIEW + LC_SIZE, VIEW + LC_SIZE - LAST_WORD, MMU_DATA },
 };
 const size_t parts_count = ARRAY_SIZE(parts);
 

@@ -28,10 +28,6 @@
     .quad PSW_DISABLED_WAIT, STOP_UNEXPECTED + LC_IO_NEW
     .endm
 
-    /* As C sees it (cpu.h). */
-    .globl lowcore
-    .set lowcore, LC_VIEW
-
     .section .lowcore, "aw"
     .globl real_0
 real_0:

@@ -12,21 +12,23 @@
 
     /*
      * The interrupted registers lie in the lowcore, its place in the old PSW (65 is DWARF's number
-     * of the PSW's address): DW_CFA_def_cfa_expression and DW_CFA_expression with DW_OP_const4u, so
+     * of the PSW's address): DW_CFA_def_cfa_expression and DW_CFA_expression with DW_OP_const8u, so
      * that a debugger walks through.
      */
     .macro address at
-    .cfi_escape (\at) >> 24, (\at) >> 16 & 0xff, (\at) >> 8 & 0xff, (\at) & 0xff
+    .irp shift, 56, 48, 40, 32, 24, 16, 8, 0
+    .cfi_escape (\at) >> \shift & 0xff
+    .endr
     .endm
     .macro interrupted_context lowcore
-    .cfi_escape 0x0f, 6, 0x0c
+    .cfi_escape 0x0f, 10, 0x0e
     address \lowcore + LC_PROGRAM_SAVED + 120
     .cfi_escape 6
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    .cfi_escape 0x10, \n, 5, 0x0c
+    .cfi_escape 0x10, \n, 9, 0x0e
     address \lowcore + LC_PROGRAM_SAVED + 8 * \n
     .endr
-    .cfi_escape 0x10, 65, 5, 0x0c
+    .cfi_escape 0x10, 65, 9, 0x0e
     address \lowcore + LC_PROGRAM_OLD + 8
     .endm
 
@@ -67,7 +69,7 @@ arch_guard:
     aghi %r15, -GUARD_FRAME
     .cfi_adjust_cfa_offset GUARD_FRAME
     stg %r1, 0(%r15)
-    lgfi %r1, LC_VIEW
+    lgrl %r1, lowcore_view
     mvc GUARD_OUTER(8, %r15), LC_GUARD(%r1)
     stosm GUARD_MASK(%r15), 0       /* stores the mask, changes nothing */
     stg %r15, LC_GUARD(%r1)
@@ -76,7 +78,7 @@ arch_guard:
     basr %r14, %r1
     lghi %r2, 1
 guard_leave:
-    lgfi %r1, LC_VIEW
+    lgrl %r1, lowcore_view
     mvc LC_GUARD(8, %r1), GUARD_OUTER(%r15)
     ssm GUARD_MASK(%r15)
     lmg %r6, %r15, GUARD_FRAME + FRAME_SAVED(%r15)
@@ -88,7 +90,7 @@ guard_leave:
 arch_unwind:
     .cfi_startproc
     .cfi_undefined 14
-    lgfi %r1, LC_VIEW
+    lgrl %r1, lowcore_view
     xc LC_TRAPPED(4, %r1), LC_TRAPPED(%r1)
     lg %r15, LC_GUARD(%r1)
     slgr %r2, %r2
@@ -151,6 +153,8 @@ data_return:
 
     .section .rodata
     .balign 8
+lowcore_view:
+    .quad LC_VIEW
 traps_psw:
     .quad PSW_DISABLED_WAIT, STOP_TRAPS
 translation_on:

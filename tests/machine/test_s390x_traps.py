@@ -15,7 +15,7 @@ from tests.machine.test_run_guest import PANIC, SCRIPT
 from tests.machine.test_s390x import symbols
 
 R15 = 17                          # the number of the register in QEMU's stub (s390x-core64.xml)
-LOWCORE, TRAP_STACK = 0x1fe000, 0x2a0         # arch/s390x/lowcore.h
+LOWCORE, TRAP_STACK = 0xffffffe000, 0x2a0     # arch/s390x/lowcore.h
 
 
 def connect(path: str) -> socket.socket:
