@@ -80,7 +80,7 @@ def test_the_processor_s_own_pages_are_nobody_s_and_not_mapped(path: list[str]) 
     for line, address in zip(got, (0, 0x1f0, 0x1ff8)):
         assert line.startswith(f"? fault.address at={address:#018x} ")
     assert got[3].startswith("= ")
-    assert got[4].startswith("? fault.protection ")
+    assert got[4].startswith("? fault.address at=0x00000000000001d0 ")
     assert got[5].startswith("? mem.unmanaged ") and got[6].startswith("? mem.unmanaged ")
 
 
