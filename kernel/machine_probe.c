@@ -92,7 +92,7 @@ static enum error code_put(const struct ground *ground, struct swap *swap, struc
     return e;
 }
 
-/* Where the code cannot be put, the processor does not reach the memory: that is told of reading. */
+/* Where the code cannot be put, the processor cannot reach the memory: reading tells of it. */
 static enum error execute_own(const struct ground *ground, struct access *access,
                               struct machine_probe *probe)
 {
