@@ -63,8 +63,9 @@ void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint6
 
 /*
  * A fresh instance of everything on the map in force: nothing allocated, everything fresh, nothing
- * mapped in the window, no page with attributes of its own, no refusals on purpose. Clears `dead`. MEM_METADATA: the map was accepted for STAGE_EARLY only, its roots do not fit; a stage
- * that the map has reached before cannot fail.
+ * mapped in the window, no page with attributes of its own, no refusals on purpose. Clears `dead`.
+ * MEM_METADATA: the map was accepted for STAGE_EARLY only, its roots do not fit; a stage that the
+ * map has reached before cannot fail.
  */
 MUST_USE enum error lab_reset(enum lab_stage stage);
 

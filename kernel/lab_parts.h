@@ -80,7 +80,7 @@ void lab_options(const char *command_line, void (*log)(const char *text),
                  struct lab_wishes *wishes);
 
 /*
- * Take memory for page tables, `size` bytes at most, and choose the window, at boot: when all memory
+ * Take memory for page tables and choose the window, at boot: when all of `total` bytes of memory
  * can be reached. `claim` takes aligned memory out of the map for good.
  */
 void lab_boot_virtual(const struct lab_wishes *wishes, uint64_t total,

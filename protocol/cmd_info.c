@@ -38,6 +38,8 @@ enum error cmd_info(const struct args_info *args, struct reply *reply)
     reply_key_number(reply, "managed", managed_pages());
     reply_key_number(reply, "pool", lab.pool.pages);
     reply_key_number(reply, "pool_used", lab.pool.used);
+    reply_key_word(reply, "attributes",
+                   attributes_text(lab.mmu->attributes, ATTRIBUTE_NAMES).text);
     reply_key_address(reply, "window", lab.window.a);
     reply_key_address(reply, "window_limit", lab.window_limit.a);
     reply_key_number(reply, "tables", tables_size(&lab_tables));

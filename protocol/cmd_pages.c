@@ -90,8 +90,8 @@ enum error cmd_alloc_pages(const struct args_alloc_pages *args, struct reply *re
 
 #define ALLOC_PAGES_WITH(args, wanted) \
     (struct wish){ \
-        WISH_PLACE(args), .areas = &(args)->area, .order_of_alignment = (unsigned)(args)->order.number, \
-        .pages = UINT64_C(1) << (args)->order.number, \
+        WISH_PLACE(args), .areas = &(args)->area, .pages = UINT64_C(1) << (args)->order.number, \
+        .order_of_alignment = (unsigned)(args)->order.number, \
         .attributes = &(struct value){ .given = true, .number = (wanted) }, \
     }
 

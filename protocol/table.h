@@ -25,7 +25,9 @@ enum type {
     TYPE_COUNT
 };
 
-enum form { FORM_none, FORM_number, FORM_words, FORM_joined, FORM_set, FORM_word, FORM_value, FORM_rest };
+enum form {
+    FORM_none, FORM_number, FORM_words, FORM_joined, FORM_set, FORM_word, FORM_value, FORM_rest
+};
 
 struct type_row {
     const char *name;

@@ -41,7 +41,7 @@ def test_send_prints_the_answers() -> None:
 def test_dollar_n_is_the_nth_line_given() -> None:
     assert run("send", "alloc_pages 3", "echo 1", "free $1").stdout.splitlines()[-1] == "= 8"
     done = run("pipe", stdin="; text\n>7 alloc_pages 2\n=7 0x0\n>8 free $7\n\n> free $7")
-    assert done.stdout.splitlines()[1:] == ["= 4", "? mem.free at=0x000000000ee00000 ; "
+    assert done.stdout.splitlines()[1:] == ["= 4", "? mem.free at=0x000000000ea00000 ; "
                                             "the page is free already"]
 
 

@@ -259,7 +259,8 @@ static void tab_completes_from_the_table(void **unused)
     see("echo x\t", "> echo x@8");
     see("reset\x01\x06\x06\t", "> reseset@6");
     feed("\x15" "dump \t");
-    assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map  pagetables  virt\r\n> dump "));
+    assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map  pagetables  virt\r\n"
+                                 "> dump "));
 }
 
 static void interrupt_drops_a_typed_line(void **unused)

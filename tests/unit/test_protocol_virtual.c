@@ -53,7 +53,8 @@ static void refusals_name_the_address(void **unused)
     ask("> vmalloc 1 guard_pages=2", "? call.missing arg=guard ; an argument is missing");
     ask("> vmalloc 1 guard=both guard_pages=262145",
         "? call.range arg=guard_pages max=262144 ; the value is out of range");
-    ask("> vmalloc 1 guard=both guard_pages=262144", "? mem.none ; no free memory fits the request");
+    ask("> vmalloc 1 guard=both guard_pages=262144",
+        "? mem.none ; no free memory fits the request");
     ask("> vmap 0 4K", "? call.range arg=physical ; the value is out of range");
     ask("> vmap 8 4K", "? mem.unaligned at=0x0000000000000008 ; the address is not that of a page");
     ask("> vmap 4K 18446744073709551615",
