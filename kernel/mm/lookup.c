@@ -75,7 +75,7 @@ static void push(struct lookup *lookup, uint32_t bucket, uint32_t index)
 }
 
 /* The record of `key`, NONE if it has none. */
-static uint32_t find(const struct lookup *lookup, uint64_t key)
+static inline uint32_t find(const struct lookup *lookup, uint64_t key)
 {
     uint32_t index;
 

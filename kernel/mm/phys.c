@@ -150,25 +150,54 @@ enum error phys_alloc(struct phys_allocator *phys, const struct phys_request *re
     return e;
 }
 
-enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size)
+enum error phys_find(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
 {
-    size_t i = extent_find(phys, start.a);
-    struct phys_extent extent;
+    size_t i = extent_find(phys, at.a);
 
-    if (i == phys->count || phys->extents[i].start > start.a)
+    if (i == phys->count || phys->extents[i].start > at.a)
         return E_MEM_UNMANAGED;
-    extent = phys->extents[i];
-    switch (extent.state) {
+    *extent = phys->extents[i];
+    switch (extent->state) {
     case PHYS_FREE: return E_MEM_FREE;
     case PHYS_RESERVED: return E_MEM_RESERVED;
     case PHYS_HANDED: return E_MEM_BUSY;
     case PHYS_EARLY: break;
     }
-    if (extent.start != start.a)
-        return E_MEM_INSIDE;
+    return OK;
+}
+
+/* The early allocation that begins at `start`. */
+static enum error find_first(const struct phys_allocator *phys, phys_t start,
+                             struct phys_extent *extent)
+{
+    enum error e = phys_find(phys, start, extent);
+
+    return e == OK && extent->start != start.a ? E_MEM_INSIDE : e;
+}
+
+enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size)
+{
+    struct phys_extent extent;
+    enum error e = find_first(phys, start, &extent);
+
+    if (e != OK)
+        return e;
     *size = extent.end - extent.start;
     extent.state = PHYS_FREE;
     return extent_paint(phys, extent);
+}
+
+enum error phys_trim(struct phys_allocator *phys, phys_t start, uint64_t size)
+{
+    struct phys_extent extent;
+    enum error e = find_first(phys, start, &extent);
+
+    if (e != OK)
+        return e;
+    ASSERT(size > 0 && size <= extent.end - extent.start);
+    extent.start += size;
+    extent.state = PHYS_FREE;
+    return extent.start == extent.end ? OK : extent_paint(phys, extent);
 }
 
 enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint64_t align)

@@ -73,6 +73,18 @@ MUST_USE enum error phys_alloc(struct phys_allocator *phys, const struct phys_re
  */
 MUST_USE enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size);
 
+/*
+ * Give back the end of the early allocation at `start`, so that `size` bytes are left, at least 1
+ * and at most what it has. Errors as phys_free(); MEM_METADATA: the records are full.
+ */
+MUST_USE enum error phys_trim(struct phys_allocator *phys, phys_t start, uint64_t size);
+
+/*
+ * The early allocation that holds `at`: its extent. Errors as phys_free(), but MEM_INSIDE is none.
+ */
+MUST_USE enum error phys_find(const struct phys_allocator *phys, phys_t at,
+                              struct phys_extent *extent);
+
 /* CALL_ALIGN: not a power of two, or above MAX_BLOCK_PAGES pages. */
 MUST_USE enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint64_t align);
 

@@ -6,7 +6,7 @@ void rows_init(struct rows *rows, const struct node_source *nodes, size_t size,
 {
     *rows = (struct rows){
         .nodes = *nodes, .directories = directories, .limit = n << ROWS_DIRECTORY_SHIFT,
-        .per_page = (uint32_t)(PAGE_SIZE / size),
+        .per_page = (uint32_t)PAGE_SIZE / (uint32_t)size,
     };
     ASSERT(rows->per_page > 0 && rows->per_page <= 1u << ROWS_SHIFT);
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* realloc. */
+#include "kernel/mm/heap_parts.h"
+
+/*
+ * Whether the object can become one of `size` bytes where it is; if pages of a block are too many
+ * then, they are given back. *in_place is false if it must move.
+ */
+static enum error resize_in_place(struct heap *heap, const struct spot *spot,
+                                  const struct heap_block *block, uint64_t size, bool *in_place)
+{
+    const struct heap_source *source = &heap->sources[spot->stage];
+    unsigned class = class_for(size, 1);
+    uint64_t left;
+
+    *in_place = class == spot->class;
+    if (class != HEAP_LARGE || spot->class != HEAP_LARGE)
+        return OK;
+    *in_place = size <= block->size;
+    left = *in_place ? align_up(size, PAGE_SIZE) : block->size;
+    return left == block->size ? OK : source->backend->shrink(source->context, block->first, left);
+}
+
+/* The content that both have, from the one to the other. */
+static bool move_content(const struct heap *heap, virt_t to, uint64_t size,
+                         const struct heap_block *from, uint32_t zone)
+{
+    uint64_t old = from->size - zone;
+
+    return heap->memory->copy(to, from->first, size < old ? size : old);
+}
+
+static enum error move(struct heap *heap, const struct spot *spot, const struct heap_block *block,
+                       uint64_t size, virt_t *out, bool *copied)
+{
+    uint32_t zone = zone_size(heap, block->first);
+    const struct heap_request request = {
+        .size = size, .align = 1, .tag = block->tag, .redzone = zone != 0,
+    };
+    uint64_t pages;
+    virt_t unused;
+    bool zeroed;
+    enum error e = heap_alloc(heap, &request, out, &zeroed);
+
+    if (e != OK)
+        return e;
+    *copied = move_content(heap, *out, size, block, zone);
+    e = object_free(heap, block->first, spot, &pages);
+    if (e == OK && zone != 0)
+        zone_remove(heap, block->first);
+    /* The old one cannot be given back: what the new one took of the records suffices to undo it. */
+    if (e != OK && heap_free(heap, *out, true, &pages, &unused) != OK)
+        ASSERT(false);
+    return e;
+}
+
+enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out, bool *copied,
+                        virt_t *blame)
+{
+    struct heap_block block;
+    struct spot spot;
+    bool in_place = false;
+    enum error e = size == 0 ? E_CALL_RANGE : spot_find(heap, at, &spot);
+
+    *blame = at;
+    *copied = true;
+    if (e == OK)
+        e = zone_inspect(heap, at, &spot, blame);
+    if (e != OK)
+        return e;
+    block = spot_block(heap, at, &spot);
+    /* What has a red zone always moves: its pattern would have to. */
+    if (zone_size(heap, at) == 0)
+        e = resize_in_place(heap, &spot, &block, size, &in_place);
+    if (e != OK || !in_place)
+        return e != OK ? e : move(heap, &spot, &block, size, out, copied);
+    *out = at;
+    return OK;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Red zones: the end of an object, behind the bytes that were asked for, holds a pattern. Only
+ * objects that have one have a record of it; it is found by address.
+ */
+#include "kernel/mm/heap_parts.h"
+
+static uint64_t key_of(virt_t at)
+{
+    return at.a / HEAP_ALIGN_MIN;
+}
+
+static enum error make_room(struct heap *heap)
+{
+    enum error e = heap_make_room(heap);
+    struct lookup **zones;
+
+    if (e != OK)
+        return e;
+    zones = &heap->root->zones;
+    if (*zones == NULL)
+        *zones = lookup_create(&heap->nodes);
+    return *zones == NULL ? E_MEM_METADATA : lookup_make_room(*zones);
+}
+
+/* Put the pattern behind `size` bytes of a new object, for which there is room. */
+static enum error zone_add(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size)
+{
+    uint64_t zone = spot_block(heap, at, spot).size - size;
+
+    if (key_of(at) >= PFN_LIMIT || !heap->memory->stamp(virt(at.a + size), zone))
+        return E_CALL_UNSUPPORTED;
+    return lookup_add(heap->root->zones, key_of(at), (uint32_t)zone);
+}
+
+enum error zoned_alloc(struct heap *heap, const struct heap_request *request, virt_t *out)
+{
+    struct spot spot;
+    uint64_t pages;
+    enum error e;
+
+    if (request->size > UINT64_MAX - HEAP_ZONE_MIN)
+        return E_MEM_NONE;
+    e = make_room(heap);
+    if (e == OK)
+        e = object_alloc(heap, request, request->size + HEAP_ZONE_MIN, out);
+    if (e == OK) {
+        e = spot_find(heap, *out, &spot);
+        ASSERT(e == OK);
+        e = zone_add(heap, *out, &spot, request->size);
+        if (e == OK)
+            return OK;
+        /* What an allocation took of the records suffices to undo it. */
+        if (object_free(heap, *out, &spot, &pages) != OK)
+            ASSERT(false);
+    }
+    if (heap->root != NULL && heap->root->zones != NULL)
+        lookup_trim(heap->root->zones);
+    return e;
+}
+
+uint32_t zone_size(const struct heap *heap, virt_t at)
+{
+    uint32_t zone;
+
+    return zones_there(heap) && lookup_find(heap->root->zones, key_of(at), &zone) ? zone : 0;
+}
+
+enum error zone_inspect(const struct heap *heap, virt_t at, const struct spot *spot, virt_t *bad)
+{
+    struct heap_block block = spot_block(heap, at, spot);
+    uint32_t zone = zone_size(heap, at);
+    virt_t end = virt(at.a + block.size);
+
+    if (zone == 0 || heap->memory->inspect(virt(end.a - zone), zone, bad))
+        return OK;
+    return E_MEM_OVERRUN;
+}
+
+void zone_remove(struct heap *heap, virt_t at)
+{
+    uint32_t zone;
+
+    (void)lookup_remove(heap->root->zones, key_of(at), &zone);
+}

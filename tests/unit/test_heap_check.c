@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Each invariant of the heap, broken by hand. */
+#include "tests/unit/support.h"
+
+#include "kernel/mm/heap_parts.h"
+#include "tests/unit/heap_support.h"
+
+#define CLASS 5u                      /* 128 bytes: 32 slots */
+
+static unsigned broken_invariant(void)
+{
+    struct page_violation violation = { .invariant = 0 };
+
+    return heap_check(&heap, &violation) ? 0 : violation.invariant;
+}
+
+/* Three slabs, the second one full, and a block. */
+static int begin(void **unused)
+{
+    uint64_t at[96];
+
+    (void)heap_begin(unused);
+    for (unsigned i = 0; i < 96; i++)
+        at[i] = must_get(128);
+    (void)must_get(9000);
+    assert_int_equal(heap_put(at[1]), OK);
+    assert_int_equal(heap_put(at[95]), OK);
+    assert_int_equal(broken_invariant(), 0);
+    return 0;
+}
+
+static struct slab *slab(uint32_t row)
+{
+    return slab_at(heap.root, CLASS, row);
+}
+
+static void number_600(void **unused)
+{
+    struct lookup *pages = heap_pages(&heap, false);
+
+    (void)unused;
+    assert_int_equal(lookup_add(pages, 5, value_of(0, HEAP_LARGE + 1, 0)), OK);
+    assert_int_equal(broken_invariant(), 600);
+    lookup_set(pages, 5, value_of(3, HEAP_LARGE, 0));
+    assert_int_equal(broken_invariant(), 600);
+    /* Against the contract: a key twice, so that one of them is not found. */
+    assert_int_equal(lookup_add(pages, slab(0)->page, value_of(0, CLASS, 0)), OK);
+    assert_int_equal(broken_invariant(), 600);
+}
+
+static void number_601(void **unused)
+{
+    uint64_t page = slab(1)->page;
+
+    (void)unused;
+    slab(1)->page = 77;
+    assert_int_equal(broken_invariant(), 601);
+    slab(1)->page = page;
+    slab(1)->stage = 1;
+    assert_int_equal(broken_invariant(), 601);
+    slab(1)->stage = 0;
+    lookup_set(heap_pages(&heap, false), page, value_of(0, CLASS, 0));
+    assert_int_equal(broken_invariant(), 601);
+    lookup_set(heap_pages(&heap, false), page, value_of(0, CLASS, 1));
+    assert_int_equal(lookup_add(heap_pages(&heap, false), 5, value_of(0, CLASS, 1)), OK);
+    assert_int_equal(broken_invariant(), 601);
+}
+
+static void number_602(void **unused)
+{
+    (void)unused;
+    slab(0)->free[0] |= 1;
+    assert_int_equal(broken_invariant(), 602);
+    slab(0)->free[0] ^= 1;
+    slab(0)->used--;
+    assert_int_equal(broken_invariant(), 602);
+    slab(0)->used++;
+    /* A bit beyond the last slot makes up for one. */
+    slab(0)->free[0] ^= UINT64_C(1) << 32 | 2;
+    assert_int_equal(broken_invariant(), 602);
+    slab(0)->free[0] = UINT32_MAX;
+    slab(0)->used = 0;
+    assert_int_equal(broken_invariant(), 602);
+}
+
+static void number_603(void **unused)
+{
+    (void)unused;
+    slab(1)->place = 0;
+    assert_int_equal(broken_invariant(), 603);
+    slab(1)->place = NOT_QUEUED;
+    slab_dequeue(heap.root, CLASS, 2);
+    assert_int_equal(broken_invariant(), 603);
+    slab_enqueue(heap.root, CLASS, 2);
+    assert_int_equal(broken_invariant(), 0);
+    heap.stage = 1;
+    assert_int_equal(broken_invariant(), 603);
+}
+
+static void number_604(void **unused)
+{
+    struct heap_class *class = &heap.root->classes[CLASS];
+
+    (void)unused;
+    slab(0)->place = 1;
+    slab(2)->place = 0;
+    assert_int_equal(broken_invariant(), 604);
+    slab(0)->queued = 2;
+    slab(1)->queued = 0;
+    assert_int_equal(broken_invariant(), 604);
+    slab(0)->queued = 0;
+    slab(1)->queued = 2;
+    slab(0)->place = 0;
+    slab(2)->place = 1;
+    assert_int_equal(broken_invariant(), 0);
+    class->lowest = slab(2);
+    assert_int_equal(broken_invariant(), 604);
+    class->lowest = slab(0);
+    class->waiting = 3;
+    assert_int_equal(broken_invariant(), 604);
+    class->waiting = 1;
+    assert_int_equal(broken_invariant(), 604);
+}
+
+static void number_605(void **unused)
+{
+    uint64_t page = (slab(1)->page << PAGE_SHIFT) - arenas[0].base;
+
+    (void)unused;
+    arenas[0].tags[page >> PAGE_SHIFT] = 3;
+    assert_int_equal(broken_invariant(), 605);
+    arenas[0].tags[page >> PAGE_SHIFT] = 0;
+    assert_int_equal(broken_invariant(), 0);
+    arenas[0].busy[page >> PAGE_SHIFT] = false;
+    assert_int_equal(broken_invariant(), 605);
+}
+
+static void number_606(void **unused)
+{
+    (void)unused;
+    for (unsigned i = 3; i < 6; i++)
+        arenas[0].busy[i] = false;
+    assert_int_equal(broken_invariant(), 606);
+}
+
+static void number_607(void **unused)
+{
+    const struct heap_request request = { .size = 100, .align = 1, .redzone = true };
+    bool zeroed;
+    uint32_t zone;
+    virt_t at;
+
+    (void)unused;
+    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), OK);
+    assert_int_equal(broken_invariant(), 0);
+    lookup_set(heap.root->zones, at.a / 16, 128);
+    assert_int_equal(broken_invariant(), 607);
+    lookup_set(heap.root->zones, at.a / 16, 15);
+    assert_int_equal(broken_invariant(), 607);
+    assert_true(lookup_remove(heap.root->zones, at.a / 16, &zone));
+    assert_int_equal(broken_invariant(), 0);
+    assert_int_equal(lookup_add(heap.root->zones, at.a / 16 + 1, 28), OK);
+    assert_int_equal(broken_invariant(), 607);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(number_600, begin),
+        cmocka_unit_test_setup(number_601, begin),
+        cmocka_unit_test_setup(number_602, begin),
+        cmocka_unit_test_setup(number_603, begin),
+        cmocka_unit_test_setup(number_604, begin),
+        cmocka_unit_test_setup(number_605, begin),
+        cmocka_unit_test_setup(number_606, begin),
+        cmocka_unit_test_setup(number_607, begin),
+    };
+
+    return cmocka_run_group_tests(tests, heap_open, heap_close);
+}
