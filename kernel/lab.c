@@ -11,6 +11,8 @@
 #include "kernel/lab_parts.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
+#include "kernel/machine_memory.h"
+#include "kernel/mm/heap_backends.h"
 
 struct bank {
     struct kpool pool;                /* as kpool_init() left it */
@@ -62,7 +64,7 @@ static void virtual_begin(void)
 
     attributes_init(&lab.attributes, lab.mmu, &lab.pages);
     vmap_init(&lab.vmap, lab.mmu, lab.window, lab.window_limit, &nodes, &lab.pages, arch_pointer);
-    lab.pages.fail = lab.pool.fail = &lab.fail;
+    lab.pages.fail = &lab.fail;
 }
 
 /*
@@ -85,19 +87,46 @@ static void virtual_end(struct lab *before)
     }
 }
 
-/* What is written here is undone by the callers, who keep a copy of `lab`. */
+/*
+ * What is written here is undone by the callers, who keep a copy of `lab`: but for the pages of the
+ * pool that were given back, which are linked through their first words, and are left alone.
+ */
 static enum error hand_over(uint64_t *needed)
 {
     struct page_map map = { .ranges = page_ranges, .areas = lab.areas, .nareas = lab.nareas };
+    void *returned = lab.pool.returned;
     enum error e = phys_hand_over(&lab.phys, page_ranges, ARRAY_SIZE(page_ranges), &map.nranges);
 
+    lab.pool.returned = NULL;
     if (e == OK)
         e = pages_init(&lab.pages, lab.engine, &map, !lab.injected, &lab.pool, &hooks, needed);
     if (e == OK)
         e = lab.engine->set_scan_order(lab.pages.state, lab.scan, lab.nareas);
+    if (e != OK)
+        return e;
+    kpool_return(&lab.pool, returned);
     virtual_begin();
     lab.stage = STAGE_PAGE;
-    return e;
+    heap_advance(&lab.heap, STAGE_PAGE);
+    return OK;
+}
+
+static void heap_begin(void)
+{
+    static const struct heap_source sources[HEAP_STAGES] = {
+        [STAGE_EARLY] = { &heap_backend_early, &lab.phys, false },
+        [STAGE_PAGE] = { &heap_backend_pages, &lab.attributes, false },
+        [STAGE_VIRTUAL] = { &heap_backend_virtual, &lab.vmap, true },
+    };
+    struct node_source nodes = kpool_source(&lab.pool);
+
+    heap_init(&lab.heap, &nodes, sources, &machine_memory);
+}
+
+static void virtual_advance(void)
+{
+    lab.stage = STAGE_VIRTUAL;
+    heap_advance(&lab.heap, STAGE_VIRTUAL);
 }
 
 enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *needed)
@@ -112,12 +141,16 @@ enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *
     lab.fail = (struct fail){ .on = false };
     lab.attributes = (struct attributes){ .changed = 0 };
     lab.pool = banks[!active].pool;
+    lab.pool.fail = &lab.fail;
     lab.nareas = map->areas.n;
     memcpy(lab.areas, map->areas.rows, sizeof(lab.areas));
     memcpy(lab.scan, map->scan, sizeof(lab.scan));
+    heap_begin();
     e = lab_map_replay(map, &lab.phys, banks[!active].records, LAB_EXTENTS);
-    if (e == OK && stage == STAGE_PAGE)
+    if (e == OK && stage >= STAGE_PAGE)
         e = hand_over(needed);
+    if (e == OK && stage == STAGE_VIRTUAL)
+        virtual_advance();
     if (e != OK) {
         lab = before;
         return e;
@@ -135,6 +168,7 @@ enum error lab_reset(enum lab_stage stage)
     return lab_build(in_force, stage, &needed);
 }
 
+/* In place, since the heap's records are in this bank; the other one keeps a copy of what phys has. */
 enum error lab_hand_over(uint64_t *needed)
 {
     const struct lab before = lab;
@@ -145,21 +179,30 @@ enum error lab_hand_over(uint64_t *needed)
     if (lab.stage != STAGE_EARLY)
         return E_CALL_STATE;
     memcpy(records, lab.phys.extents, lab.phys.count * sizeof(*records));
-    lab.phys.extents = records;
-    lab.pool = banks[!active].pool;
     e = hand_over(needed);
-    if (e != OK)
+    if (e != OK) {
         lab = before;
-    else
-        active = !active;
+        memcpy(lab.phys.extents, records, lab.phys.count * sizeof(*records));
+    }
     return e;
+}
+
+enum error lab_advance(uint64_t *needed)
+{
+    *needed = 0;
+    if (lab.stage == STAGE_EARLY)
+        return lab_hand_over(needed);
+    if (lab.stage == STAGE_VIRTUAL)
+        return E_CALL_STATE;
+    virtual_advance();
+    return OK;
 }
 
 enum error lab_scan_order(const uint8_t *order)
 {
     enum error e;
 
-    if (lab.stage != STAGE_PAGE)
+    if (lab.stage < STAGE_PAGE)
         return E_CALL_STATE;
     if (!scan_order_valid(order, lab.nareas))
         return E_CALL_RANGE;

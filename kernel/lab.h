@@ -11,6 +11,7 @@
 
 #include "kernel/base.h"
 #include "kernel/mm/attributes.h"
+#include "kernel/mm/heap.h"
 #include "kernel/mm/kpool.h"
 #include "kernel/mm/pages.h"
 #include "kernel/mm/phys.h"
@@ -18,8 +19,12 @@
 #include "kernel/mm/vmap.h"
 #include "kernel/mmu.h"
 
-/* early: only phys serves, nothing is handed over yet. page: the page allocator has the rest. */
-enum lab_stage { STAGE_EARLY, STAGE_PAGE };
+/*
+ * early: only phys serves, nothing is handed over yet. page: the page allocator has the rest, and
+ * the window can be used. virtual: the heap takes its pages in the window; until then from what was
+ * there last.
+ */
+enum lab_stage { STAGE_EARLY, STAGE_PAGE, STAGE_VIRTUAL };
 
 struct lab {
     enum lab_stage stage;
@@ -28,10 +33,11 @@ struct lab {
     bool stays;                       /* a panic leaves the queries (onpanic=stay) */
     const struct page_engine *engine; /* chosen at boot (engine=NAME) */
     struct phys_allocator phys;
-    struct pages pages;               /* with STAGE_PAGE, as the two that follow */
+    struct pages pages;               /* from STAGE_PAGE on, as the two that follow */
     struct attributes attributes;
     struct vmap vmap;
     struct fail fail;                 /* refusals on purpose, until reset */
+    struct heap heap;
     struct kpool pool;
     const struct mmu *mmu;            /* the machine's */
     virt_t window, window_limit;      /* what the virtual allocator has of its addresses */
@@ -51,7 +57,7 @@ extern struct tables lab_tables;
  * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=list` logs
  * them all), what a panic leaves (`onpanic=stay`, or `halt`), memory for page tables
  * (`tables=SIZE`, 4M by default, at most a sixteenth of the memory), the window of the virtual
- * allocator (`virt=START:SIZE`), and bring the lab to STAGE_PAGE, or, if the pool is too small for
+ * allocator (`virt=START:SIZE`), and bring the lab to STAGE_VIRTUAL, or, if the pool is too small for
  * that, leave it at STAGE_EARLY. Every range of the map and every word of the command line that
  * cannot be honoured is reported by `log` in one line; the default is used for the latter.
  */
@@ -71,9 +77,12 @@ MUST_USE enum error lab_reset(enum lab_stage stage);
 
 /*
  * From STAGE_EARLY to STAGE_PAGE. CALL_STATE: is there already. MEM_METADATA: *needed as
- * pages_init().
+ * pages_init(). What was allocated stays.
  */
 MUST_USE enum error lab_hand_over(uint64_t *needed);
+
+/* One stage further; errors as lab_hand_over(). CALL_STATE: this is the last one. */
+MUST_USE enum error lab_advance(uint64_t *needed);
 
 /*
  * Injected maps: begin a list, add to it, then put it in force at once or not at all.
@@ -110,8 +119,8 @@ MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *area
 /*
  * Everything that can be verified: 1..99 engine, 100.. pages, 200.. phys, 300.. the lab itself
  * (each frame that phys handed over is managed and no other; areas cover the map), 400.. virt,
- * 500.. vmap and 510.. page tables, 700.. attributes. BUG_CHECK: *violation is the first that does
- * not hold. STOP_INTERRUPTED: ^C.
+ * 500.. vmap and 510.. page tables, 600.. heap, 700.. attributes. BUG_CHECK: *violation is the
+ * first that does not hold. STOP_INTERRUPTED: ^C.
  */
 MUST_USE enum error lab_check(struct page_violation *violation);
 

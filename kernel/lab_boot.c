@@ -162,7 +162,7 @@ void lab_boot(const char *command_line, void (*log)(const char *text))
     pool_take(wishes.pool_size, total);
     lab_boot_virtual(&wishes, total, claim_memory, log);
     claims_log();
-    if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) == OK)
+    if (lab_build(&lab_machine_map, STAGE_VIRTUAL, &needed) == OK)
         return;
     log_text("the pool is too small for the page allocator: phys alone serves");
     if (lab_build(&lab_machine_map, STAGE_EARLY, &needed) != OK)

@@ -111,17 +111,20 @@ static enum error virtual_check(struct page_violation *violation)
 
 enum error lab_check(struct page_violation *violation)
 {
+    bool has_pages = lab.stage >= STAGE_PAGE;
     enum error e = OK;
 
-    if (lab.stage == STAGE_PAGE)
+    if (has_pages)
         e = pages_check(&lab.pages, violation);
     if (e == OK)
         e = phys_part_check(violation);
-    if (e == OK && (lab.stage == STAGE_PAGE) != lab.phys.handed_over)
+    if (e == OK && has_pages != lab.phys.handed_over)
         e = broken(violation, 300, 0, "the stage is not that of early memory");
-    if (e == OK && lab.stage == STAGE_PAGE)
+    if (e == OK && has_pages)
         e = hand_over_check(violation);
-    if (e == OK && lab.stage == STAGE_PAGE)
+    if (e == OK && has_pages)
         e = virtual_check(violation);
+    if (e == OK && !heap_check(&lab.heap, violation))
+        e = E_BUG_CHECK;
     return e;
 }

@@ -173,13 +173,17 @@ enum error cmd_dump(const struct args_dump *args, struct reply *reply)
     static enum error (*const parts[])(const struct dump_range *, struct reply *) = {
         /* in the order of `what` */
         dump_areas, dump_free, dump_pages, dump_phys, dump_map, dump_pagetables, dump_virt,
+        dump_heap,
     };
+    const bool is_heap = parts[args->what.number] == dump_heap;
     const bool always = parts[args->what.number] == dump_phys
-        || parts[args->what.number] == dump_pagetables;
+        || parts[args->what.number] == dump_pagetables || is_heap;
     struct dump_range range = { .limit = pfn(PFN_LIMIT), .bounded = args->pages.given };
     enum error e = always ? OK : need_pages(reply);
 
-    if (e == OK)
+    range.address = args->address.number;
+    range.first = phys_pfn(phys(range.address));
+    if (e == OK && !is_heap)
         e = page_frame(reply, &args->address, &range.first);
     if (e != OK)
         return e;

@@ -8,7 +8,7 @@ static uint64_t managed_pages(void)
     struct page_area_info info;
     uint64_t pages = 0;
 
-    for (unsigned i = 0; lab.stage == STAGE_PAGE && i < lab.nareas; i++)
+    for (unsigned i = 0; lab.stage >= STAGE_PAGE && i < lab.nareas; i++)
         if (lab.pages.engine->area_info(lab.pages.state, i, &info))
             pages += info.managed;
     return pages;
@@ -30,7 +30,7 @@ enum error cmd_info(const struct args_info *args, struct reply *reply)
     (void)args;
     reply_key_word(reply, "arch", machine_name());
     reply_key_word(reply, "map", lab.injected ? "injected" : "machine");
-    reply_key_word(reply, "stage", lab.stage == STAGE_PAGE ? "page" : "early");
+    reply_key_word(reply, "stage", stage_name(lab.stage));
     reply_key_word(reply, "engine", lab.engine->name);
     reply_key_number(reply, "page", PAGE_SIZE);
     reply_key_number(reply, "max_order", MAX_ORDER);
@@ -60,7 +60,7 @@ static void area_row(struct reply *reply, unsigned area)
     row_word(reply, lab.areas[area].name);
     row_key_address(reply, "first", first);
     row_key_address(reply, "limit", pfn_phys(lab.areas[area].limit).a);
-    if (lab.stage == STAGE_PAGE && lab.pages.engine->area_info(lab.pages.state, area, &info)) {
+    if (lab.stage >= STAGE_PAGE && lab.pages.engine->area_info(lab.pages.state, area, &info)) {
         row_key_number(reply, "managed", info.managed);
         row_key_number(reply, "free", info.free);
     }
@@ -73,7 +73,7 @@ enum error cmd_areas(const struct args_areas *args, struct reply *reply)
 
     (void)args;
     for (size_t i = 0; i < lab.nareas && more; i++) {
-        area_row(reply, lab.stage == STAGE_PAGE ? lab.scan[i] : (unsigned)i);
+        area_row(reply, lab.stage >= STAGE_PAGE ? lab.scan[i] : (unsigned)i);
         more = listing_row(&listing, reply);
     }
     return listing_end(&listing, reply, true, 0);

@@ -6,7 +6,7 @@
 
 static enum lab_stage stage_of(const struct value *stage)
 {
-    return stage->given ? (enum lab_stage)stage->number : STAGE_PAGE;
+    return stage->given ? (enum lab_stage)stage->number : STAGE_VIRTUAL;
 }
 
 /* A fresh instance: what was allocated is no more, so numbers of it are not kept. */

@@ -155,12 +155,17 @@ enum error cmd_alloc_pages_exact(const struct args_alloc_pages_exact *args, stru
 
 enum error cmd_free(const struct args_free *args, struct reply *reply)
 {
-    enum error e = need_pages(reply);
+    enum error e;
     uint64_t freed;
     pfn_t frame, blame;
 
+    if (!args->pages.given && heap_answers(args->address.number))
+        return free_object(args->address.number, args->force.number != 0, reply);
+    e = need_pages(reply);
     if (e == OK)
         e = page_frame(reply, &args->address, &frame);
+    if (e == OK)
+        e = refuse_heap(reply, args->address.number);
     if (e != OK)
         return e;
     e = attributes_free(&lab.attributes, frame, args->pages.number, &freed, &blame);

@@ -22,8 +22,11 @@ enum error cmd_phys_alloc(const struct args_phys_alloc *args, struct reply *repl
 enum error cmd_phys_free(const struct args_phys_free *args, struct reply *reply)
 {
     uint64_t size;
-    enum error e = phys_free(&lab.phys, phys(args->address.number), &size);
+    enum error e = refuse_heap(reply, args->address.number);
 
+    if (e != OK)
+        return e;
+    e = phys_free(&lab.phys, phys(args->address.number), &size);
     if (e == OK)
         reply_number(reply, size);
     else

@@ -10,6 +10,7 @@
 
 struct dump_range {
     pfn_t first, limit;
+    uint64_t address;             /* where it was asked to begin: that of `first`, or in its page */
     bool bounded;                 /* the limit was asked for, rather than the end of it all */
 };
 
@@ -19,6 +20,7 @@ MUST_USE enum error dump_pages(const struct dump_range *range, struct reply *rep
 MUST_USE enum error dump_phys(const struct dump_range *range, struct reply *reply);
 MUST_USE enum error dump_virt(const struct dump_range *range, struct reply *reply);
 MUST_USE enum error dump_map(const struct dump_range *range, struct reply *reply);
+MUST_USE enum error dump_heap(const struct dump_range *range, struct reply *reply);
 
 /* Of the virtual address space. */
 MUST_USE enum error dump_pagetables(const struct dump_range *range, struct reply *reply);

@@ -34,6 +34,18 @@ enum attributes_names { ATTRIBUTE_NAMES, ACCESS_NAMES };
 struct attributes_text { char text[32]; };
 struct attributes_text attributes_text(unsigned set, enum attributes_names names);
 
+/* The word for a stage. */
+const char *stage_name(enum lab_stage stage);
+
+/* Is it the heap that has to say something to a free of this address? */
+bool heap_answers(uint64_t address);
+
+/* Free an object of the heap. */
+MUST_USE enum error free_object(uint64_t address, bool force, struct reply *reply);
+
+/* MEM_KIND with "at=" for an address of the direct map that is the heap's, whole pages or not. */
+MUST_USE enum error refuse_heap(struct reply *reply, uint64_t address);
+
 /* A chain of rows that stops at MAX_ROWS. */
 struct listing {
     uint64_t n;

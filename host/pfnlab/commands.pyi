@@ -43,7 +43,7 @@ class Commands:
 
     def dump(self, what: str, address: Number | None = ..., pages: Number | None = ..., *,
              timeout: float | None = ...) -> Rows:
-        """Show areas, free blocks, page states, early memory, a map of it all or page tables."""
+        """Show areas, free blocks, page states, early memory, a map, page tables, the window or malloc."""
         ...
 
     def check(self, *, timeout: float | None = ...) -> Rows:
@@ -118,9 +118,9 @@ class Commands:
         """As alloc_pages attributes=uncached|nx."""
         ...
 
-    def free(self, address: Number, pages: Number | None = ..., *,
+    def free(self, address: Number, pages: Number | None = ..., *, force: bool | int | None = ...,
              timeout: float | None = ...) -> int:
-        """Free a block by its address, or pages of it from an address on."""
+        """Free an object of malloc or a block by its address, or pages of a block from an address on."""
         ...
 
     def reserve(self, address: Number, pages: Number, *, as_: Number | None = ...,
@@ -218,6 +218,38 @@ class Commands:
         """Give all whole free pages to the page allocator."""
         ...
 
+    def malloc(self, size: Number, *, redzone: bool | int | None = ..., as_: Number | None = ...,
+               timeout: float | None = ...) -> Address:
+        """Allocate bytes, small objects together in a page."""
+        ...
+
+    def calloc(self, count: Number, size: Number, *, as_: Number | None = ...,
+               timeout: float | None = ...) -> Address:
+        """Allocate so many times so many bytes, all zero."""
+        ...
+
+    def memalign(self, alignment: Number, size: Number, *, redzone: bool | int | None = ...,
+                 as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """Allocate bytes, aligned."""
+        ...
+
+    def realloc(self, address: Number, size: Number, *, as_: Number | None = ...,
+                timeout: float | None = ...) -> Address:
+        """Make an object larger or smaller, in place where it can be, with what is in it."""
+        ...
+
+    def heap(self, *, timeout: float | None = ...) -> Rows:
+        """What malloc has, by size, and where it takes pages from."""
+        ...
+
+    def stage(self, *, timeout: float | None = ...) -> int:
+        """How far the boot has gone."""
+        ...
+
+    def advance(self, *, timeout: float | None = ...) -> None:
+        """Let the boot go one stage further; what was allocated stays."""
+        ...
+
     def map_begin(self, *, timeout: float | None = ...) -> None:
         """Begin a new memory map, without memory behind it."""
         ...
@@ -298,13 +330,13 @@ class Commands:
         ...
 
     def free_pages(self, address: Number, pages: Number | None = ..., *,
-                   timeout: float | None = ...) -> int:
-        """Free a block by its address, or pages of it from an address on."""
+                   force: bool | int | None = ..., timeout: float | None = ...) -> int:
+        """Free an object of malloc or a block by its address, or pages of a block from an address on."""
         ...
 
     def free_page(self, address: Number, pages: Number | None = ..., *,
-                  timeout: float | None = ...) -> int:
-        """Free a block by its address, or pages of it from an address on."""
+                  force: bool | int | None = ..., timeout: float | None = ...) -> int:
+        """Free an object of malloc or a block by its address, or pages of a block from an address on."""
         ...
 
     def reserve_pages(self, address: Number, pages: Number, *, as_: Number | None = ...,

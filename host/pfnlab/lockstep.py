@@ -17,7 +17,7 @@ from typing import Any
 from pfnlab.errors import LinkLost
 from pfnlab.guest import Guest, Pending
 from pfnlab.request import Request
-from pfnlab.stream import EarlyStream, Range, Stream, VirtualStream, random_map
+from pfnlab.stream import EarlyStream, HeapStream, Range, Stream, VirtualStream, random_map
 from pfnlab.table import argument_word
 from pfnlab.spec import Spec
 from pfnlab.twin import window
@@ -115,10 +115,11 @@ def reply(request: Request) -> list[str]:
 
 NUMBERS = ("0", "1", "-1", "010", "0x", "0xg", "1e3", "4Gx", "1T", "4095", "4096", "0x1000", "1M",
            "18446744073709551615", "18446744073709551616", "0x10000000000000", "4503599627370495")
-WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", "page", "areas",
-         "Any", "$", "$0", "$1", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1", "as=0", "as=256",
+WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", "page", "virtual",
+         "areas", "Any", "$", "$0", "$1", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1", "as=0", "as=256",
          "area=any", "fresh=2", "min=1M", "max=0", "width=3", "align=3", "order=19", "kind=spare",
          "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")
+STAGES = ("early", "page", "virtual")
 # A machine's own, or its end.
 NEVER = ("sync", "info", "poweroff", "panic", "trace", "ioremap", "truth", "probe", "translate")
 
@@ -132,7 +133,9 @@ class Mixture:
         self.commands = [name for name in player.guests[0].table.commands if name not in NEVER]
         self.pages = Stream(player, self.rng)
         self.virtual = VirtualStream(player, self.rng)
-        self.kinds = (self._variable, self._look, self._batch, self._stress, self._bad_map,
+        self.heap = HeapStream(player, self.rng)
+        self.kinds = (self._malloc, self._malloc, self._malloc, self._malloc,
+                      self._variable, self._look, self._batch, self._stress, self._bad_map,
                       self._again, self._garbage, self._touch, self._scan, self._edge, self._fail)
 
     def run(self, commands: int) -> None:
@@ -143,15 +146,17 @@ class Mixture:
         self.player.collect()
 
     def _episode(self, end: int) -> None:
-        stage = self.rng.choice(("early", "page"))
+        stage = self.rng.choice(STAGES)
+        self.heap = HeapStream(self.player, self.rng)
         ranges = self._inject(stage)
         while self.player.commands < end:
             if stage == "early":
                 self._early(ranges)
             self._steps(min(end, self.player.commands + self.rng.randrange(50, 800)))
             self._whole_state()
-            stage = self.rng.choice(("early", "page"))
+            stage = self.rng.choice(STAGES)
             self.player.send(f"reset stage={stage}")
+            self.heap = HeapStream(self.player, self.rng)
 
     def _inject(self, stage: str) -> list[Range]:
         """A map that is taken, and every area of it."""
@@ -193,7 +198,7 @@ class Mixture:
 
     def _whole_state(self) -> None:
         """All that can be seen."""
-        for what in ("areas", "phys", "map", "free", "pages", "virt"):
+        for what in ("areas", "phys", "map", "free", "pages", "virt", "heap"):
             start: Value | None = 0
             while start is not None:
                 final = self.player.send(f"dump {what} {start}").final
@@ -202,6 +207,12 @@ class Mixture:
         self.player.send("check")
 
     # ---- kinds ----
+
+    def _malloc(self) -> None:
+        """Objects, in every stage; now and then the next stage."""
+        if self.rng.random() < 0.02:
+            self.player.send("advance")
+        self.heap.step()
 
     def _variable(self) -> None:
         """Results by tag and by variable, of now, long ago, and never."""
@@ -286,7 +297,7 @@ class Mixture:
             f"p={rng.randrange(1, 400000)} seed={rng.randrange(9)} area={self.pages.area_set()}",
             "nth=1 order=0")))
         for _ in range(rng.randrange(6)):
-            rng.choice((self.pages.step, self.virtual.step))()
+            rng.choice((self.pages.step, self.virtual.step, self.heap.step))()
         self.player.send("failures")
         self.player.send("fail")
 

@@ -325,18 +325,23 @@ class Phys:
 
     def free(self, start: int) -> int:
         """Give back early memory; its size."""
-        if start in self.early:
-            return self.early.pop(start)
+        if self.find(start) != start:
+            raise Refusal("mem.inside", start)
+        return self.early.pop(start)
+
+    def find(self, at: int) -> int:
+        """The start of the early allocation that holds an address."""
+        for start, size in self.early.items():
+            if start <= at < start + size:
+                return start
 
         def within(ranges: Iterable[tuple[int, int]]) -> bool:
-            return any(a <= start < b for a, b in ranges)
-        if within((a, a + size) for a, size in self.early.items()):
-            raise Refusal("mem.inside", start)
+            return any(a <= at < b for a, b in ranges)
         if within(self.reserved):
-            raise Refusal("mem.reserved", start)
+            raise Refusal("mem.reserved", at)
         if within(self.handed):
-            raise Refusal("mem.busy", start)
-        raise Refusal("mem.free" if within(self.usable) else "mem.unmanaged", start)
+            raise Refusal("mem.busy", at)
+        raise Refusal("mem.free" if within(self.usable) else "mem.unmanaged", at)
 
     def hand_over(self) -> list[tuple[int, int, bool]]:
         """Every whole free page but page 0, as (first frame, pages, fresh)."""

@@ -157,9 +157,9 @@ class Virtual:
                      None if at is None else int(str(at)) >> PAGE_SHIFT)
 
     def vmalloc(self, place: Place, size: int, redzone: bool, request: Request,
-                attributes: frozenset[str], owner: int) -> int:
+                attributes: frozenset[str], owner: int, kind: str = "vmalloc") -> int:
         """A range with single frames behind it."""
-        found = self.window.alloc(place, "vmalloc", size, owner)
+        found = self.window.alloc(place, kind, size, owner)
         try:
             for _ in range(found.pages):
                 found.frames.append(self.pages.alloc(request, owner))
@@ -172,14 +172,23 @@ class Virtual:
         found.redzone, found.default = redzone, attributes
         return found.first << PAGE_SHIFT
 
-    def vfree(self, address: int) -> int:
+    def vfree(self, address: int, kind: str = "vmalloc") -> int:
         """The reverse."""
-        found = self.window.find(address, "vmalloc")
+        found = self.window.find(address, kind)
         for frame in found.frames:
             self.pages.free(frame)
         self.kept -= set(found.frames)
         del self.window.ranges[found.first]
         return found.pages
+
+    def shrink(self, address: int, kind: str, left: int) -> None:
+        """The reverse, for all but so many pages."""
+        found = self.window.find(address, kind)
+        for frame in found.frames[left:]:
+            self.pages.free(frame)
+        self.kept -= set(found.frames[left:])
+        del found.frames[left:]
+        found.pages, found.back, found.size = left, 0, left * PAGE_SIZE
 
     def vmap(self, place: Place, size: int, frame: int, attributes: frozenset[str],
              owner: int) -> int:

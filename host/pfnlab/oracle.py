@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pfnlab.model import ALLOCATED, PFN_LIMIT, Pages, Phys, Refusal, Request, order_for
+from pfnlab.model import (ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Phys, Refusal, Request,
+                          order_for)
+from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource
 from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set
 from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT, PAGE_SIZE
 
@@ -20,7 +22,7 @@ class Oracle:
     """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved")."""
 
     def __init__(self, areas: Iterable[tuple[str, int]], ranges: Iterable[tuple[int, int, str]],
-                 stage: str = "page", window: tuple[int, int] = (1 << 40, 1 << 42)) -> None:
+                 stage: str = "virtual", window: tuple[int, int] = (1 << 40, 1 << 42)) -> None:
         self.areas = [(name, limit >> PAGE_SHIFT) for name, limit in areas]
         self.ranges = list(ranges)
         self.window = window
@@ -31,13 +33,14 @@ class Oracle:
         self.phys = Phys()
         self.pages: Pages | None = None
         self.virtual: Virtual | None = None
+        self.heap = Heap({"early": EarlySource(self.phys)})
         for base, size, kind in self.ranges:
             end = min(base + size, ADDRESS_LIMIT)
             (self.phys.usable if kind == "usable" else self.phys.reserved).append((base, end))
             if base < PAGE_SIZE:
                 self.phys.reserved.append((base, min(end, PAGE_SIZE)))
-        if stage != "early":
-            self.phys_hand_over()
+        while self.heap.stage != (stage or "virtual"):
+            self.advance()
 
     # ---- early memory ----
 
@@ -48,6 +51,7 @@ class Oracle:
 
     def phys_free(self, address: int) -> int:
         """Its end."""
+        self._not_of_the_heap(address)
         return self.phys.free(address)
 
     def phys_set_minimum_alignment(self, alignment: int) -> None:
@@ -60,6 +64,16 @@ class Oracle:
             raise Refusal("call.state")
         self.pages = Pages(self.phys.hand_over(), self.areas)
         self.virtual = Virtual(self.pages, *self.window)
+        self.heap.sources["page"] = PageSource(self.pages)
+
+    def advance(self) -> None:
+        """One stage further."""
+        if self.virtual is None:
+            self.phys_hand_over()
+        elif self.heap.stage == "virtual":
+            raise Refusal("call.state")
+        else:
+            self.heap.sources["virtual"] = WindowSource(self.virtual)
 
     # ---- pages ----
 
@@ -134,12 +148,25 @@ class Oracle:
         return address >> PAGE_SHIFT
 
     def free(self, address: int, pages: int | None = None) -> int:
-        """A block, or pages of one."""
+        """An object, a block, or pages of one."""
+        if pages is None and self._is_for_the_heap(address):
+            return self.heap.free(address)
         engine = self._engine()
         frame = self._frame(address)
+        self._not_of_the_heap(address)
         if self.virtual is not None and frame in self.virtual.kept:
             raise Refusal("mem.kind", address)
         return engine.free(frame, pages)
+
+    def _is_for_the_heap(self, address: int) -> bool:
+        if self.pages is None or self.heap.has(address, True) or self.heap.has(address, False):
+            return True
+        in_window = self.window[0] <= address < self.window[1]
+        return in_window and self.pages.state(address >> PAGE_SHIFT) == UNMANAGED
+
+    def _not_of_the_heap(self, address: int) -> None:
+        if self.heap.has(address, False):
+            raise Refusal("mem.kind", address)
 
     def reserve(self, address: int, pages: int) -> int:
         """Pages by address."""
@@ -245,6 +272,26 @@ class Oracle:
             raise Refusal("call.range")
         else:
             raise Refusal("call.unsupported")
+
+    # ---- malloc ----
+
+    def malloc(self, size: int, owner: int = 0) -> int:
+        """Bytes."""
+        return self.heap.alloc(size, owner=owner)
+
+    def calloc(self, count: int, size: int, owner: int = 0) -> int:
+        """So many times so many bytes."""
+        if count * size >= 1 << 64:
+            raise Refusal("call.range")
+        return self.heap.alloc(count * size, owner=owner)
+
+    def memalign(self, alignment: int, size: int, owner: int = 0) -> int:
+        """Bytes, aligned."""
+        return self.heap.alloc(size, alignment, owner)
+
+    def realloc(self, address: int, size: int) -> int:
+        """Another size; the owner stays."""
+        return self.heap.realloc(address, size)
 
     # ---- what is there ----
 

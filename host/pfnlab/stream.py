@@ -223,6 +223,61 @@ class VirtualStream:
             self.ranges.append((name, at, -(-size // PAGE_SIZE)))
 
 
+class HeapStream:
+    """malloc and its kin, from what was answered so far."""
+
+    def __init__(self, player: Player, rng: random.Random) -> None:
+        self.player = player
+        self.rng = rng
+        self.objects: list[int] = []
+
+    def size(self) -> int:
+        """Small ones mostly, edges of classes and of pages among them."""
+        rng = self.rng
+        return rng.choice((rng.randrange(1, 100), rng.randrange(1, 2100), rng.randrange(1, 20000),
+                           rng.choice((16, 32, 48, 1344, 2048, 4096, 8192)) + rng.randrange(2),
+                           1 << rng.randrange(19)))
+
+    def step(self) -> None:
+        """One operation."""
+        rng, post = self.rng, self.player.post
+        choice = rng.random()
+        if choice < 0.5 or not self.objects:
+            at = self._allocate()
+            if at is not None:
+                self.objects.append(at)
+        elif choice < 0.65:
+            i = rng.randrange(len(self.objects))
+            at = post("realloc", self.objects[i], self.size())
+            if at is not None:
+                self.objects[i] = at
+        elif choice < 0.95:
+            post("free", self.objects.pop(rng.randrange(len(self.objects))))
+        else:
+            self._wrong(rng.choice(self.objects) + rng.choice((0, 8, 16, 4080, PAGE_SIZE)))
+
+    def _allocate(self) -> Any:
+        rng, post = self.rng, self.player.post
+        which = rng.randrange(8)
+        if which == 0:
+            return post("calloc", rng.randrange(1, 9), self.size())
+        if which == 1:
+            return post("memalign", 1 << rng.randrange(33), rng.randrange(1, 9000))
+        return post("malloc", self.size())
+
+    def _wrong(self, address: int) -> None:
+        rng = self.rng
+        which = rng.randrange(4)
+        if which == 0:
+            self.player.post("realloc", address, self.size())
+        elif which == 1:
+            self.player.post("free", address, rng.randrange(1, 4))
+        elif which == 2:
+            self.player.post("phys_free", address)
+        else:
+            self.player.post("free", address)
+
+
 class EarlyStream:
     """Operations on early memory, around the edges of the map's ranges."""
 

@@ -18,7 +18,8 @@ from pfnlab.values import PAGE_SIZE, Row
 
 # Commands whose result has an owner: the tag of the line.
 OWNED = ("alloc_page", "alloc_pages", "alloc_pages_area", "alloc_pages_exact",
-         "memalign_pages_area", "vmalloc", "vmemalign", "vmap", "ioremap", "alloc_vpages")
+         "memalign_pages_area", "vmalloc", "vmemalign", "vmap", "ioremap", "alloc_vpages",
+         "malloc", "calloc", "memalign")
 
 
 class Disagreement(AssertionError):
@@ -52,7 +53,7 @@ def hexadecimal(value: object) -> str:
     return f"{value:#018x}" if isinstance(value, int) else str(value)
 
 
-def inject(guest: Guest, areas: list[Area], ranges: list[Range], stage: str = "page") -> None:
+def inject(guest: Guest, areas: list[Area], ranges: list[Range], stage: str = "virtual") -> None:
     """Put a map in force on the guest."""
     with guest.pipeline() as line:
         steps = [line.map_begin()]
@@ -73,7 +74,7 @@ class Twin:
     """A guest on an injected map and its model. `do` runs and compares, `post` compares later."""
 
     def __init__(self, guest: Guest, areas: list[Area], ranges: list[Range],
-                 stage: str = "page", owners: bool = True) -> None:
+                 stage: str = "virtual", owners: bool = True) -> None:
         inject(guest, areas, ranges, stage)
         self.guest = guest
         self.owners = owners          # a damaged line gives requests other tags: not comparable
@@ -121,12 +122,21 @@ class Twin:
             self._posted.popleft().verify()
 
     def compare_state(self) -> None:
-        """Every page, every block, every total, and the guest's own check."""
+        """Every page, block, object and total, and the guest's own check."""
         self.collect()
         self.guest.check()
-        self._compare_totals()
-        self._compare_pages()
-        self._compare_ranges()
+        self._compare_heap()
+        if self.oracle.pages is not None:
+            self._compare_totals()
+            self._compare_pages()
+            self._compare_ranges()
+
+    def _compare_heap(self) -> None:
+        got = self._guest_rows("heap", lambda row: (row[0], row[1], row.stage, row.owner))
+        fields = 4 if self.owners else 3
+        for ours, theirs in zip_longest(self.oracle.heap.objects(), got):
+            if (ours or ())[:fields] != (theirs or ())[:fields]:
+                raise Disagreement(f"dump heap\n  guest: {theirs}\n  model: {ours}")
 
     def _compare_totals(self) -> None:
         assert self.oracle.pages is not None

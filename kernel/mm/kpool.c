@@ -49,6 +49,17 @@ void kpool_give(struct kpool *pool, void *page)
     pool->used--;
 }
 
+void kpool_return(struct kpool *pool, void *returned)
+{
+    while (returned != NULL) {
+        void *next = *(void **)returned;
+
+        *(void **)returned = pool->returned;
+        pool->returned = returned;
+        returned = next;
+    }
+}
+
 void *kpool_carve(struct kpool *pool, uint64_t size)
 {
     uint64_t room = (pool->ceiling - pool->virgin) << PAGE_SHIFT, pages;

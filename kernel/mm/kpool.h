@@ -35,6 +35,9 @@ void kpool_reset(struct kpool *pool);
 void *kpool_take(struct kpool *pool);
 void kpool_give(struct kpool *pool, void *page);
 
+/* Give back pages that were linked in `returned` once and were cut off since; NULL: none. */
+void kpool_return(struct kpool *pool, void *returned);
+
 /* A run of at least `size` bytes, PAGE_SIZE-aligned, not cleared, until kpool_reset(); or NULL. */
 void *kpool_carve(struct kpool *pool, uint64_t size);
 

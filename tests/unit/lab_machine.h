@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/unit/no_memory.h"
 #include "tests/unit/support.h"
 
 #include "arch/arch.h"

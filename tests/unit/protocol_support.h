@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/unit/fake_mmu.h"
+#include "tests/unit/no_memory.h"
 #include "tests/unit/support.h"
 
 #include "kernel/lab_parts.h"

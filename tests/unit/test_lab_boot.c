@@ -3,12 +3,12 @@
 #include "tests/unit/lab_machine.h"
 #include "kernel/mm/page.h"
 
-static void boots_to_the_page_stage(void **unused)
+static void boots_to_the_virtual_stage(void **unused)
 {
     uint64_t memory = (640 << 10) + 254 * M + 2 * G, first;
 
     (void)unused;
-    assert_int_equal(lab.stage, STAGE_PAGE);
+    assert_int_equal(lab.stage, STAGE_VIRTUAL);
     assert_false(lab.injected);
     assert_int_equal(lab.nareas, 3);
     assert_string_equal(lab.areas[1].name, "low");
@@ -175,7 +175,7 @@ static void a_pool_too_large_is_made_smaller(void **unused)
 {
     (void)unused;
     boot("kpool=4G");
-    assert_int_equal(lab.stage, STAGE_PAGE);
+    assert_int_equal(lab.stage, STAGE_VIRTUAL);
     /* Two of them within a quarter of the memory, and in one piece below 4 GiB. */
     assert_true(lab.pool.pages << PAGE_SHIFT <= 127 * M);
     assert_true(lab.pool.pages << PAGE_SHIFT > 32 * M);
@@ -226,7 +226,7 @@ static void a_map_too_long_is_not_taken_on_trust(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(boots_to_the_page_stage, begin),
+        cmocka_unit_test_setup(boots_to_the_virtual_stage, begin),
         cmocka_unit_test_setup(the_pool_is_nobodys, begin),
         cmocka_unit_test_setup(page_tables_stay_out_of_the_map, begin),
         cmocka_unit_test_setup(honours_the_command_line, begin),

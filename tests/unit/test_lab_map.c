@@ -103,7 +103,7 @@ static void a_refused_map_changes_nothing(void **unused)
 
     (void)unused;
     boot("kpool=64K");
-    assert_int_equal(lab.stage, STAGE_PAGE);
+    assert_int_equal(lab.stage, STAGE_VIRTUAL);
     assert_int_equal(alloc(ALL_AREAS, 4, &first), OK);
     scatter();
     for (unsigned i = 0; i < 3; i++) {

@@ -257,9 +257,9 @@ static void tab_completes_from_the_table(void **unused)
     see("map_add 0 1M kind=r\t", "> map_add 0 1M kind=reserved @29");
     see("help chec\t", "> help check @13");
     see("echo x\t", "> echo x@8");
-    see("reset\x01\x06\x06\t", "> reseset@6");
+    see("reset\x01\x06\x06\x06\t", "> reseet@6");
     feed("\x15" "dump \t");
-    assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map  pagetables  virt\r\n"
+    assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map  pagetables  virt  heap\r\n"
                                  "> dump "));
 }
 

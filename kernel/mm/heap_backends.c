@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/mm/heap_backends.h"
+
+#include "kernel/mm/attributes.h"
+#include "kernel/mm/phys.h"
+#include "kernel/mm/vmap.h"
+
+/* ---- early memory ---- */
+
+static enum error early_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
+                             virt_t *out)
+{
+    const struct phys_request request = {
+        .size = size, .align = align, .max = ADDRESS_LIMIT, .direction = PHYS_HIGH,
+    };
+    phys_t at;
+    enum error e = phys_alloc(context, &request, &at);
+
+    (void)tag;
+    if (e == OK)
+        out->a = at.a;
+    return e;
+}
+
+static enum error early_give(void *context, virt_t first)
+{
+    uint64_t size;
+
+    return phys_free(context, phys(first.a), &size);
+}
+
+static enum error early_shrink(void *context, virt_t first, uint64_t size)
+{
+    return phys_trim(context, phys(first.a), size);
+}
+
+static enum error early_find(void *context, virt_t at, struct heap_block *block)
+{
+    struct phys_extent extent;
+    enum error e = phys_find(context, phys(at.a), &extent);
+
+    if (e == OK)
+        *block = (struct heap_block){ virt(extent.start), extent.end - extent.start, 0 };
+    return e == E_MEM_BUSY ? E_MEM_UNMANAGED : e;   /* handed over: for pages to answer */
+}
+
+const struct heap_backend heap_backend_early = {
+    early_take, early_give, early_shrink, early_find,
+};
+
+/* ---- page frames ---- */
+
+static pfn_t frame_of(virt_t at)
+{
+    return phys_pfn(phys(at.a));
+}
+
+static enum error pages_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
+                             virt_t *out)
+{
+    const struct page_request request = {
+        .areas = ALL_AREAS, .pages = size >> PAGE_SHIFT, .align = order_for(align >> PAGE_SHIFT),
+        .max = pfn(PFN_LIMIT),
+    };
+    struct attributes *attributes = context;
+    pfn_t frame, blame;
+    bool zeroed;
+    enum error e;
+
+    if (request.pages > MAX_BLOCK_PAGES || request.align > MAX_ORDER)
+        return E_MEM_NONE;
+    e = pages_alloc(attributes->pages, &request, tag, true, &frame, &zeroed, &blame);
+    if (e == OK)
+        out->a = pfn_phys(frame).a;
+    return e;
+}
+
+static enum error pages_give(void *context, virt_t first)
+{
+    uint64_t freed;
+    pfn_t blame;
+
+    return attributes_free(context, frame_of(first), 0, &freed, &blame);
+}
+
+static enum error pages_find(void *context, virt_t at, struct heap_block *block)
+{
+    const struct attributes *attributes = context;
+    const struct pages *pages = attributes->pages;
+    struct page_info info;
+
+    if (at.a >= ADDRESS_LIMIT)
+        return E_MEM_UNMANAGED;
+    pages->engine->query(pages->state, frame_of(at), &info);
+    switch (info.state) {
+    case PAGE_UNMANAGED: return E_MEM_UNMANAGED;
+    case PAGE_FREE: return E_MEM_FREE;
+    case PAGE_RESERVED: return E_MEM_RESERVED;
+    case PAGE_ALLOCATED: break;
+    }
+    *block = (struct heap_block){
+        virt(pfn_phys(info.block).a), info.pages << PAGE_SHIFT, pages_owner(pages, info.block),
+    };
+    return OK;
+}
+
+static enum error pages_shrink(void *context, virt_t first, uint64_t size)
+{
+    struct heap_block block;
+    uint64_t freed;
+    pfn_t blame;
+    enum error e = pages_find(context, first, &block);
+
+    if (e != OK)
+        return e;
+    return attributes_free(context, frame_of(virt(first.a + size)),
+                           (block.size - size) >> PAGE_SHIFT, &freed, &blame);
+}
+
+const struct heap_backend heap_backend_pages = {
+    pages_take, pages_give, pages_shrink, pages_find,
+};
+
+/* ---- the window ---- */
+
+static enum error virtual_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
+                               virt_t *out)
+{
+    struct vmap *vmap = context;
+    struct vmap_request request = {
+        .place = { .kind = VIRT_HEAP, .tag = tag, .align = order_for(align >> PAGE_SHIFT) },
+        .attributes = attributes_default(vmap->mmu), .areas = ALL_AREAS, .max = pfn(PFN_LIMIT),
+        .dontzero = true,
+    };
+    virt_t blame;
+    bool zeroed;
+    enum error e = vmap_pages(&request, size, false);
+
+    return e == OK ? vmap_alloc(vmap, &request, out, &zeroed, &blame) : e;
+}
+
+static enum error virtual_give(void *context, virt_t first)
+{
+    uint64_t pages;
+    virt_t blame;
+
+    return vmap_free(context, first, VIRT_HEAP, false, &pages, &blame);
+}
+
+static enum error virtual_shrink(void *context, virt_t first, uint64_t size)
+{
+    return vmap_shrink(context, first, VIRT_HEAP, size >> PAGE_SHIFT);
+}
+
+/* The guard pages of a range are part of it. */
+static enum error virtual_find(void *context, virt_t at, struct heap_block *block)
+{
+    const struct virt *virt = &((const struct vmap *)context)->virt;
+    const struct virt_range *range;
+
+    if (at.a < virt->first.a || at.a >= virt->limit.a)
+        return E_MEM_UNMANAGED;
+    range = virt_next(virt, at);
+    if (range == NULL || at.a < range->first.a - (range->front << PAGE_SHIFT))
+        return E_MEM_FREE;
+    *block = (struct heap_block){ range->first, range->pages << PAGE_SHIFT, range->tag };
+    return OK;
+}
+
+const struct heap_backend heap_backend_virtual = {
+    virtual_take, virtual_give, virtual_shrink, virtual_find,
+};

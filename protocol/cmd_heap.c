@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands of the heap and of the stages that it lives through. */
+#include "protocol/dump.h"
+#include "protocol/handlers.h"
+
+static const char *const stage_names[] = {
+    [STAGE_EARLY] = "early", [STAGE_PAGE] = "page", [STAGE_VIRTUAL] = "virtual",
+};
+
+const char *stage_name(enum lab_stage stage)
+{
+    return stage_names[stage];
+}
+
+/* ---- objects ---- */
+
+static enum error grant(const struct heap_request *request, struct reply *reply)
+{
+    virt_t at;
+    bool zeroed;
+    enum error e = heap_alloc(&lab.heap, request, &at, &zeroed);
+
+    if (e == E_CALL_RANGE)
+        return refuse_range(reply, "alignment", HEAP_ALIGN_MAX);
+    if (e != OK)
+        return e;
+    reply_address(reply, at.a);
+    if (!zeroed)
+        reply_key_number(reply, "zeroed", 0);
+    return OK;
+}
+
+enum error cmd_malloc(const struct args_malloc *args, struct reply *reply)
+{
+    return grant(&(struct heap_request){
+        .size = args->size.number, .align = 1, .tag = reply_tag(reply),
+        .redzone = args->redzone.number != 0,
+    }, reply);
+}
+
+enum error cmd_calloc(const struct args_calloc *args, struct reply *reply)
+{
+    uint64_t size;
+
+    if (__builtin_mul_overflow(args->count.number, args->size.number, &size))
+        return refuse_argument(reply, "size", E_CALL_RANGE);
+    return grant(&(struct heap_request){
+        .size = size, .align = 1, .tag = reply_tag(reply),
+        .zero = true,
+    }, reply);
+}
+
+enum error cmd_memalign(const struct args_memalign *args, struct reply *reply)
+{
+    return grant(&(struct heap_request){
+        .size = args->size.number, .align = args->alignment.number, .tag = reply_tag(reply),
+        .redzone = args->redzone.number != 0,
+    }, reply);
+}
+
+/* What the heap said of an address: "at=" for errors that blame one. Returns `e`. */
+static enum error blame_object(struct reply *reply, enum error e, virt_t at)
+{
+    switch (e) {
+    case E_MEM_UNMANAGED: case E_MEM_INSIDE: case E_MEM_FREE: case E_MEM_RESERVED:
+    case E_MEM_KIND: case E_MEM_OVERRUN:
+        reply_key_address(reply, "at", at.a);
+        return e;
+    default:
+        return e;
+    }
+}
+
+enum error cmd_realloc(const struct args_realloc *args, struct reply *reply)
+{
+    virt_t at, blame;
+    bool copied;
+    enum error e = heap_realloc(&lab.heap, virt(args->address.number), args->size.number, &at,
+                                &copied, &blame);
+
+    if (e != OK)
+        return blame_object(reply, e, blame);
+    reply_address(reply, at.a);
+    if (!copied)
+        reply_key_number(reply, "copied", 0);
+    return OK;
+}
+
+/* In the window, and no page that may be freed as such: an injected map may have some there. */
+static bool is_virtual(uint64_t address)
+{
+    struct page_info info;
+
+    if (address < lab.window.a || address >= lab.window_limit.a)
+        return false;
+    lab.pages.engine->query(lab.pages.state, phys_pfn(phys(address)), &info);
+    return info.state == PAGE_UNMANAGED;
+}
+
+bool heap_answers(uint64_t address)
+{
+    return lab.stage == STAGE_EARLY || heap_has(&lab.heap, virt(address), false)
+        || heap_has(&lab.heap, virt(address), true) || is_virtual(address);
+}
+
+enum error free_object(uint64_t address, bool force, struct reply *reply)
+{
+    uint64_t pages;
+    virt_t blame;
+    enum error e = heap_free(&lab.heap, virt(address), force, &pages, &blame);
+
+    if (e != OK)
+        return blame_object(reply, e, blame);
+    reply_number(reply, pages);
+    return OK;
+}
+
+enum error refuse_heap(struct reply *reply, uint64_t address)
+{
+    if (!heap_has(&lab.heap, virt(address), false))
+        return OK;
+    reply_key_address(reply, "at", address);
+    return E_MEM_KIND;
+}
+
+/* ---- what there is ---- */
+
+static void totals_row(struct reply *reply, unsigned class, struct heap_totals *sum)
+{
+    struct heap_totals totals;
+
+    heap_totals(&lab.heap, class, &totals);
+    row_begin(reply);
+    if (totals.size != 0)
+        row_number(reply, totals.size);
+    else
+        row_word(reply, "pages");
+    row_key_number(reply, "objects", totals.objects);
+    row_key_number(reply, "pages", totals.pages);
+    row_key_number(reply, "bytes", totals.bytes);
+    sum->objects += totals.objects;
+    sum->pages += totals.pages;
+    sum->bytes += totals.bytes;
+}
+
+enum error cmd_heap(const struct args_heap *args, struct reply *reply)
+{
+    struct listing listing = { .n = 0 };
+    struct heap_totals sum = { .objects = 0 };
+    bool more = true;
+
+    (void)args;
+    for (unsigned class = 0; more && class <= HEAP_CLASSES; class++) {
+        totals_row(reply, class, &sum);
+        more = listing_row(&listing, reply);
+    }
+    reply_key_word(reply, "stage", stage_name(lab.stage));
+    reply_key_number(reply, "objects", sum.objects);
+    reply_key_number(reply, "pages", sum.pages);
+    reply_key_number(reply, "bytes", sum.bytes);
+    return listing_end(&listing, reply, true, 0);
+}
+
+enum error dump_heap(const struct dump_range *range, struct reply *reply)
+{
+    const uint64_t limit = pfn_phys(range->limit).a;
+    struct listing listing = { .n = 0 };
+    struct heap_object object;
+    uint64_t at = range->address;
+    bool more = true, there = heap_next(&lab.heap, virt(at), &object);
+
+    while (more && there && object.at.a < limit) {
+        row_begin(reply);
+        row_address(reply, object.at.a);
+        row_number(reply, object.size);
+        row_key_word(reply, "stage", stage_name((enum lab_stage)object.stage));
+        row_key_number(reply, "owner", object.tag);
+        if (object.zone != 0)
+            row_key_number(reply, "redzone", object.zone);
+        at = object.at.a + 1;
+        more = listing_row(&listing, reply);
+        there = heap_next(&lab.heap, virt(at), &object);
+    }
+    return listing_end(&listing, reply, !there || object.at.a >= limit, object.at.a);
+}
+
+/* ---- stages ---- */
+
+enum error cmd_stage(const struct args_stage *args, struct reply *reply)
+{
+    (void)args;
+    reply_word(reply, stage_name(lab.stage));
+    return OK;
+}
+
+enum error cmd_advance(const struct args_advance *args, struct reply *reply)
+{
+    uint64_t needed = 0;
+    enum error e = lab_advance(&needed);
+
+    (void)args;
+    reply_key_word(reply, "stage", stage_name(lab.stage));
+    return blame_needed(reply, e, needed);
+}
