@@ -25,3 +25,12 @@
 =9 262144
 >10 check
 =10
+; the same from malloc
+>11 malloc 1G
+=11 _
+>12 heap
+=12 objects=1 pages=262144
+>13 free $11
+=13 262144
+>14 check
+=14

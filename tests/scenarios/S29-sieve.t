@@ -28,3 +28,18 @@
 =11 32768
 >12 check
 =12
+; the same from malloc, three times
+>13 malloc 100000000
+=13 _
+>14 free $13
+=14 24415
+>15 malloc 100000000
+=15 $13
+>16 free $15
+=16 24415
+>17 malloc 100000000
+=17 $13
+>18 free $17
+=18 24415
+>19 check
+=19

@@ -25,3 +25,18 @@
 =9 1
 >10 check
 =10
+; the table by calloc, as the driver does it, next to its other small objects
+>11 calloc 128 8
+=11 _
+>12 malloc 48
+=12 _
+>13 peek $11
+=13 0x0000000000000000
+>14 heap
+=14 objects=2 pages=2
+>15 free $11
+=15 1
+>16 free $12
+=16 1
+>17 check
+=17
