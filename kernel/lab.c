@@ -168,7 +168,7 @@ enum error lab_reset(enum lab_stage stage)
     return lab_build(in_force, stage, &needed);
 }
 
-/* In place, since the heap's records are in this bank; the other one keeps a copy of what phys has. */
+/* In place: the heap's records are in this bank. The other one keeps a copy of what phys has. */
 enum error lab_hand_over(uint64_t *needed)
 {
     const struct lab before = lab;

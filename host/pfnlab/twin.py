@@ -132,7 +132,7 @@ class Twin:
             self._compare_ranges()
 
     def _compare_heap(self) -> None:
-        got = self._guest_rows("heap", lambda row: (row[0], row[1], row.stage, row.owner))
+        got = dump_rows(self.guest, "heap", lambda row: (row[0], row[1], row.stage, row.owner))
         fields = 4 if self.owners else 3
         for ours, theirs in zip_longest(self.oracle.heap.objects(), got):
             if (ours or ())[:fields] != (theirs or ())[:fields]:

@@ -114,8 +114,8 @@ enum error object_alloc(struct heap *heap, const struct heap_request *request, u
                                : slot_alloc(heap, class, request->tag, out);
 }
 
-static NOINLINE enum error alloc_slowly(struct heap *heap, const struct heap_request *request, virt_t *out,
-                               bool *zeroed)
+static NOINLINE enum error alloc_slowly(struct heap *heap, const struct heap_request *request,
+                                        virt_t *out, bool *zeroed)
 {
     enum error e = request_check(request);
 
@@ -272,8 +272,8 @@ enum error object_free(struct heap *heap, virt_t at, const struct spot *spot, ui
     return spot->slab == NULL ? block_free(heap, at, spot, pages) : slot_free(heap, spot, pages);
 }
 
-static NOINLINE enum error free_slowly(struct heap *heap, virt_t at, const struct spot *spot, bool force,
-                              uint64_t *pages, virt_t *blame)
+static NOINLINE enum error free_slowly(struct heap *heap, virt_t at, const struct spot *spot,
+                                       bool force, uint64_t *pages, virt_t *blame)
 {
     enum error e = force ? OK : zone_inspect(heap, at, spot, blame);
 

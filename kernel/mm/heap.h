@@ -42,7 +42,7 @@ struct heap_block {
 
 /* Where pages come from. Sizes are multiples of PAGE_SIZE; nothing changes on error. */
 struct heap_backend {
-    /* A block at a multiple of `align`, PAGE_SIZE at least. MEM_NONE, MEM_METADATA, MEM_INJECTED. */
+    /* A block at a multiple of `align`, at least PAGE_SIZE. MEM_NONE, _METADATA, _INJECTED. */
     MUST_USE enum error (*take)(void *context, uint64_t size, uint64_t align, uint32_t tag,
                                 virt_t *out);
     /* Give back a block that take() gave. MEM_METADATA. */
@@ -123,9 +123,9 @@ void heap_init(struct heap *heap, const struct node_source *nodes,
 void heap_advance(struct heap *heap, unsigned stage);
 
 /*
- * malloc, calloc (`zero`), memalign (`align`). *zeroed is false if zeroes were wanted and the memory
- * cannot be reached. CALL_RANGE: no bytes, or the alignment is beyond the limit. CALL_ALIGN: not a
- * power of two. CALL_UNSUPPORTED: a red zone where memory cannot be reached. MEM_NONE: no memory,
+ * malloc, calloc (`zero`), memalign (`align`). *zeroed is false if zeroes were wanted and the
+ * memory cannot be reached. CALL_RANGE: no bytes, or the alignment is beyond the limit. CALL_ALIGN:
+ * not a power of two. CALL_UNSUPPORTED: a red zone where memory cannot be reached. MEM_NONE: no memory,
  * sizes near 2^64 included. MEM_METADATA: no page for the records. MEM_INJECTED. Nothing changes on
  * error.
  */

@@ -48,7 +48,7 @@ static enum error move(struct heap *heap, const struct spot *spot, const struct 
     e = object_free(heap, block->first, spot, &pages);
     if (e == OK && zone != 0)
         zone_remove(heap, block->first);
-    /* The old one cannot be given back: what the new one took of the records suffices to undo it. */
+    /* The old one stays: what the new one took of the records suffices to undo it. */
     if (e != OK && heap_free(heap, *out, true, &pages, &unused) != OK)
         ASSERT(false);
     return e;

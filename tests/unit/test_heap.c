@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "tests/unit/support.h"
 
 #include "tests/unit/heap_support.h"
@@ -317,86 +315,6 @@ static void the_window_comes_first(void **unused)
     assert_int_equal(arenas_used(), 0);
 }
 
-/* ---- red zones ---- */
-
-static uint64_t zoned(uint64_t size, uint64_t align)
-{
-    const struct heap_request request = { .size = size, .align = align, .redzone = true };
-    bool zeroed;
-    virt_t at;
-
-    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), OK);
-    return at.a;
-}
-
-static void an_overrun_is_seen_at_every_byte(void **unused)
-{
-    static const uint64_t sizes[] = { 1, 16, 32, 33, 2032, 2048, 4096, 5000 };
-    struct heap_object object;
-    uint64_t pages, out;
-    virt_t blame;
-
-    (void)unused;
-    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
-        uint64_t at = zoned(sizes[i], 1);
-
-        assert_true(heap_next(&heap, virt(0), &object));
-        assert_true(object.zone >= HEAP_ZONE_MIN && object.size - object.zone == sizes[i]);
-        heap_assert_whole();
-        for (uint64_t byte = sizes[i]; byte < object.size; byte++) {
-            unsigned char *victim = arena_byte(virt(at + byte)), was = *victim;
-
-            *victim = 1;
-            assert_int_equal(heap_free(&heap, virt(at), false, &pages, &blame), E_MEM_OVERRUN);
-            assert_int_equal(blame.a, at + byte);
-            assert_int_equal(heap_move(at, 9, &out), E_MEM_OVERRUN);
-            *victim = was;
-        }
-        *arena_byte(virt(at + sizes[i] - 1)) = 1;
-        assert_int_equal(heap_put(at), OK);
-        assert_int_equal(arenas_used(), 0);
-    }
-}
-
-static void force_frees_in_spite_of_an_overrun(void **unused)
-{
-    uint64_t at = zoned(20, 1), pages;
-    virt_t blame;
-
-    (void)unused;
-    *arena_byte(virt(at + 20)) = 1;
-    assert_int_equal(heap_put(at), E_MEM_OVERRUN);
-    assert_int_equal(heap_free(&heap, virt(at), true, &pages, &blame), OK);
-    assert_int_equal(must_get(20), at);
-    assert_int_equal(heap_put(at), OK);
-    heap_assert_whole();
-}
-
-static void a_red_zone_goes_with_its_object(void **unused)
-{
-    uint64_t at = zoned(20, 64), other;
-
-    (void)unused;
-    assert_int_equal(heap_move(at, 25, &other), OK);
-    assert_true(other != at);
-    heap_assert_whole();
-    *arena_byte(virt(other + 25)) = 1;
-    assert_int_equal(heap_put(other), E_MEM_OVERRUN);
-}
-
-static void there_is_no_red_zone_out_of_reach(void **unused)
-{
-    const struct heap_request request = { .size = 20, .align = 1, .redzone = true };
-    bool zeroed;
-    virt_t at;
-
-    (void)unused;
-    reachable = false;
-    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), E_CALL_UNSUPPORTED);
-    assert_int_equal(arenas_used(), 0);
-    heap_assert_whole();
-}
-
 /* ---- totals ---- */
 
 static void totals_are_of_each_class(void **unused)
@@ -440,10 +358,6 @@ int main(void)
         cmocka_unit_test_setup(pointers_outlive_their_stage, heap_begin),
         cmocka_unit_test_setup(slabs_of_an_earlier_stage_serve_no_more, heap_begin),
         cmocka_unit_test_setup(the_window_comes_first, heap_begin),
-        cmocka_unit_test_setup(an_overrun_is_seen_at_every_byte, heap_begin),
-        cmocka_unit_test_setup(force_frees_in_spite_of_an_overrun, heap_begin),
-        cmocka_unit_test_setup(a_red_zone_goes_with_its_object, heap_begin),
-        cmocka_unit_test_setup(there_is_no_red_zone_out_of_reach, heap_begin),
         cmocka_unit_test_setup(totals_are_of_each_class, heap_begin),
     };
 
