@@ -125,9 +125,9 @@ void heap_advance(struct heap *heap, unsigned stage);
 /*
  * malloc, calloc (`zero`), memalign (`align`). *zeroed is false if zeroes were wanted and the
  * memory cannot be reached. CALL_RANGE: no bytes, or the alignment is beyond the limit. CALL_ALIGN:
- * not a power of two. CALL_UNSUPPORTED: a red zone where memory cannot be reached. MEM_NONE: no memory,
- * sizes near 2^64 included. MEM_METADATA: no page for the records. MEM_INJECTED. Nothing changes on
- * error.
+ * not a power of two. CALL_UNSUPPORTED: a red zone where memory cannot be reached. MEM_NONE: no
+ * memory, sizes near 2^64 included. MEM_METADATA: no page for the records. MEM_INJECTED. Nothing
+ * changes on error.
  */
 MUST_USE enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
                                bool *zeroed);

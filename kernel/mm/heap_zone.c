@@ -10,6 +10,7 @@ static uint64_t key_of(virt_t at)
     return at.a / HEAP_ALIGN_MIN;
 }
 
+/* For an object and its red zone. What is taken in vain is given back by trim(). */
 static enum error make_room(struct heap *heap)
 {
     enum error e = heap_make_room(heap);
@@ -21,6 +22,16 @@ static enum error make_room(struct heap *heap)
     if (*zones == NULL)
         *zones = lookup_create(&heap->nodes);
     return *zones == NULL ? E_MEM_METADATA : lookup_make_room(*zones);
+}
+
+static void trim(struct heap *heap)
+{
+    struct lookup *pages = heap_pages(heap, heap->sources[heap->stage].window);
+
+    if (pages != NULL)
+        lookup_trim(pages);
+    if (heap->root != NULL && heap->root->zones != NULL)
+        lookup_trim(heap->root->zones);
 }
 
 /* Put the pattern behind `size` bytes of a new object, for which there is room. */
@@ -54,8 +65,7 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
         if (object_free(heap, *out, &spot, &pages) != OK)
             ASSERT(false);
     }
-    if (heap->root != NULL && heap->root->zones != NULL)
-        lookup_trim(heap->root->zones);
+    trim(heap);
     return e;
 }
 

@@ -253,7 +253,7 @@ static void refused_at_each_step(uint64_t size, bool redzone, uint64_t old)
 {
     for (uint64_t n = 1;; n++) {
         const struct heap_request request = { .size = size, .align = 1, .redzone = redzone };
-        uint64_t used = arenas_used();
+        uint64_t used = arenas_used(), records = heap_pool.used;
         virt_t out;
         bool zeroed;
         enum error e;
@@ -269,6 +269,7 @@ static void refused_at_each_step(uint64_t size, bool redzone, uint64_t old)
         }
         assert_true(e == E_MEM_METADATA || e == E_MEM_INJECTED);
         assert_int_equal(arenas_used(), used);
+        assert_int_equal(heap_pool.used, records);
         heap_assert_whole();
     }
 }
@@ -279,7 +280,14 @@ static void every_refusal_changes_nothing(void **unused)
 
     for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
         for (unsigned warm = 0; warm < 3; warm++) {
+            const struct heap_request first = { .size = 1, .align = 1, .redzone = true };
+            bool zeroed;
+            virt_t at;
+
             (void)heap_begin(unused);
+            /* The roots of the records stay once they are there. */
+            assert_int_equal(heap_alloc(&heap, &first, &at, &zeroed), OK);
+            assert_int_equal(heap_put(at.a), OK);
             /* Records of other classes, of this one, up to the edge of a page of them. */
             for (unsigned j = 0; j < warm * 300; j++)
                 (void)must_get(j < 300 ? 96 : 2048);

@@ -67,6 +67,12 @@ static void a_red_zone_goes_with_its_object(void **unused)
     heap_assert_whole();
     *arena_byte(virt(other + 25)) = 1;
     assert_int_equal(heap_put(other), E_MEM_OVERRUN);
+    /* Even where it would stay in its class. */
+    at = zoned(20, 1);
+    assert_int_equal(heap_move(at, 21, &other), OK);
+    assert_true(other != at);
+    heap_assert_whole();
+    assert_int_equal(heap_put(other), OK);
 }
 
 static void there_is_no_red_zone_out_of_reach(void **unused)
