@@ -57,8 +57,8 @@ extern struct tables lab_tables;
  * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=list` logs
  * them all), what a panic leaves (`onpanic=stay`, or `halt`), memory for page tables
  * (`tables=SIZE`, 4M by default, at most a sixteenth of the memory), the window of the virtual
- * allocator (`virt=START:SIZE`), and bring the lab to STAGE_VIRTUAL, or, if the pool is too small for
- * that, leave it at STAGE_EARLY. Every range of the map and every word of the command line that
+ * allocator (`virt=START:SIZE`), and bring the lab to STAGE_VIRTUAL, or, if the pool is too small
+ * for that, leave it at STAGE_EARLY. Every range of the map and every word of the command line that
  * cannot be honoured is reported by `log` in one line; the default is used for the latter.
  */
 void lab_boot(const char *command_line, void (*log)(const char *text));

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/mm/vmap_zone.h"
 
-/* Differs from byte to byte, so that a copy of one to another is seen; never 0. */
-static uint8_t zone_byte(uint64_t at)
-{
-    return (uint8_t)(0x80 | (at * 29 >> 1));
-}
+#include "kernel/mm/zone.h"
 
 /* Where a byte of a range can be touched, with all behind it in its page; or NULL. */
 static uint8_t *byte_at(const struct vmap *vmap, uint64_t at)
@@ -37,12 +33,8 @@ bool zone_stamp(const struct vmap *vmap, const struct virt_range *range)
     for (uint64_t at = start; at < end; at = page_end(at))
         if (byte_at(vmap, at) == NULL)
             return false;
-    for (uint64_t at = start; at < end; at = page_end(at)) {
-        uint8_t *bytes = byte_at(vmap, at);
-
-        for (uint64_t i = at; i < page_end(at); i++)
-            *bytes++ = zone_byte(i);
-    }
+    for (uint64_t at = start; at < end; at = page_end(at))
+        zone_fill(byte_at(vmap, at), at, page_end(at) - at);
     return true;
 }
 
@@ -51,13 +43,12 @@ bool zone_verify(const struct vmap *vmap, const struct virt_range *range, virt_t
     const uint64_t end = zone_end(range);
 
     for (uint64_t page = range->first.a + range->size; page < end; page = page_end(page)) {
-        const uint8_t *bytes = byte_at(vmap, page);
+        uint64_t size = page_end(page) - page;
+        uint64_t intact = zone_intact(byte_at(vmap, page), page, size);
 
-        for (uint64_t i = page; i < page_end(page); i++) {
-            *at = (virt_t){ i };
-            if (*bytes++ != zone_byte(i))
-                return false;
-        }
+        *at = (virt_t){ page + intact };
+        if (intact < size)
+            return false;
     }
     return true;
 }
