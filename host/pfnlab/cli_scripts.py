@@ -116,9 +116,9 @@ def do_shrink(options: argparse.Namespace) -> int:
     with trials_for(options, transcript) as trials, Progress("shrink") as progress:
         shrinker = Shrinker(transcript.steps, _criterion(options, trials, transcript),
                             lambda tries, left: progress.advance(1, f"shrink, {left} lines"))
-        print(f"pfnlab: {len(shrinker.best)} lines show: {shrinker.signature}", file=sys.stderr,
-              flush=True)
         try:
+            print(f"pfnlab: {len(shrinker.best)} lines show: {shrinker.signature}",
+                  file=sys.stderr, flush=True)
             shrinker.run()
         finally:                  # after ^C, what was found so far
             _write(output, transcript, shrinker.best, shrinker.signature)
