@@ -21,13 +21,25 @@ struct bank {
 
 struct lab lab;
 struct tables lab_tables;
+struct journal lab_journal;
 struct lab_map lab_machine_map;
 
 static struct bank banks[2];
 static unsigned active;
 static const struct lab_map *in_force;
 static struct page_range page_ranges[LAB_EXTENTS];
-static struct pages_hooks hooks = { .zero = machine_zero, .stopped = machine_interrupted };
+static void (*listener)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
+
+static void record(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag)
+{
+    journal_event(&lab_journal, event, first, pages, tag);
+    if (listener != NULL)
+        listener(event, first, pages, tag);
+}
+
+static const struct pages_hooks hooks = {
+    .zero = machine_zero, .event = record, .stopped = machine_interrupted,
+};
 
 void lab_set_pool(unsigned char *base, uint64_t pages_each)
 {
@@ -43,8 +55,7 @@ struct phys_extent *lab_scratch_records(void)
 void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint64_t pages,
                                       uint32_t tag))
 {
-    hooks.event = event;
-    lab.pages.hooks.event = event;
+    listener = event;
 }
 
 enum error lab_map_replay(const struct lab_map *map, struct phys_allocator *phys,
@@ -158,6 +169,7 @@ enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *
     virtual_end(&before);
     active = !active;
     in_force = map;
+    journal_clear(&lab_journal);
     return OK;
 }
 

@@ -12,6 +12,7 @@
 #include "kernel/base.h"
 #include "kernel/mm/attributes.h"
 #include "kernel/mm/heap.h"
+#include "kernel/mm/journal.h"
 #include "kernel/mm/kpool.h"
 #include "kernel/mm/pages.h"
 #include "kernel/mm/phys.h"
@@ -50,6 +51,9 @@ extern struct lab lab;
 
 /* Memory of page tables: the one thing that a new instance finds as the old one left it. */
 extern struct tables lab_tables;
+/* What happened since the instance was made. Its page events go on to whom lab_set_event_hook()
+ * names. */
+extern struct journal lab_journal;
 
 /*
  * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default,

@@ -90,7 +90,7 @@ static void block_fields(struct reply *reply, uint64_t at, uint64_t n, const str
         row_key_address(reply, "block", pfn_phys(info->block).a);
     else if (is_power_of_two(n))
         row_key_number(reply, "order", order_for(n));
-    row_key_number(reply, "owner", pages_owner(&lab.pages, info->block));
+    row_owner(reply, pages_owner(&lab.pages, info->block));
 }
 
 static void pages_row(struct reply *reply, uint64_t at, uint64_t n, const struct page_info *info)

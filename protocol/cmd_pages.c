@@ -63,6 +63,8 @@ static enum error grant(const struct wish *wish, struct reply *reply)
     else
         e = pages_alloc(&lab.pages, &request, reply_tag(reply), wish->dontzero->number != 0,
                         &frame, &zeroed, &blame);
+    if (e == E_MEM_NONE || (e != OK && request.exact))
+        journal_refusal(&lab_journal, &request, reply_tag(reply));
     if (e == E_MEM_NONE && request.exact)
         reply_key_address(reply, "at", pfn_phys(blame).a);
     if (e != OK)

@@ -46,6 +46,9 @@ MUST_USE enum error free_object(uint64_t address, bool force, struct reply *repl
 /* MEM_KIND with "at=" for an address of the direct map that is the heap's, whole pages or not. */
 MUST_USE enum error refuse_heap(struct reply *reply, uint64_t address);
 
+/* "owner=" of a block, and "name=" if its owner has one. */
+void row_owner(struct reply *reply, uint32_t tag);
+
 /* A chain of rows that stops at MAX_ROWS. */
 struct listing {
     uint64_t n;

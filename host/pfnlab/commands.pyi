@@ -50,6 +50,28 @@ class Commands:
         """Verify every invariant; the first broken one is the error."""
         ...
 
+    def largest_order(self, areas: str | Iterable[str] | None = ..., *,
+                      timeout: float | None = ...) -> int:
+        """The order of the largest free block of these areas."""
+        ...
+
+    def why(self, *, timeout: float | None = ...) -> Rows:
+        """Explain the last refusal: in each area what was missing, and whose blocks stand in the way."""
+        ...
+
+    def leaks(self, address: Number | None = ..., *, since: Number | None = ...,
+              timeout: float | None = ...) -> Rows:
+        """Blocks that are allocated, with their owners; only those of requests since= or later."""
+        ...
+
+    def history(self, address: Number, *, timeout: float | None = ...) -> Rows:
+        """What happened to a page, oldest first, as far as it is remembered."""
+        ...
+
+    def owner(self, name: str | None = ..., *, timeout: float | None = ...) -> None:
+        """Do what follows in this name; nobody's without one."""
+        ...
+
     def alloc_page(self, *, area: str | Iterable[str] | None = ..., align: Number | None = ...,
                    min: Number | None = ..., max: Number | None = ..., at: Number | None = ...,
                    fresh: bool | int | None = ..., dontzero: bool | int | None = ...,

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happened to pages, and in whose name: the last events, names of the owners, and the request
+ * that was refused last. Nothing here decides anything; all of it is for questions.
+ */
+#ifndef PFNLAB_MM_JOURNAL_H
+#define PFNLAB_MM_JOURNAL_H
+
+#include "kernel/mm/pages.h"
+
+#define JOURNAL_EVENTS 1024u          /* kept; older ones are overwritten */
+#define JOURNAL_NAMES 64u
+#define OWNER_NAME_SIZE 16u           /* bytes with the NUL */
+
+struct journal_event {
+    enum pages_event event;
+    uint32_t tag;
+    pfn_t first;
+    uint64_t pages;
+};
+
+/* The requests from tag `from` on, up to the next one, are made in this name; "" is nobody's. */
+struct owner_name {
+    uint32_t from;
+    char name[OWNER_NAME_SIZE];
+};
+
+struct journal {
+    uint64_t count;                   /* events since journal_clear(), kept or not */
+    struct journal_event events[JOURNAL_EVENTS];
+    unsigned nnames;
+    struct owner_name names[JOURNAL_NAMES];
+    bool refused;                     /* a request was: */
+    uint32_t refused_tag;
+    struct page_request request;
+};
+
+/* Forget everything. */
+void journal_clear(struct journal *journal);
+
+void journal_event(struct journal *journal, enum pages_event event, pfn_t first, uint64_t pages,
+                   uint32_t tag);
+
+/* This request found no place. */
+void journal_refusal(struct journal *journal, const struct page_request *request, uint32_t tag);
+
+/* Event number `index` of those that were counted; it must be one of the last JOURNAL_EVENTS. */
+const struct journal_event *journal_at(const struct journal *journal, uint64_t index);
+
+/*
+ * From the request numbered `tag`, not 0, on the owner is called so; tags from there on that had a
+ * name lose it. MEM_METADATA: JOURNAL_NAMES are there. CALL_WORD: the name is too long.
+ */
+MUST_USE enum error journal_name(struct journal *journal, uint32_t tag, const char *name,
+                                 size_t length);
+
+/* The name of the owner of what request `tag` allocated; NULL if it has none. */
+const char *journal_name_of(const struct journal *journal, uint32_t tag);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a request was refused: what the areas have, and the slot that lacks least.
+ *
+ * A slot is looked for at the edges of runs of equal pages. With an alignment of at least the size
+ * that finds the best one: a slot that is partly free holds the beginning of a run.
+ */
+#include "kernel/machine.h"
+#include "protocol/dump.h"
+
+#define BLOCKS_TOLD 8u                /* of one area */
+#define EDGES 3u
+
+struct window {
+    uint64_t first, limit;            /* frames */
+};
+
+/* A slot, and what is not free in it. `missing` is UINT64_MAX if it is none. */
+struct slot {
+    uint64_t at, missing, blocks;
+};
+
+static struct window area_window(unsigned area, const struct page_request *request)
+{
+    struct window window = {
+        .first = area == 0 ? 0 : lab.areas[area - 1].limit.n, .limit = lab.areas[area].limit.n,
+    };
+
+    if (window.first < request->min.n)
+        window.first = request->min.n;
+    if (window.limit > request->max.n)
+        window.limit = request->max.n;
+    return window;
+}
+
+/* The largest order of an aligned block in [first, limit). */
+static unsigned fitting_order(uint64_t first, uint64_t limit)
+{
+    unsigned order = MAX_ORDER;
+
+    while (order > 0 && align_up(first, UINT64_C(1) << order) + (UINT64_C(1) << order) > limit)
+        order--;
+    return order;
+}
+
+static bool is_good(const struct page_info *info, bool fresh)
+{
+    return info->state == PAGE_FREE && (!fresh || info->fresh);
+}
+
+/* The largest free block in a window, as an order + 1; 0 if nothing is free. */
+static unsigned window_largest(struct window window, bool fresh, uint64_t *free_pages)
+{
+    struct window run = { 0, 0 };
+    unsigned largest = 0;
+
+    *free_pages = 0;
+    for (uint64_t at = window.first; at < window.limit; at = run.limit) {
+        struct page_info info;
+        uint64_t n = dump_run(at, window.limit, &info);
+        bool joins = run.limit == at && run.first < run.limit;
+
+        if (!is_good(&info, fresh)) {
+            run = (struct window){ at + n, at + n };
+            continue;
+        }
+        *free_pages += n;
+        run = (struct window){ joins ? run.first : at, at + n };
+        if (fitting_order(run.first, run.limit) + 1 > largest)
+            largest = fitting_order(run.first, run.limit) + 1;
+    }
+    return largest;
+}
+
+enum error cmd_largest_order(const struct args_largest_order *args, struct reply *reply)
+{
+    struct page_request all = { .max = args->areas.given ? args->areas.limit : pfn(PFN_LIMIT) };
+    uint32_t areas = args->areas.given ? (uint32_t)args->areas.number : ALL_AREAS;
+    enum error e = need_pages(reply);
+    unsigned largest = 0;
+    uint64_t pages;
+
+    for (unsigned i = 0; e == OK && i < lab.nareas; i++) {
+        unsigned found = areas >> i & 1 ? window_largest(area_window(i, &all), false, &pages) : 0;
+
+        if (found > largest)
+            largest = found;
+    }
+    if (e != OK || largest == 0)
+        return e != OK ? e : E_MEM_NONE;
+    reply_number(reply, largest - 1);
+    return OK;
+}
+
+static struct slot slot_at(uint64_t at, const struct page_request *request)
+{
+    struct slot slot = { .at = at };
+    uint64_t end = at + request->pages;
+
+    while (at < end) {
+        struct page_info info;
+        uint64_t n = dump_run(at, end, &info);
+
+        bool is_stale = info.state == PAGE_FREE && !is_good(&info, request->fresh);
+
+        if (info.state == PAGE_UNMANAGED || is_stale)
+            return (struct slot){ .missing = UINT64_MAX };
+        slot.missing += info.state == PAGE_FREE ? 0 : n;
+        slot.blocks += info.state != PAGE_FREE;
+        at += n;
+    }
+    return slot;
+}
+
+/* Slots at the edges of one run; `tried` are the last ones that were looked at. */
+static void try_edges(struct slot *best, uint64_t tried[EDGES], struct window run,
+                      struct window window, const struct page_request *request)
+{
+    uint64_t step = UINT64_C(1) << request->align, pages = request->pages;
+    uint64_t edges[EDGES] = {
+        align_down(run.first, step), align_up(run.first, step),
+        run.limit >= pages ? align_down(run.limit - pages, step) : 0,
+    };
+
+    for (unsigned i = 0; i < EDGES; i++) {
+        uint64_t at = edges[i];
+        struct slot slot;
+
+        if (at < window.first || at >= window.limit || pages > window.limit - at
+            || at == tried[0] || at == tried[1] || at == tried[2])
+            continue;
+        tried[i] = at;
+        slot = slot_at(at, request);
+        if (slot.missing < best->missing
+            || (slot.missing == best->missing && slot.missing < UINT64_MAX && at < best->at))
+            *best = slot;
+    }
+}
+
+static enum error best_slot(struct window window, const struct page_request *request,
+                            struct slot *best)
+{
+    uint64_t tried[EDGES] = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
+
+    *best = (struct slot){ .missing = UINT64_MAX };
+    if (request->exact) {
+        try_edges(best, tried, (struct window){ request->at.n, request->at.n + 1 }, window,
+                  request);
+        return OK;
+    }
+    for (uint64_t at = window.first; at < window.limit;) {
+        struct page_info info;
+        uint64_t n = dump_run(at, window.limit, &info);
+
+        if (machine_interrupted())
+            return E_STOP_INTERRUPTED;
+        if (info.state != PAGE_UNMANAGED)
+            try_edges(best, tried, (struct window){ at, at + n }, window, request);
+        at += n;
+    }
+    return OK;
+}
+
+static bool blocking_rows(struct reply *reply, struct listing *listing, unsigned area,
+                          const struct slot *slot, uint64_t pages)
+{
+    uint64_t at = slot->at, end = slot->at + pages;
+
+    for (unsigned told = 0; at < end && told < BLOCKS_TOLD;) {
+        struct page_info info;
+        uint64_t n = dump_run(at, end, &info);
+
+        at += n;
+        if (info.state == PAGE_FREE)
+            continue;
+        told++;
+        row_begin(reply);
+        row_word(reply, lab.areas[area].name);
+        row_word(reply, info.state == PAGE_RESERVED ? "reserved" : "allocated");
+        row_key_address(reply, "at", pfn_phys(info.state == PAGE_RESERVED ? pfn(at - n)
+                                              : info.block).a);
+        row_key_number(reply, "pages", info.state == PAGE_RESERVED ? n : info.pages);
+        if (info.state == PAGE_ALLOCATED)
+            row_owner(reply, pages_owner(&lab.pages, info.block));
+        if (!listing_row(listing, reply))
+            return false;
+    }
+    return true;
+}
+
+static enum error explain_area(struct reply *reply, struct listing *listing, unsigned area,
+                               const struct page_request *request)
+{
+    struct window window = area_window(area, request);
+    uint64_t free_pages = 0;
+    unsigned largest = 0;
+    struct slot slot;
+    enum error e;
+
+    if (window.first < window.limit)
+        largest = window_largest(window, request->fresh, &free_pages);
+    e = best_slot(window, request, &slot);
+    if (e != OK)
+        return e;
+    row_begin(reply);
+    row_word(reply, lab.areas[area].name);
+    row_word(reply, "lacks");
+    row_key_number(reply, "free", free_pages);
+    if (largest > 0)
+        row_key_number(reply, "largest", largest - 1);
+    if (slot.missing != UINT64_MAX) {
+        row_key_address(reply, "slot", pfn_phys(pfn(slot.at)).a);
+        row_key_number(reply, "missing", slot.missing);
+        row_key_number(reply, "blocks", slot.blocks);
+    }
+    if (!listing_row(listing, reply)
+        || (slot.missing != UINT64_MAX
+            && !blocking_rows(reply, listing, area, &slot, request->pages)))
+        return E_STOP_INTERRUPTED;
+    return OK;
+}
+
+enum error cmd_why(const struct args_why *args, struct reply *reply)
+{
+    const struct page_request *request = &lab_journal.request;
+    struct listing listing = { .n = 0 };
+    enum error e = need_pages(reply);
+
+    (void)args;
+    if (e == OK && !lab_journal.refused) {
+        reply_text(reply, "nothing was refused since the lab was made");
+        e = E_CALL_STATE;
+    }
+    for (size_t i = 0; e == OK && i < lab.nareas; i++)
+        if (request->areas >> lab.scan[i] & 1)
+            e = explain_area(reply, &listing, lab.scan[i], request);
+    if (e != OK)
+        return e;
+    reply_key_number(reply, "request", lab_journal.refused_tag);
+    reply_key_number(reply, "order", order_for(request->pages));
+    reply_key_number(reply, "pages", request->pages);
+    reply_key_number(reply, "align", PAGE_SIZE << request->align);
+    return listing_end(&listing, reply, true, 0);
+}

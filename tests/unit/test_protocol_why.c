@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions about refusals and owners: why, largest_order, leaks, history, owner. */
+#include "tests/unit/protocol_support.h"
+
+static void a_refusal_is_explained_by_the_slot_that_lacks_least(void **unused)
+{
+    (void)unused;
+    ask("> why", "? call.state ; nothing was refused since the lab was made");
+    ask(">1 owner tables", "=1");
+    ask(">2 alloc_pages_exact 2047 at=0x800000 dontzero=1", "=2 0x0000000000800000");
+    ask(">3 owner", "=3");
+    ask(">4 alloc_page at=0x400000", "=4 0x0000000000400000");
+    ask(">5 reserve 0x300000 2", "=5 0x0000000000300000");
+    ask("> largest_order low", "= 9");
+    ask(">6 alloc_pages_area low 10", "?6 mem.none ; no free memory fits the request");
+    ask("> why",
+        ": low lacks free=2045 largest=9 slot=0x0000000000400000 missing=1 blocks=1\r\n"
+        ": low allocated at=0x0000000000400000 pages=1 owner=4\r\n"
+        "= request=6 order=10 pages=1024 align=4194304 n=2");
+    ask(">7 alloc_page at=0x300000", "?7 mem.reserved at=0x0000000000300000 ; the page is reserved");
+    ask("> why",
+        ": high lacks free=12288 largest=13\r\n"
+        ": low lacks free=2045 largest=9 slot=0x0000000000300000 missing=1 blocks=1\r\n"
+        ": low reserved at=0x0000000000300000 pages=1\r\n"
+        "= request=7 order=0 pages=1 align=4096 n=3");
+    ask("> alloc_pages_area low 9 min=8M", "? mem.none ; no free memory fits the request");
+    ask("> why",
+        ": low lacks free=1 largest=0 slot=0x0000000000e00000 missing=511 blocks=1\r\n"
+        ": low allocated at=0x0000000000800000 pages=2047 owner=2 name=tables\r\n"
+        "= request=0 order=9 pages=512 align=2097152 n=2");
+}
+
+/* The best slot holds only the beginning of a run, or only the middle of one. */
+static void every_slot_is_looked_at(void **unused)
+{
+    (void)unused;
+    ask("> alloc_pages_exact 1280 at=4M dontzero=1", "= 0x0000000000400000");
+    ask("> alloc_pages_exact 1280 at=11M dontzero=1", "= 0x0000000000b00000");
+    ask("> alloc_pages_area low 10", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", ": low lacks"),
+                        ": low lacks free=1535 largest=9 slot=0x0000000000800000 missing=512 "
+                        "blocks=2");
+    forget();
+    ask("> alloc_pages_exact 512 at=9M dontzero=1", "= 0x0000000000900000");
+    ask("> alloc_pages_area low 10 min=5M", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", ": low lacks"),
+                        ": low lacks free=0 slot=0x0000000000800000 missing=1024 blocks=3");
+    forget();
+    ask("> reset", "=");
+    ask("> alloc_pages_exact 3072 at=4M dontzero=1", "= 0x0000000000400000");
+    ask("> alloc_pages_area low 10 min=5M", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", ": low lacks"),
+                        ": low lacks free=0 slot=0x0000000000800000 missing=1024 blocks=1");
+}
+
+static void stale_pages_do_not_serve_a_request_for_fresh_ones(void **unused)
+{
+    (void)unused;
+    ask("> alloc_pages_area low 11 at=8M dontzero=1", "= 0x0000000000800000");
+    ask("> free $", "= 2048");
+    ask("> alloc_pages_area low 11 fresh=1", "? mem.none ; no free memory fits the request");
+    ask("> why",
+        ": low lacks free=2047 largest=10\r\n"
+        "= request=0 order=11 pages=2048 align=8388608 n=1");
+}
+
+static void what_is_left_is_told_with_its_owner(void **unused)
+{
+    (void)unused;
+    ask("> leaks", "= pages=0 n=0");
+    ask(">1 owner vcpu", "=1");
+    ask(">2 alloc_pages 2 at=0x8000", "=2 0x0000000000008000");
+    ask(">3 alloc_page at=0x20000", "=3 0x0000000000020000");
+    ask("> alloc_page at=0x30000", "= 0x0000000000030000");
+    ask("> leaks",
+        ": 0x0000000000008000 4 area=low owner=2 name=vcpu\r\n"
+        ": 0x0000000000020000 1 area=low owner=3 name=vcpu\r\n"
+        ": 0x0000000000030000 1 area=low owner=0\r\n= pages=6 n=3");
+    ask("> leaks since=3", ": 0x0000000000020000 1 area=low owner=3 name=vcpu\r\n= pages=1 n=1");
+    ask("> leaks 0x21000", ": 0x0000000000030000 1 area=low owner=0\r\n= pages=1 n=1");
+    ask("> owner x", "? call.state ; a request without a tag owns nothing");
+    ask(">4 owner sixteen_letters_", "?4 call.word arg=name ; not one of the words that fit here");
+}
+
+static void a_page_has_a_history_until_the_lab_is_made_afresh(void **unused)
+{
+    (void)unused;
+    ask(">1 alloc_pages 3 at=0x8000", "=1 0x0000000000008000");
+    ask(">2 free 0xa000 2", "=2 2");
+    ask(">3 reserve 0xa000 1", "=3 0x000000000000a000");
+    ask("> history 0xafff",
+        ": 1 alloc addr=0x0000000000008000 pages=8 owner=1\r\n"
+        ": 2 free addr=0x000000000000a000 pages=2 owner=1\r\n"
+        ": 3 reserve addr=0x000000000000a000 pages=1 owner=3\r\n= events=3 lost=0 n=3");
+    ask("> history 0xc000",
+        ": 1 alloc addr=0x0000000000008000 pages=8 owner=1\r\n= events=3 lost=0 n=1");
+    ask("> reset", "=");
+    ask("> history 0xa000", "= events=0 lost=0 n=0");
+}
+
+static void nothing_free_has_no_largest_order(void **unused)
+{
+    (void)unused;
+    ask("> map_begin", "=");
+    ask("> map_add 1M 4K", "=");
+    ask("> map_commit", "=");
+    ask("> largest_order", "= 0");
+    ask("> alloc_page", "= 0x0000000000100000 zeroed=0");
+    ask("> largest_order", "? mem.none ; no free memory fits the request");
+    ask("> largest_order high", "? mem.none ; no free memory fits the request");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_refusal_is_explained_by_the_slot_that_lacks_least, begin),
+        cmocka_unit_test_setup(every_slot_is_looked_at, begin),
+        cmocka_unit_test_setup(stale_pages_do_not_serve_a_request_for_fresh_ones, begin),
+        cmocka_unit_test_setup(what_is_left_is_told_with_its_owner, begin),
+        cmocka_unit_test_setup(a_page_has_a_history_until_the_lab_is_made_afresh, begin),
+        cmocka_unit_test_setup(nothing_free_has_no_largest_order, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
