@@ -17,7 +17,8 @@ static void a_refusal_is_explained_by_the_slot_that_lacks_least(void **unused)
         ": low lacks free=2045 largest=9 slot=0x0000000000400000 missing=1 blocks=1\r\n"
         ": low allocated at=0x0000000000400000 pages=1 owner=4\r\n"
         "= request=6 order=10 pages=1024 align=4194304 n=2");
-    ask(">7 alloc_page at=0x300000", "?7 mem.reserved at=0x0000000000300000 ; the page is reserved");
+    ask(">7 alloc_page at=0x300000",
+        "?7 mem.reserved at=0x0000000000300000 ; the page is reserved");
     ask("> why",
         ": high lacks free=12288 largest=13\r\n"
         ": low lacks free=2045 largest=9 slot=0x0000000000300000 missing=1 blocks=1\r\n"
