@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The verbs of `pfnlab` that work on transcripts: replay, shrink, bisect."""
+"""The verbs of `pfnlab` that work on transcripts: replay, shrink, bisect, import."""
 from __future__ import annotations
 
 import argparse
@@ -12,6 +12,7 @@ from pfnlab.bisect import bisect
 from pfnlab.cli_common import (EXIT_FAILED, EXIT_OK, Verb, emit, guest_name, open_guest,
                                option_map)
 from pfnlab.guest import Guest
+from pfnlab.kmem import import_trace, transcript_text
 from pfnlab.pool import Pool
 from pfnlab.progress import Progress
 from pfnlab.report import sections
@@ -149,6 +150,23 @@ def do_bisect(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def do_import(options: argparse.Namespace) -> int:
+    """Make a transcript of a Linux trace, of kmem:mm_page_alloc and kmem:mm_page_free in the text
+    of trace-cmd report or tracefs; it replays without a leak."""
+    imported = import_trace(options.file.read_text("utf-8", "replace"))
+    output = options.output or options.file.with_suffix(".t")
+    output.write_text(transcript_text(imported, options.file.name), "ascii")
+    told = ", ".join(f"{n} {name}" for name, n in sorted(imported.counts.items()))
+    emit(options, {"file": str(output), "counts": imported.counts, "peak": imported.peak},
+         f"{output}: {told}")
+    return EXIT_OK
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="the trace's text")
+    parser.add_argument("--output", "-o", type=Path, help="the transcript (default: FILE.t)")
+
+
 def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, nargs="+", help="a transcript")
     parser.add_argument("--diff", action="append", metavar="GUEST[,GUEST]",
@@ -179,4 +197,6 @@ VERBS = [
     Verb("shrink", do_shrink, "pfnlab --guest x86_64 shrink crash.t", _criterion_arguments),
     Verb("bisect", do_bisect, "pfnlab bisect session.t --until 'largest_order low < 9'",
          _bisect_arguments),
+    Verb("import", do_import, "pfnlab import trace.txt; pfnlab plot trace.t -o trace.html",
+         _import_arguments),
 ]
