@@ -118,11 +118,11 @@ class Console:
         while not self.guest.dead:
             try:
                 text = self.session.prompt("> ").strip()
+                if text and not self._line(text):
+                    break
             except KeyboardInterrupt:
                 continue
             except EOFError:
-                break
-            if text and not self._line(text):
                 break
         return 0
 
@@ -150,9 +150,9 @@ class Console:
 
     def _send(self, text: str) -> None:
         """The guest runs it; ^C stops what takes long."""
-        pending = self.guest.submit_line(text)
         before = signal.signal(signal.SIGINT, lambda *_: self.guest.interrupt())
         try:
+            pending = self.guest.submit_line(text)
             while not pending.request.done:
                 try:
                     self.guest.link.wait(pending.request, self.guest.timeout)
