@@ -9,7 +9,7 @@ from typing import Any
 
 from pfnlab.layout import COLUMNS, Grid, grids
 from pfnlab.picture import (FREE, FRESH, OWNERS, RESERVED, figure_fragmentation, figure_history,
-                            figure_largest, size_text, svg_text)
+                            figure_largest, ranks_of, size_text, svg_text)
 from pfnlab.sampling import Area, Piece, Sample
 from pfnlab.transcript import Transcript
 
@@ -54,6 +54,7 @@ def _table(areas: list[Area]) -> str:
 def _data(frames: list[Sample], areas: list[Grid], transcript: Transcript | None) -> str:
     data: dict[str, Any] = {
         "columns": COLUMNS, "states": _STATES, "owners": OWNERS,
+        "ranks": ranks_of(frames),
         "grids": [{"name": grid.name, "spans": grid.spans, "unit": grid.unit, "rows": grid.rows,
                    "label": f"{grid.name}: {size_text(grid.pages)} from "
                             f"{grid.spans[0][0] << 12:#x}, {size_text(grid.unit)} a cell"}

@@ -24,10 +24,16 @@ LINES = ("#0072b2", "#d55e00", "#7a4fb5", "#2a8c68", "#c9a227", "#cc4e8f")
 WIDTH = 10.0                      # inches
 
 
-def color_of(piece: Piece) -> str:
+def ranks_of(samples: list[Sample]) -> dict[int, int]:
+    """Colours of owners, by their place among all of them: few owners have one each."""
+    owners = {p.owner for one in samples for p in one.pieces or [] if p.state == "allocated"}
+    return {owner: rank % len(OWNERS) for rank, owner in enumerate(sorted(owners))}
+
+
+def color_of(piece: Piece, ranks: dict[int, int]) -> str:
     """By state; what is allocated by its owner."""
     if piece.state == "allocated":
-        return OWNERS[piece.owner % len(OWNERS)]
+        return OWNERS[ranks[piece.owner]]
     if piece.state == "reserved":
         return RESERVED
     return FRESH if piece.fresh else FREE
@@ -37,7 +43,7 @@ def _rgb(color: str) -> Any:
     return numpy.array([int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)])
 
 
-def _paint(grid: Grid, pieces: list[Piece]) -> Any:
+def _paint(grid: Grid, pieces: list[Piece], ranks: dict[int, int]) -> Any:
     """The grid as colours; a cell of several pages has the mixture of theirs."""
     total = grid.rows * COLUMNS
     ink, weight = numpy.zeros((total, 3)), numpy.zeros(total)
@@ -52,7 +58,7 @@ def _paint(grid: Grid, pieces: list[Piece]) -> Any:
             start = starts[int(numpy.searchsorted(starts, piece.first, "right")) - 1]
             begin = offsets[start] + piece.first - start
             _ink(ink, weight, begin / grid.unit, (begin + piece.pages) / grid.unit,
-                 _rgb(color_of(piece)))
+                 _rgb(color_of(piece, ranks)))
     empty = _rgb(NOTHING)
     left = numpy.clip(1 - weight, 0, 1)[:, None]
     return numpy.clip(ink + left * empty, 0, 1).reshape(grid.rows, COLUMNS, 3)
@@ -86,7 +92,7 @@ def size_text(pages: int) -> str:
 
 def figure_map(one: Sample, title: str = "") -> Any:
     """All pages by area, state and owner."""
-    pieces = one.pieces or []
+    pieces, ranks = one.pieces or [], ranks_of([one])
     areas = grids(pieces)
     heights = [*(max(2.0, grid.rows) for grid in areas), 6.0]
     figure = Figure(figsize=(WIDTH, 0.9 + sum(heights) * 0.085 + 0.4 * len(areas)),
@@ -94,7 +100,7 @@ def figure_map(one: Sample, title: str = "") -> Any:
     axes = figure.subplots(len(heights), 1, squeeze=False,
                            gridspec_kw={"height_ratios": heights})[:, 0]
     for axis, grid in zip(axes, areas):
-        axis.imshow(_paint(grid, pieces), aspect="auto", interpolation="nearest",
+        axis.imshow(_paint(grid, pieces, ranks), aspect="auto", interpolation="nearest",
                     extent=(0, COLUMNS, grid.rows, 0))
         ticks = sorted({0, grid.rows // 4, grid.rows // 2, 3 * grid.rows // 4}) \
             if grid.rows >= 8 else [0]
@@ -105,32 +111,32 @@ def figure_map(one: Sample, title: str = "") -> Any:
                        + (f", {len(grid.spans)} runs, holes left out"
                           if len(grid.spans) > 1 else ""), loc="left", fontsize=9)
     axes[-1].axis("off")
-    axes[-1].legend(handles=_legend(pieces), loc="center", ncol=6, fontsize=8, frameon=False)
+    axes[-1].legend(handles=_legend(ranks), loc="center", ncol=6, fontsize=8, frameon=False)
     title = title or (f"memory after {one.step} requests" if one.step else "memory at first")
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _legend(pieces: list[Piece]) -> list[Any]:
-    owners = sorted({piece.owner for piece in pieces if piece.state == "allocated"})
+def _legend(ranks: dict[int, int]) -> list[Any]:
     found = [Patch(facecolor=FRESH, edgecolor="#888888", label="free, never handed out"),
              Patch(facecolor=FREE, label="free"), Patch(facecolor=RESERVED, label="reserved")]
-    if len(owners) > len(OWNERS):
-        label = f"allocated, {len(owners)} owners in {len(OWNERS)} colours"
+    if len(ranks) > len(OWNERS):
+        label = f"allocated, {len(ranks)} owners in {len(OWNERS)} colours"
         return [*found, Patch(facecolor=OWNERS[0], label=label)]
-    return [*found, *(Patch(facecolor=OWNERS[o % len(OWNERS)], label=f"owner {o}")
-                      for o in owners)]
+    return [*found, *(Patch(facecolor=OWNERS[rank], label=f"owner {owner}")
+                      for owner, rank in ranks.items())]
 
 
 def figure_history(samples: list[Sample], title: str = "") -> Any:
     """The map over time: a column for each sample, addresses upwards, one panel an area."""
     frames = [one for one in samples if one.pieces]
-    areas = grids(frames[-1].pieces or []) if frames else []
+    areas, ranks = grids(frames[-1].pieces or []) if frames else [], ranks_of(frames)
     figure = Figure(figsize=(WIDTH, 1.0 + 1.6 * max(1, len(areas))), layout="constrained")
     axes = figure.subplots(max(1, len(areas)), 1, squeeze=False)[:, 0]
     for axis, grid in zip(axes, areas):
         tall = Grid(grid.name, grid.spans, max(1, -(-grid.pages // 256)))
-        columns = [_paint(tall, one.pieces or []).reshape(-1, 3)[:tall.cells] for one in frames]
+        columns = [_paint(tall, one.pieces or [], ranks).reshape(-1, 3)[:tall.cells]
+                   for one in frames]
         axis.imshow(numpy.stack(columns, axis=1), aspect="auto", origin="lower",
                     interpolation="nearest", extent=(0, len(frames), 0, tall.cells))
         axis.set_yticks([0, tall.cells], [f"{tall.frame(0) << PAGE_SHIFT:#x}",
