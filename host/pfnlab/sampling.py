@@ -90,27 +90,27 @@ def sample(guest: Guest, step: int = 0, text: str = "", frame: bool = True) -> S
 
 def sample_run(guest: Guest, transcript: Transcript, on_step: Callable[[Step], None] | None = None,
                upto: int | None = None) -> list[Sample]:
-    """Run a transcript and take samples, at least one at its beginning and its end. Owners are the
-    tags of the file."""
+    """Run a transcript and take samples, at least one at its beginning and its end. What was before
+    the last change of the map is left out: it has no place in the same picture. Owners are the tags
+    of the file."""
     steps = [s for s in transcript.steps if s.text != "poweroff" and s.tag <= (upto or s.tag)]
     every, frames = _interval(len(steps), MOST_SAMPLES), _interval(len(steps), MOST_FRAMES)
     run = Run(guest)
-    found = [] if _begins_a_map(steps) else [sample(guest)]
+    found = [sample(guest)]
     for count, step in enumerate(steps, 1):
         run.wait(run.submit(step))
-        last = count == len(steps)
-        if count % every == 0 or count % frames == 0 or last:
-            one = _try_sample(guest, count, step.text, last or count % frames == 0)
+        whole = count % frames == 0 or count == len(steps)
+        if step.text.split(" ")[0] in ("map_commit", "map_machine"):
+            found.clear()
+            whole = True
+        if whole or count % every == 0:
+            one = _try_sample(guest, count, step.text, whole)
             if one is not None:
                 _rename_owners(one, run)
                 found.append(one)
         if on_step is not None:
             on_step(step)
     return found
-
-
-def _begins_a_map(steps: list[Step]) -> bool:
-    return any(step.text.startswith("map_begin") for step in steps)
 
 
 def _try_sample(guest: Guest, step: int, text: str, frame: bool) -> Sample | None:

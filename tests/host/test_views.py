@@ -58,6 +58,15 @@ def test_samples_tell_what_the_session_did(guest: Guest) -> None:
     assert first["lowest"].largest == 1 << 11 and 0 < first["lowest"].fragmentation < 1
 
 
+def test_samples_of_another_map_have_no_place_in_the_picture(guest: Guest) -> None:
+    text = ">1 alloc_page\n>2 map_begin\n>3 map_add 1M 64K\n>4 map_commit\n>5 alloc_pages 2\n"
+    samples = sampling.sample_run(guest, Transcript(text))
+    assert [one.step for one in samples] == [4, 5]
+    assert {piece.first for one in samples for piece in one.pieces or []} == {256, 260}
+    early = ">1 map_begin\n>2 map_add 1M 64K\n>3 map_commit stage=early\n"
+    assert sampling.sample_run(guest, Transcript(early)) == []
+
+
 def test_a_grid_has_every_page_once_and_no_holes() -> None:
     pieces = [Piece(100, 50, "free", True, 0, "a"), Piece(150, 100, "free", False, 0, "a"),
               Piece(1000, 7, "reserved", True, 0, "a"), Piece(2000, 10 ** 6, "free", True, 0, "b")]
