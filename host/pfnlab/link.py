@@ -302,6 +302,7 @@ class Link:
                 self._transmit(request)
             elif request.kind != "query":
                 self._transmit(Request(["again", str(request.tag)], "session", repeats=request))
+                self._finish(request)   # one by one: each takes a tag, and finals are few
             elif request.tag < mutated:
                 request.lost = True     # asked again, it could say something else
             else:
@@ -309,6 +310,7 @@ class Link:
 
     def _transmit(self, request: Request) -> None:
         """Give the request the next tag and send it."""
+        request.words = [self._reachable(word) for word in request.words]
         self._last += 1
         request.tag = self._last
         data = wire.request(request.tag, request.text())
@@ -317,6 +319,22 @@ class Link:
         self._outstanding += request.size
         self.log.note("->", data.rstrip(b"\n"))
         self._send(data, time.monotonic() + self.silence)
+
+    def _finish(self, request: Request) -> None:
+        """Wait for its end, however long it takes."""
+        while not request.done:
+            if not self._pump(time.monotonic() + self.silence):
+                self._recover("silence")
+
+    def _reachable(self, word: str | Result) -> str | Result:
+        """The result of an earlier request as a number, if its tag is too long ago by now: what was
+        repeated since has used tags up."""
+        if isinstance(word, str) or self._last + 1 - word.of.tag < self.limit("slots", 1):
+            return word
+        self._finish(word.of)
+        final = word.of.final
+        known = final is not None and final.sigil == "=" and final.words
+        return f"{word.key}{final.words[0]}" if final is not None and known else word
 
     @property
     def next_tag(self) -> int:
@@ -337,7 +355,9 @@ class Link:
         if size - 1 > self.limit("line", 255):
             raise ValueError(f"the line is longer than the guest takes: {size - 1} bytes")
         deadline = time.monotonic() + self.silence
-        while self._outstanding + size > self.limit("rx", 1) and self._pending:
+        while self._pending and (
+                self._outstanding + size > self.limit("rx", 1)
+                or self._last - self._pending[0].tag > self.limit("slots", 3) // 3):
             before = len(self._pending)
             if not self._pump(deadline):
                 self._recover("silence")
@@ -349,10 +369,11 @@ class Link:
     def wait(self, request: Request, timeout: float = 20.0) -> Request:
         """Wait until the outcome of a request is known."""
         deadline = self.deadline = time.monotonic() + timeout
-        patience = max(self.silence, timeout / 2)
+        patience = self.silence
         while not request.done:
             if self._pump(min(deadline, time.monotonic() + patience)):
                 continue
+            patience *= 2                 # a query that takes long is asked anew by a recovery
             if time.monotonic() >= deadline:
                 self.overdue = True
                 raise GuestSilent(f"no answer in {timeout:g} s to: {request.text()}")

@@ -45,7 +45,9 @@ class Request:
     def finish(self, line: wire.Line) -> None:
         """Its final line is here."""
         self.final = line
-        if self.repeats is not None:
+        if self.repeats is not None and line.words[:2] == ["call.reference", "arg=request"]:
+            self.repeats.lost = True      # the guest does not have it any more
+        elif self.repeats is not None:
             self.repeats.final = line
 
     def text(self) -> str:
