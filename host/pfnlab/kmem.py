@@ -71,7 +71,7 @@ def events(lines: Iterable[str], counts: Counter[str]) -> Iterator[Event]:
             lost = _LOST.search(line)
             if lost:
                 counts["events lost by the tracer"] += int(lost[2] or 1)
-            elif not _COMMENT.match(line):
+            elif not _COMMENT.match(line) and "mm_page_free_batched" not in line:
                 counts["other lines"] += 1
             continue
         kind, page, pfn, order, flags = found.groups()

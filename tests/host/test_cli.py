@@ -13,6 +13,8 @@ import pytest
 
 import pfnlab
 from pfnlab.cli import VERBS
+from pfnlab.shrink import smaller, without
+from pfnlab.transcript import Step
 
 HOST = Path(pfnlab.__file__).parents[1]
 ROOT = HOST.parent
@@ -166,6 +168,20 @@ def test_bisect_finds_the_line_after_which_a_condition_holds(tmp_path: Path) -> 
     assert run("bisect", path, "--until", "check == ok").returncode == 2
     assert run("bisect", path, "--until", "bananas < 3").returncode == 2
     assert run("bisect", path, "--until", "nonsense").returncode == 2
+
+
+def test_a_line_goes_with_the_one_whose_result_it_needs() -> None:
+    steps = [Step(n, text, n) for n, text in enumerate(
+        ["alloc_page", "free $1", "echo 1", "reserve $2 1", "free $12", "alloc_page at=$3"], 1)]
+    assert [step.tag for step in without(steps, 0, 1)] == [3, 5, 6]
+    assert [step.tag for step in without(steps, 2, 3)] == [1, 2, 4, 5]
+
+
+def test_a_line_becomes_smaller_by_its_keys_and_numbers() -> None:
+    assert smaller("alloc_pages 3 as=1") == [
+        "alloc_pages 0 as=1", "alloc_pages 1 as=1", "alloc_pages 2 as=1", "alloc_pages 3",
+        "alloc_pages 3 as=0"]
+    assert smaller("map_add 4096 8192") == []
 
 
 def test_shrink_keeps_only_what_the_failure_needs(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from pfnlab import errors, wire
 from pfnlab.link import Link
-from pfnlab.request import Result
+from pfnlab.request import Request, Result
 from pfnlab.transport import Transport
 
 FAKE = Path(__file__).with_name("fake_guest.py")
@@ -104,6 +104,15 @@ def test_a_lost_query_is_not_asked_again_when_something_changed_since() -> None:
             except errors.LinkLost:
                 return
     pytest.fail("no reply was lost: this test showed nothing")
+
+
+def test_an_answer_that_the_guest_kept_no_more_is_lost_and_not_invented() -> None:
+    original = Request(["add", "1"], "mutator", tag=3)
+    again = Request(["again", "3"], "session", tag=900, repeats=original)
+    answer = wire.parse(b"?900 call.reference arg=request ; the variable holds no value")
+    assert answer is not None
+    again.finish(answer)
+    assert again.done and original.done and original.lost and original.final is None
 
 
 def test_a_panic_is_named_at_once() -> None:

@@ -136,9 +136,10 @@ def test_junit_has_the_report_and_tap_has_the_results(suite: Suite) -> None:
     suite.write("test_it.py", FAILING + """
 def test_good(guest):
     guest.check()
-def test_not_here(guest):
-    import pytest
-    pytest.skip("no #1 today")
+import pytest
+@pytest.mark.parametrize("n", ["#1"])
+def test_not_here(guest, n):
+    pytest.skip("not today")
 """)
     suite.run("--junitxml", "out.xml", "--tap", "out.tap")
     cases = {case.get("name"): case for case in
@@ -150,7 +151,7 @@ def test_not_here(guest):
     assert tap[0] == "TAP version 13" and tap[-1] == "1..3"
     assert "not ok 1 - test_it.py::test_it[native]" in tap
     assert "ok 2 - test_it.py::test_good[native]" in tap
-    assert "ok 3 - test_it.py::test_not_here[native] # SKIP no #1 today" in tap
+    assert "ok 3 - test_it.py::test_not_here[native-\\#1] # SKIP not today" in tap
     assert tap.count("  ---") == tap.count("  ...") == 1
 
 
@@ -228,6 +229,7 @@ def test_it(guest, n):
     with here.open("a") as file:
         file.write(f"{guest.transport.process.pid}\\n")
     if n == 1:
+        guest.submit_line("stress 4T")      # it would not see that nobody is there any more
         os.kill(os.getpid(), signal.SIGKILL)
 """)
     done = suite.run("-n", "2")
