@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The verbs of `pfnlab` that work on transcripts: replay, shrink, bisect, import."""
+"""The verbs of `pfnlab` that work on transcripts: replay, shrink, bisect, sweep, import."""
 from __future__ import annotations
 
 import argparse
@@ -18,6 +18,7 @@ from pfnlab.progress import Progress
 from pfnlab.report import sections
 from pfnlab.shrink import Shrinker
 from pfnlab.spec import split_names
+from pfnlab.sweep import Sweep
 from pfnlab.transcript import Mismatch, Step, Transcript
 from pfnlab.trial import Condition, Trial, Trials, common_map, first_difference
 
@@ -167,6 +168,32 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", "-o", type=Path, help="the transcript (default: FILE.t)")
 
 
+def do_sweep(options: argparse.Namespace) -> int:
+    """Run a transcript with the 1st, 2nd, 3rd, ... attempt to get memory refused, until it runs
+    through, and name every refused command that leaves something behind."""
+    transcript = read(options.file)
+    with trials_for(options, transcript) as trials, Progress("sweep") as progress:
+        sweep = Sweep(trials, transcript.steps, options.what or "")
+        try:
+            sweep.run(lambda attempt: progress.advance())
+        except AttributeError as error:
+            raise ValueError(str(error)) from None
+        finally:                  # after ^C, what was found so far
+            for finding in sweep.findings:
+                emit(options, {"attempt": finding.attempt, "line": finding.step.line,
+                               "request": finding.step.text, "what": finding.what}, str(finding))
+            emit(options, {"attempts": sweep.attempts, "findings": len(sweep.findings)},
+                 f"{options.file}: {sweep.attempts} attempts refused one by one, "
+                 f"{len(sweep.findings)} left something behind")
+    return EXIT_FAILED if sweep.findings else EXIT_OK
+
+
+def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a transcript")
+    parser.add_argument("--what", metavar="SET",
+                        help="of what: frames, tables, pool, joined by | (default: the guest's)")
+
+
 def _replay_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, nargs="+", help="a transcript")
     parser.add_argument("--diff", action="append", metavar="GUEST[,GUEST]",
@@ -197,6 +224,7 @@ VERBS = [
     Verb("shrink", do_shrink, "pfnlab --guest x86_64 shrink crash.t", _criterion_arguments),
     Verb("bisect", do_bisect, "pfnlab bisect session.t --until 'largest_order low < 9'",
          _bisect_arguments),
+    Verb("sweep", do_sweep, "pfnlab sweep session.t --what 'frames|tables'", _sweep_arguments),
     Verb("import", do_import, "pfnlab import trace.txt; pfnlab plot trace.t -o trace.html",
          _import_arguments),
 ]

@@ -20,7 +20,9 @@ from pfnlab.values import Row, Value, parse_size
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
 NOTHING_CHANGED = ("call.", "mem.metadata", "mem.injected", "bug.dead")   # beyond the model
-NOT_MODELLED = ("run", "stress")  # change pages as no line tells
+NOT_MODELLED = (                  # change pages as no line tells, or the window of addresses
+    "run", "stress", "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
+    "free_vpages", "protect")
 
 
 @dataclass
