@@ -22,7 +22,8 @@ MOST_PAGES = 400_000              # of a map that is worth the time of a brute-f
 NOTHING_CHANGED = ("call.", "mem.metadata", "mem.injected", "bug.dead")   # beyond the model
 NOT_MODELLED = (                  # change pages as no line tells, or the window of addresses
     "run", "stress", "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
-    "free_vpages", "protect")
+    "free_vpages", "protect", "malloc", "calloc", "realloc", "memalign", "advance")
+NEUTRAL = ("owner", "poke", "fill", "store", "fail")   # change nothing that is predicted
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Replica:
         self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early")
         self.oracle.phys.used += list(used)
         self._results.clear()
-        if stage == "page":
+        if stage != "early":
             self.oracle.phys_hand_over()
         self._map = memory_map
 
@@ -133,8 +134,10 @@ class Replica:
         if special is not None:
             return special(*args, **keys)
         method = getattr(self.oracle, name, None)
-        if method is None:
+        if method is None and name in NEUTRAL:
             return None
+        if method is None:
+            raise Lost(f"{name} is not modelled")
         given = {key + "_" * (key == "from"): value for key, value in keys.items()
                  if key not in ("as", "dontzero")}
         if "alloc" in name and "phys" not in name or name.startswith("memalign"):

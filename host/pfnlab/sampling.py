@@ -115,7 +115,7 @@ def sample_run(guest: Guest, transcript: Transcript, on_step: Callable[[Step], N
 
 def _try_sample(guest: Guest, step: int, text: str, frame: bool) -> Sample | None:
     """None as long as there are no pages."""
-    if guest.call("info").fields["stage"] != "page":
+    if guest.call("info").fields["stage"] == "early":
         return None
     return sample(guest, step, text, frame)
 
