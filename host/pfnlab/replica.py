@@ -15,7 +15,7 @@ from pfnlab.model import Refusal
 from pfnlab.oracle import Oracle
 from pfnlab.request import Entry
 from pfnlab.table import TEXT_TYPES, Table
-from pfnlab.twin import model_rows
+from pfnlab.twin import OWNED, model_rows
 from pfnlab.values import Row, Value, parse_size
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
@@ -66,7 +66,7 @@ class Replica:
         self._building = MemoryMap()
         self._results: dict[str, Value] = {}
         self._last: Value | None = None
-        self._begin(memory_map, used, "page")
+        self._begin(memory_map, used, "virtual")
 
     def _begin(self, memory_map: MemoryMap, used: Iterable[tuple[int, int]], stage: str) -> None:
         if memory_map.usable >> 12 > MOST_PAGES:
@@ -74,8 +74,8 @@ class Replica:
         self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early")
         self.oracle.phys.used += list(used)
         self._results.clear()
-        if stage != "early":
-            self.oracle.phys_hand_over()
+        while self.oracle.heap.stage != stage:
+            self.oracle.advance()
         self._map = memory_map
 
     def follow(self, one: Exchange) -> str | None:
@@ -140,7 +140,7 @@ class Replica:
             raise Lost(f"{name} is not modelled")
         given = {key + "_" * (key == "from"): value for key, value in keys.items()
                  if key not in ("as", "dontzero")}
-        if "alloc" in name and "phys" not in name or name.startswith("memalign"):
+        if name in OWNED:
             given["owner"] = tag
         return method(*args, **given)
 
@@ -153,14 +153,14 @@ class Replica:
     def _do_map_add(self, base: int, size: int, kind: str = "usable") -> None:
         self._building.ranges.append((base, size, kind))
 
-    def _do_map_commit(self, stage: str = "page") -> None:
+    def _do_map_commit(self, stage: str = "virtual") -> None:
         areas = self._building.areas or self._map.areas
         self._begin(MemoryMap(areas, self._building.ranges), (), stage)
 
-    def _do_map_machine(self, stage: str = "page") -> None:
+    def _do_map_machine(self, stage: str = "virtual") -> None:
         self._begin(*self._machine, stage)
 
-    def _do_reset(self, stage: str = "page") -> None:
+    def _do_reset(self, stage: str = "virtual") -> None:
         used = self._machine[1] if self._map is self._machine[0] else []
         self._begin(self._map, used, stage)
 
