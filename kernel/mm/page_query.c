@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_hot.h"
 
 static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spot)
 {
-    unsigned state = tree->state[spot->place.chunk];
-    if (!(state & CHUNK_ACTIVE))
-        return state & CHUNK_FRESH;
-    const struct page_chunk *chunk = tree->node[spot->place.chunk];
+    const struct page_chunk *chunk = spot->chunk;
+    if (chunk == NULL)
+        return tree->state[spot->place.chunk] & CHUNK_FRESH;
     if (spot->leaf != NULL || bitmap_test(chunk->mixed, spot->unit))
-        return bitmap_test(chunk_leaf(chunk, spot->unit)->pages.fresh, spot->page);
+        return bitmap_test(chunk_leaf(chunk, spot->unit).pages->fresh, spot->page);
     return bitmap_test(chunk->units.fresh, spot->unit);
 }
 
@@ -17,14 +16,14 @@ static unsigned free_order(const struct page_spot *spot)
     if (spot->chunk == NULL)
         return MAX_ORDER;
     if (spot->leaf == NULL)
-        return UNIT_SHIFT + node_order_at(&spot->chunk->units, spot->unit);
-    return node_order_at(&spot->leaf->pages, spot->page);
+        return UNIT_SHIFT + node_order_at(&spot->chunk->units, spot->chunk->orders, spot->unit);
+    return node_order_at(spot->leaf, *chunk_leaf(spot->chunk, spot->unit).orders, spot->page);
 }
 
 static void describe(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame,
                      struct page_info *info)
 {
-    info->area = (unsigned)(spot->place.area - tree->area);
+    info->area = spot->place.area->index;
     info->fresh = spot_fresh(tree, spot);
     if (spot->cell == CELL_FREE) {
         info->state = PAGE_FREE;
@@ -72,16 +71,18 @@ uint64_t tree_run(const struct page_tree *tree, uint64_t from, uint64_t limit,
 
 static void count_chunk(const struct page_chunk *chunk, struct page_area_info *info)
 {
-    node_count_runs(&chunk->units, &info->free_blocks[UNIT_SHIFT]);
+    node_count_runs(&chunk->units, chunk->orders, &info->free_blocks[UNIT_SHIFT]);
     for (unsigned w = 0; w < NODE_WORDS; w++)
-        for (uint64_t open = chunk->open[w]; open != 0; open &= open - 1)
-            node_count_runs(&chunk_leaf(chunk, w * WORD_BITS + bit_lowest(open))->pages,
-                            info->free_blocks);
+        for (uint64_t open = chunk->open[w]; open != 0; open &= open - 1) {
+            struct page_leaf leaf = chunk_leaf(chunk, w * WORD_BITS + bit_lowest(open));
+            node_count_runs(leaf.pages, *leaf.orders, info->free_blocks);
+        }
 }
 
-bool page_area_info(const void *engine, unsigned index, struct page_area_info *info)
+bool page_area_info(void *engine, unsigned index, struct page_area_info *info)
 {
-    const struct page_tree *tree = engine;
+    struct page_tree *tree = engine;
+    hot_settle(tree);
     if (index >= tree->nareas)
         return false;
     const struct page_area *area = &tree->area[index];
@@ -91,7 +92,7 @@ bool page_area_info(const void *engine, unsigned index, struct page_area_info *i
         .allocated = area->managed - area->free - area->reserved,
     };
     for (uint32_t c = area->chunk; c < area->chunk + area->chunks; c++) {
-        if (tree->state[c] & CHUNK_ACTIVE)
+        if (tree->node[c] != NULL)
             count_chunk(tree->node[c], info);
         else if ((tree->state[c] & CHUNK_CELL) == CELL_FREE)
             info->free_blocks[MAX_ORDER]++;

@@ -30,7 +30,7 @@ static uint64_t node_matches(const struct page_node *node, unsigned word, enum p
 static void view_mixed(const struct page_spot *spot, enum page_cell cell,
                        enum page_freshness freshness, struct view *view)
 {
-    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit)->pages.fresh[spot->page / WORD_BITS];
+    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit).pages->fresh[spot->page / WORD_BITS];
     view->first += spot->page & ~(WORD_BITS - 1);
     view->limit = view->first + WORD_BITS;
     if (spot->cell != cell)
@@ -86,7 +86,7 @@ static void view_at(const struct page_tree *tree, uint64_t frame, enum page_cell
         unsigned word = spot.page / WORD_BITS;
         view->first += word * WORD_BITS;
         view->limit = view->first + WORD_BITS;
-        view->matches = node_matches(&spot.leaf->pages, word, cell, freshness);
+        view->matches = node_matches(spot.leaf, word, cell, freshness);
     } else if (freshness != FRESH_ANY && bitmap_test(spot.chunk->mixed, spot.unit)) {
         view_mixed(&spot, cell, freshness, view);
     } else {
@@ -151,7 +151,7 @@ static uint64_t skip_leads(const struct page_tree *tree, uint64_t frame, unsigne
 {
     struct page_place place;
     if (align < UNIT_SHIFT || !tree_find(tree, frame, &place)
-        || !(tree->state[place.chunk] & CHUNK_ACTIVE))
+        || tree->node[place.chunk] == NULL)
         return 0;
     uint64_t lead = next_lead(tree->node[place.chunk], frame, align);
     return lead != frame ? lead : 0;

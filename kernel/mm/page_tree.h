@@ -30,16 +30,24 @@
 #define LEAF_CLASSES 9u
 #define CLASSES (MAX_ORDER + 1)
 
-/* 2 MiB: 512 pages. Padded so that 16 fill a page. */
+/* The leaves of 16 units, 2 MiB each; one page of the node source. */
+struct page_slab {
+    struct page_node pages[SLAB_LEAVES];
+    uint64_t orders[SLAB_LEAVES];     /* of each leaf */
+    uint8_t class[SLAB_LEAVES];       /* node_order() of that, as entered in the chunk's classes */
+};
+_Static_assert(sizeof(struct page_slab) <= PAGE_SIZE, "a slab is one page");
+
+/* One leaf, wherever its parts are. */
 struct page_leaf {
-    struct page_node pages;
-    uint8_t order;                    /* node_order(&pages), as entered in the chunk's classes */
-    uint8_t unused[55];
+    struct page_node *pages;
+    uint64_t *orders;
+    uint8_t *class;
 };
 
 /* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
 struct page_slabs {
-    struct page_leaf *leaves[SLABS];
+    struct page_slab *at[SLABS];
 };
 
 /*
@@ -55,6 +63,7 @@ struct page_stock {
 /* 1 GiB: 512 units; one page of the node source. */
 struct page_chunk {
     struct page_node units;           /* an open unit is HEAD here, so that scans stop at it */
+    uint64_t orders;                  /* of `units` */
     uint64_t open[NODE_WORDS];
     uint64_t mixed[NODE_WORDS];       /* closed units whose leaf is kept for its fresh bits */
     uint64_t lead[NODE_WORDS];        /* open units whose page 0 is free */
@@ -66,24 +75,25 @@ struct page_chunk {
     uint8_t class_words[LEAF_CLASSES];
     uint8_t class;                    /* of the chunk, 9..18, or NO_ORDER */
     uint32_t slabs;                   /* bit s: slab s exists; a leaf in it is open or mixed */
-    struct page_slabs slab;           /* unit u's leaf is leaves[u / 16][u % 16] */
+    struct page_slabs slab;           /* unit u's leaf is [u % 16] of at[u / 16] */
     uint64_t first;                   /* frame number of the chunk's first page */
 };
 
-/* The state of a chunk: what cell all of it is, unless ACTIVE, and flags. */
+/* The state of a chunk that is not active: what cell all of it is, and a flag. */
 #define CHUNK_CELL 3u
-#define CHUNK_ACTIVE 4u               /* the node tells */
-#define CHUNK_FRESH 8u                /* all of it is fresh; not with ACTIVE */
+#define CHUNK_FRESH 4u                /* all of it is fresh */
 
 /* A run of chunks of one area without a gap; `first` and `limit` are cut to the area. */
 struct page_span {
     uint64_t first, limit;            /* frame numbers */
+    struct page_area *area;
     uint32_t chunk;                   /* index of the first one */
-    uint32_t area;
+    uint32_t skew;                    /* that, less the chunk's number by address, mod 2^32 */
 };
 
 struct page_area {
     char name[AREA_NAME_SIZE];
+    unsigned index;                   /* in the tree's areas */
     uint64_t first, limit;            /* frame numbers, by the area table */
     uint64_t managed, free, reserved; /* pages */
     uint32_t chunk, chunks;           /* its part of the chunk arrays */
@@ -104,20 +114,16 @@ struct page_place {
     uint32_t offset;                  /* in the chunk, pages */
 };
 
-#define NO_FRAME (UINT64_C(1) << 63)   /* farther than 64 frames from each that there is */
-
-/*
- * Where the next single page comes from, as long as nothing else happens: the word of a leaf in
- * which the lowest slot was for the areas `areas`, and still is. Taking pages from the word, or
- * giving them back without a change of the leaf's class, cannot make another leaf or word the right
- * one. Any other change forgets it.
- */
+/* The word from which blocks of one order are taken without a search: page_hot.h. */
 struct page_hot {
-    uint64_t first;                   /* the word's first frame, or NO_FRAME */
-    uint32_t areas;
-    unsigned unit, word;
-    struct page_leaf *leaf;
-    struct page_place place;          /* without the offset */
+    uint64_t first;                   /* frame of the word's first entry */
+    uint64_t slots;                   /* where such blocks were free when the rule chose the word */
+    uint64_t free;                    /* those of them that are free now */
+    uint64_t used;                    /* those that changed and of which the tree does not know */
+    uint64_t pages;                   /* of a block */
+    unsigned order, shift;            /* 0..5 and 0 in a leaf, 9..14 and 9 in a chunk */
+    uint32_t areas;                   /* of the request */
+    struct page_place place;          /* of the word */
 };
 
 struct page_tree {
@@ -133,10 +139,10 @@ struct page_tree {
     uint32_t chunks;
     uint8_t scan[MAX_AREAS];
     struct page_area area[MAX_AREAS];
-    struct page_span *span;           /* ascending, by address and by chunk alike */
+    struct page_span *span;           /* ascending, by address and by chunk alike; [0] exists */
     struct page_managed { uint64_t first, limit; } *range;   /* ascending, no two touch */
-    struct page_chunk **node;         /* of each chunk; valid if ACTIVE */
-    uint8_t *state;                   /* of each chunk */
+    struct page_chunk **node;         /* of each chunk; NULL unless it is active */
+    uint8_t *state;                   /* of each chunk that is not active */
 };
 
 /* What happens to a run of pages. */
@@ -150,7 +156,21 @@ enum page_change {
 };
 
 /* Find the chunk of `frame`; false if no chunk covers it (no page near it is managed). */
-bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *place);
+static inline bool tree_find(const struct page_tree *tree, uint64_t frame,
+                             struct page_place *place)
+{
+    const struct page_span *span = tree->span;
+    for (size_t n = tree->nspans; n > 1; n -= n / 2)
+        if (span[n / 2].first <= frame)
+            span += n / 2;
+    if (frame < span->first || frame >= span->limit)
+        return false;
+    place->area = span->area;
+    place->chunk = (uint32_t)(frame >> CHUNK_SHIFT) + span->skew;
+    place->offset = (uint32_t)frame & (uint32_t)(CHUNK_PAGES - 1);
+    place->first = frame - place->offset;
+    return true;
+}
 
 /*
  * The part of first..limit-1, all managed, that lies in one chunk of one area: its place, and the
@@ -165,15 +185,36 @@ uint64_t tree_span_first(const struct page_tree *tree, uint32_t chunk);
 /* True if `frame` is managed; *limit is the first frame behind it of which the answer differs. */
 bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit);
 
-static inline struct page_leaf *chunk_leaf(const struct page_chunk *chunk, unsigned unit)
+static inline struct page_leaf chunk_leaf(const struct page_chunk *chunk, unsigned unit)
 {
-    return &chunk->slab.leaves[unit / SLAB_LEAVES][unit % SLAB_LEAVES];
+    struct page_slab *slab = chunk->slab.at[unit / SLAB_LEAVES];
+    unsigned i = unit % SLAB_LEAVES;
+    return (struct page_leaf){ &slab->pages[i], &slab->orders[i], &slab->class[i] };
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
 {
     return &area->rows[class * area->shape.words];
 }
+
+/* Rule 1 of page.h: the lowest open leaf of `class` in its lowest chunk. */
+static inline struct page_chunk *best_leaf(const struct page_tree *tree, struct page_area *area,
+                                           unsigned class, struct page_place *place)
+{
+    uint32_t index = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+    struct page_chunk *chunk = tree->node[index];
+    unsigned word = bit_lowest(chunk->class_words[class]);
+    unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
+    *place = (struct page_place){ area, chunk->first, index, unit * UNIT_PAGES };
+    return chunk;
+}
+
+/*
+ * Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. Returns
+ * where such runs begin in the word of the slot, 0 if they are of whole words.
+ */
+uint64_t best_units(const struct page_tree *tree, struct page_area *area, unsigned class,
+                    unsigned order, struct page_place *place);
 
 /*
  * Take nodes in advance, so that changing the frames first..limit-1 (one change, from end to end)
@@ -187,20 +228,11 @@ MUST_USE enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t
  */
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change);
 
-/* The same for one naturally aligned block: secure, take, give. */
+/* The same for one naturally aligned block at its place: secure, take, give. */
 MUST_USE enum error place_secure(struct page_tree *tree, const struct page_place *place,
                                  unsigned order);
 void place_take(struct page_tree *tree, const struct page_place *place, unsigned order);
 void place_give(struct page_tree *tree, const struct page_place *place, unsigned order);
-
-/* One page at hot.first + bit, free or allocated as one page. */
-void hot_take(struct page_tree *tree, unsigned bit);
-void hot_give(struct page_tree *tree, unsigned bit);
-
-static inline void hot_forget(struct page_tree *tree)
-{
-    tree->hot.first = NO_FRAME;
-}
 
 /* Make `frame`, a CONTINUED page, the head of a block. Never opens a leaf. */
 void tree_set_head(struct page_tree *tree, uint64_t frame);
@@ -209,32 +241,21 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
  * Split: open what is wholly free for the block of 2^order pages at its first page, all in one.
  * After a change, Class: enter it in its class, as is enough when it cannot be closed. Given: the
- * same, or close it if giving back a block has made it wholly free (Empty: if it has). Settle:
- * after any change.
+ * same, or close it if giving back a block has made it wholly free. Settle: after any change.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
                 unsigned unit, unsigned order);
-void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                struct page_leaf *leaf);
-void leaf_empty(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, struct page_leaf *leaf);
-static inline void leaf_given(struct page_tree *tree, const struct page_place *place,
-                              struct page_chunk *chunk, unsigned unit,
-                              struct page_leaf *leaf)
-{
-    if (leaf->pages.orders == ALL_FREE)
-        leaf_empty(tree, place, chunk, unit, leaf);
-    else
-        leaf_class(place, chunk, unit, leaf);
-}
+void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit);
+void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
+                unsigned unit);
 void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                 unsigned unit, struct page_leaf *leaf);
+                 unsigned unit);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
 static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct page_place *place)
 {
-    return tree->state[place->chunk] & CHUNK_ACTIVE ? tree->node[place->chunk]
-                                                    : chunk_activate(tree, place);
+    struct page_chunk *chunk = tree->node[place->chunk];
+    return chunk != NULL ? chunk : chunk_activate(tree, place);
 }
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order);
 void chunk_class(const struct page_place *place, struct page_chunk *chunk);
@@ -255,6 +276,9 @@ static inline void row_remove(struct page_area *area, uint32_t chunk, unsigned c
         area->available &= ~(UINT32_C(1) << class);
 }
 
+/* Closed units from..to-1 are handed out: no leaf is needed for their fresh bits. */
+void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from, unsigned to);
+
 /* Put `slabs` (bit s: slab s), or those of them that hold no leaf, into the stock. */
 void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
 void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
@@ -273,7 +297,7 @@ static inline void *stock_take(struct page_tree *tree)
     if (stock->slabs != 0) {
         unsigned slab = bit_lowest(stock->slabs);
         stock->slabs &= stock->slabs - 1;
-        return stock->slab.leaves[slab];
+        return stock->slab.at[slab];
     }
     tree->stock = stock->next;
     return stock;
@@ -301,7 +325,7 @@ void tree_release(struct page_tree *tree);
 struct page_spot {
     struct page_place place;
     const struct page_chunk *chunk;   /* NULL unless the chunk is active */
-    const struct page_leaf *leaf;     /* NULL unless the unit is open */
+    const struct page_node *leaf;     /* NULL unless the unit is open */
     unsigned unit, page;              /* in the chunk, in the unit */
     enum page_cell cell;
 };
@@ -315,6 +339,14 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
 /* First frame behind, and first frame of, the block that holds `frame` at `spot`, allocated. */
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
 uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
+
+/* Alloc and free of one block, without window, freshness or alignment of its own: as engine.h. */
+MUST_USE enum error block_alloc(struct page_tree *tree, const struct page_request *request,
+                                pfn_t *out);
+MUST_USE enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages);
+
+/* Why `frame`, of that cell, is not part of an allocated block. */
+enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page_cell cell);
 
 /* Freshness that a scan asks of pages. */
 enum page_freshness { FRESH_ANY, FRESH_ONLY, FRESH_NONE };
@@ -341,7 +373,7 @@ MUST_USE enum error page_init(void *memory, const struct page_map *map,
                               const struct node_source *nodes);
 MUST_USE enum error page_reserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
 MUST_USE enum error page_unreserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
-bool page_area_info(const void *engine, unsigned area, struct page_area_info *info);
+bool page_area_info(void *engine, unsigned area, struct page_area_info *info);
 MUST_USE bool page_check(const void *engine, struct page_violation *violation);
 
 #endif

@@ -71,7 +71,7 @@ static enum error empty_range(void *memory, pfn_t first, uint64_t pages, pfn_t *
     return OK;
 }
 
-static void empty_query(const void *memory, pfn_t frame, struct page_info *info)
+static void empty_query(void *memory, pfn_t frame, struct page_info *info)
 {
     (void)memory;
     info->block = frame;

@@ -40,11 +40,11 @@ static struct page_area *high(struct fixture *f) { return &fixture_tree(f)->area
 static struct page_chunk *active(struct fixture *f)
 {
     struct page_tree *tree = fixture_tree(f);
-    assert_true(tree->state[high(f)->chunk] & CHUNK_ACTIVE);
+    assert_non_null(tree->node[high(f)->chunk]);
     return tree->node[high(f)->chunk];
 }
 
-static struct page_leaf *open(struct fixture *f) { return chunk_leaf(active(f), 0); }
+static struct page_leaf open(struct fixture *f) { return chunk_leaf(active(f), 0); }
 
 static void assert_broken(struct fixture *f, unsigned invariant)
 {
@@ -86,8 +86,8 @@ static void orders_that_are_not_those_of_the_bits_are_2(void **state)
     struct fixture f;
     (void)state;
     prepare(&f);
-    BREAK(&f, open(&f)->pages.orders, open(&f)->pages.orders ^ 0x40, 2);
-    BREAK(&f, active(&f)->units.orders, active(&f)->units.orders ^ 0x01, 2);
+    BREAK(&f, *open(&f).orders, *open(&f).orders ^ 0x40, 2);
+    BREAK(&f, active(&f)->orders, active(&f)->orders ^ 0x01, 2);
     fixture_done(&f);
 }
 
@@ -97,8 +97,8 @@ static void a_leaf_in_a_wrong_class_is_3(void **state)
     (void)state;
     prepare(&f);
     struct page_chunk *chunk = active(&f);
-    assert_int_equal(open(&f)->order, 8);
-    BREAK(&f, open(&f)->order, 7, 3);
+    assert_int_equal(*open(&f).class, 8);
+    BREAK(&f, *open(&f).class, 7, 3);
     BREAK(&f, chunk->class_row[8][0], 2, 3);
     BREAK(&f, chunk->class_row[8][0], 3, 3);
     fixture_done(&f);
@@ -155,12 +155,15 @@ static void an_open_leaf_that_is_uniform_is_7(void **state)
     struct fixture f;
     (void)state;
     prepare(&f);
-    struct page_leaf kept = *open(&f);
-    node_fill_all(&open(&f)->pages, CELL_FREE);
+    struct page_leaf leaf = open(&f);
+    struct page_node kept = *leaf.pages;
+    uint64_t orders = *leaf.orders;
+    *leaf.orders = node_fill_all(leaf.pages, CELL_FREE);
     assert_broken(&f, 7);
-    node_fill_all(&open(&f)->pages, CELL_RESERVED);
+    *leaf.orders = node_fill_all(leaf.pages, CELL_RESERVED);
     assert_broken(&f, 7);
-    *open(&f) = kept;
+    *leaf.pages = kept;
+    *leaf.orders = orders;
     BREAK(&f, active(&f)->units.pair[0].head, active(&f)->units.pair[0].head ^ 1, 7);
     fixture_done(&f);
 }
@@ -176,7 +179,7 @@ static void an_active_chunk_that_is_uniform_is_8(void **state)
     node_fresh_all(&free->units, true);
     free->slabs = 0;
     assert_broken(&f, 8);
-    node_fill_all(&free->units, CELL_RESERVED);
+    free->orders = node_fill_all(&free->units, CELL_RESERVED);
     free->class = NO_ORDER;
     assert_broken(&f, 8);
     *free = kept;
@@ -189,9 +192,9 @@ static void a_leaf_kept_for_nothing_is_9(void **state)
     (void)state;
     prepare(&f);
     struct page_chunk *chunk = active(&f);
-    struct page_leaf *leaf = chunk_leaf(chunk, 1);
+    struct page_leaf leaf = chunk_leaf(chunk, 1);
     assert_true(bitmap_test(chunk->mixed, 1));
-    BREAK(&f, leaf->pages.fresh[0], ~UINT64_C(0), 9);
+    BREAK(&f, leaf.pages->fresh[0], ~UINT64_C(0), 9);
     BREAK(&f, chunk->mixed[0], chunk->mixed[0] | 1, 9);
     fixture_done(&f);
 }
@@ -211,11 +214,11 @@ static void an_unmanaged_page_that_is_free_or_fresh_is_11(void **state)
     struct fixture f;
     (void)state;
     prepare(&f);
-    struct page_leaf *edge = chunk_leaf(fixture_tree(&f)->node[0], 0);
+    struct page_node *edge = chunk_leaf(fixture_tree(&f)->node[0], 0).pages;
     /* Page 99, before the low range. */
-    assert_int_equal(node_cell(&edge->pages, 99), CELL_RESERVED);
-    BREAK(&f, edge->pages.fresh[1], edge->pages.fresh[1] | UINT64_C(1) << 35, 11);
-    BREAK(&f, edge->pages.pair[1].head, edge->pages.pair[1].head & ~(UINT64_C(1) << 35), 11);
+    assert_int_equal(node_cell(edge, 99), CELL_RESERVED);
+    BREAK(&f, edge->fresh[1], edge->fresh[1] | UINT64_C(1) << 35, 11);
+    BREAK(&f, edge->pair[1].head, edge->pair[1].head & ~(UINT64_C(1) << 35), 11);
     fixture_done(&f);
 }
 
@@ -224,7 +227,7 @@ static void an_allocated_page_that_is_fresh_is_12(void **state)
     struct fixture f;
     (void)state;
     prepare(&f);
-    BREAK(&f, open(&f)->pages.fresh[0], open(&f)->pages.fresh[0] | 1 << 7, 12);
+    BREAK(&f, open(&f).pages->fresh[0], open(&f).pages->fresh[0] | 1 << 7, 12);
     BREAK(&f, active(&f)->units.fresh[0], active(&f)->units.fresh[0] | 1 << 2, 12);
     fixture_done(&f);
 }
@@ -234,16 +237,16 @@ static void a_continued_page_without_a_block_is_13(void **state)
     struct fixture f;
     (void)state;
     prepare(&f);
-    uint64_t *head = &open(&f)->pages.pair[0].head;
+    uint64_t *head = &open(&f).pages->pair[0].head;
     /* Page 20, reserved, becomes a page that continues nothing: its neighbour is free. */
-    uint64_t *free = &open(&f)->pages.pair[0].free;
+    uint64_t *free = &open(&f).pages->pair[0].free;
     *free &= ~(UINT64_C(1) << 20);
     *head &= ~(UINT64_C(1) << 20);
-    open(&f)->pages.fresh[0] &= ~(UINT64_C(1) << 20);
+    open(&f).pages->fresh[0] &= ~(UINT64_C(1) << 20);
     assert_broken(&f, 13);
     *free |= UINT64_C(1) << 20;
     *head |= UINT64_C(1) << 20;
-    open(&f)->pages.fresh[0] |= UINT64_C(1) << 20;
+    open(&f).pages->fresh[0] |= UINT64_C(1) << 20;
     BREAK(&f, fixture_tree(&f)->state[high(&f)->chunk + 2], CELL_CONTINUED, 13);
     fixture_done(&f);
 }
@@ -259,17 +262,65 @@ static void totals_that_are_not_the_sums_are_14(void **state)
     fixture_done(&f);
 }
 
-static void a_remembered_word_that_is_not_the_lowest_is_15(void **state)
+/* Word 0 of chunk 1's first leaf, hot for single pages: 0 is taken, 1 was given back unseen. */
+static struct page_hot *prepare_hot(struct fixture *f)
+{
+    prepare(f);
+    take_order(f, 0);
+    give(f, take_order(f, 0));
+    struct page_hot *hot = &fixture_tree(f)->hot;
+    assert_int_equal(hot->first, GIB_PAGES);
+    assert_int_equal(hot->used, 2);
+    assert_whole(f);
+    return hot;
+}
+
+static void a_hot_word_that_the_tree_contradicts_is_15(void **state)
 {
     struct fixture f;
     (void)state;
-    prepare(&f);
-    struct page_tree *tree = fixture_tree(&f);
+    struct page_hot *hot = prepare_hot(&f);
+    BREAK(&f, hot->free, hot->free | 1, 15);          /* taken, as the tree knows */
+    BREAK(&f, hot->free, hot->free & ~UINT64_C(8), 15);   /* free, as the tree knows */
+    BREAK(&f, hot->slots, hot->slots | 1 << 8, 15);   /* of another order */
+    BREAK(&f, hot->used, hot->used | 1 << 20, 15);    /* reserved */
+    BREAK(&f, hot->first, 2 * GIB_PAGES, 15);
+    BREAK(&f, hot->place.offset, 64, 15);
+    BREAK(&f, hot->pages, 2, 15);
+    fixture_done(&f);
+}
+
+static void totals_count_what_the_hot_word_keeps_from_the_tree(void **state)
+{
+    struct fixture f;
+    (void)state;
+    struct page_hot *hot = prepare_hot(&f);
     take_order(&f, 0);
-    assert_int_equal(tree->hot.first, GIB_PAGES);
+    assert_int_equal(hot->used, 2);
     assert_whole(&f);
-    BREAK(&f, tree->hot.first, 2 * GIB_PAGES, 15);
-    BREAK(&f, tree->hot.word, 1, 15);
+    BREAK(&f, high(&f)->free, high(&f)->free + 1, 14);
+    fixture_done(&f);
+}
+
+static void a_hot_word_that_the_rule_would_not_choose_is_16(void **state)
+{
+    struct fixture f;
+    (void)state;
+    struct page_hot *hot = prepare_hot(&f);
+    BREAK(&f, hot->areas, 1, 16);
+    /* Another leaf that is as good, and lower: the tree is whole, but the word is of the past. */
+    struct page_hot kept = *hot;
+    hot_drop(fixture_tree(&f));
+    uint64_t other = take_order(&f, 9);
+    kept.used = 0;
+    *hot = kept;
+    assert_whole(&f);
+    hot->place.offset = 64;
+    hot->first += 64;
+    hot->slots = hot->free = ~UINT64_C(0);
+    assert_broken(&f, 16);
+    hot_forget(hot);
+    give(&f, other);
     fixture_done(&f);
 }
 
@@ -291,7 +342,9 @@ int main(void)
         cmocka_unit_test(an_allocated_page_that_is_fresh_is_12),
         cmocka_unit_test(a_continued_page_without_a_block_is_13),
         cmocka_unit_test(totals_that_are_not_the_sums_are_14),
-        cmocka_unit_test(a_remembered_word_that_is_not_the_lowest_is_15),
+        cmocka_unit_test(a_hot_word_that_the_tree_contradicts_is_15),
+        cmocka_unit_test(totals_count_what_the_hot_word_keeps_from_the_tree),
+        cmocka_unit_test(a_hot_word_that_the_rule_would_not_choose_is_16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
