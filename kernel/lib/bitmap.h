@@ -138,8 +138,9 @@ static inline bool bitset_remove(uint64_t *set, const struct bitset_shape *shape
 /* The lowest member of a set that is not empty. */
 static inline uint32_t bitset_lowest(const uint64_t *set, const struct bitset_shape *shape)
 {
-    uint32_t n = 0;
-    for (unsigned level = shape->levels; level-- > 0;)
+    unsigned level = shape->levels - 1;
+    uint32_t n = bit_lowest(set[shape->offset[level]]);
+    while (level-- > 0)
         n = n * WORD_BITS + bit_lowest(set[shape->offset[level] + n]);
     return n;
 }

@@ -61,10 +61,12 @@ static bool slot_choose(const struct page_tree *tree, struct page_area *area,
     if (classes == 0)
         return slot_scan(tree, area, wish, 0, PFN_LIMIT, slot);
     unsigned class = bit_lowest(classes);
-    if (class < LEAF_CLASSES)
-        best_leaf(tree, area, class, &place);
-    else
-        best_units(tree, area, class, wish->order, &place);
+    if (class < LEAF_CLASSES) {
+        const struct page_chunk *chunk = tree->node[best_chunk(area, class)];
+        uint64_t leaf = chunk->first + best_leaf(chunk, class) * UNIT_PAGES;
+        return slot_scan(tree, area, wish, leaf, leaf + UNIT_PAGES, slot);
+    }
+    best_units(tree, area, class, wish->order, &place);
     uint64_t first = place.first, limit = first + CHUNK_PAGES;
     if (wish->order < UNIT_SHIFT) {
         first += place.offset;
@@ -101,7 +103,6 @@ static NOINLINE enum error alloc_exact(struct page_tree *tree, const struct page
 {
     uint64_t first = request->at.n, frame = first, limit = first + request->pages;
     unsigned area = MAX_AREAS;
-    hot_drop(tree);
     while (frame < limit) {
         struct page_info info = { .state = PAGE_UNMANAGED };
         uint64_t pages = frame < PFN_LIMIT ? tree_run(tree, frame, limit, &info) : 1;
@@ -123,7 +124,6 @@ static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_
                                       pfn_t *out)
 {
     struct wish wish = wish_of(request);
-    hot_drop(tree);
     for (size_t i = 0; i < tree->nareas; i++) {
         uint64_t slot;
         if ((request->areas >> tree->scan[i] & 1)
@@ -131,6 +131,30 @@ static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_
             return slot_take(tree, slot, request->pages, out);
     }
     return E_MEM_NONE;
+}
+
+static NOINLINE enum error alloc_any(struct page_tree *tree, const struct page_request *request,
+                            pfn_t *out, pfn_t *blame)
+{
+    ASSERT(request->pages - 1 < MAX_BLOCK_PAGES && request->align <= MAX_ORDER);
+    hot_drop(tree);
+    return request->exact ? alloc_exact(tree, request, out, blame)
+                          : alloc_slot(tree, request, out);
+}
+
+static NOINLINE enum error alloc_flushed(struct page_tree *tree,
+                                         const struct page_request *request, pfn_t *out)
+{
+    hot_flush(tree);
+    return block_alloc(tree, request, out);
+}
+
+/* One block, wherever the rule says: nothing but areas and an order. */
+static inline bool is_plain(const struct page_request *request)
+{
+    return request->align <= MAX_ORDER && request->pages == UINT64_C(1) << request->align
+           && !request->exact && !request->fresh && request->min.n == 0
+           && request->max.n >= PFN_LIMIT;
 }
 
 static enum error page_alloc(void *engine, const struct page_request *request, pfn_t *out,
@@ -142,22 +166,27 @@ static enum error page_alloc(void *engine, const struct page_request *request, p
         *out = pfn(hot_take(&tree->hot));
         return OK;
     }
-    ASSERT(request->pages - 1 < MAX_BLOCK_PAGES && request->align <= MAX_ORDER);
-    if (request->exact)
-        return alloc_exact(tree, request, out, blame);
-    if (request->min.n > 0 || request->max.n < PFN_LIMIT || request->fresh
-        || request->pages != UINT64_C(1) << request->align)
-        return alloc_slot(tree, request, out);
-    return block_alloc(tree, request, out);
+    if (!is_plain(request))
+        return alloc_any(tree, request, out, blame);
+    return tree->hot.used != 0 ? alloc_flushed(tree, request, out)
+                               : block_alloc(tree, request, out);
+}
+
+static NOINLINE enum error free_flushed(struct page_tree *tree, uint64_t first, uint64_t *pages)
+{
+    hot_flush(tree);
+    return block_free(tree, first, pages);
 }
 
 static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
 {
     struct page_tree *tree = engine;
-    if (!hot_give(&tree->hot, first.n))
-        return block_free(tree, first.n, pages);
-    *pages = tree->hot.pages;
-    return OK;
+    if (hot_give(&tree->hot, first.n)) {
+        *pages = tree->hot.pages;
+        return OK;
+    }
+    return tree->hot.used != 0 ? free_flushed(tree, first.n, pages)
+                               : block_free(tree, first.n, pages);
 }
 
 static enum error page_free_part(void *engine, pfn_t first, uint64_t pages, pfn_t *head,

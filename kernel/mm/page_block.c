@@ -5,76 +5,111 @@
  */
 #include "kernel/mm/page_hot.h"
 
+/* Keeps what is rare from costing registers where it is not. */
+#define NOINLINE __attribute__((noinline))
+
 /* ---- Alloc ---- */
 
 /* Blocks of a word can be hot; those of whole words are too rare. */
 static inline bool is_part_of_word(unsigned order) { return order < WORD_ORDERS; }
 
-/* From an open leaf of `class`, in it the lowest slot. */
-static void leaf_alloc(struct page_tree *tree, struct page_area *area, unsigned class,
-                       unsigned order, pfn_t *out)
+/* A block of whole words from the leaf of `unit`. */
+static NOINLINE enum error words_alloc(struct page_tree *tree, struct page_chunk *chunk,
+                                       unsigned unit, unsigned order, pfn_t *out)
 {
-    struct page_place *place = &tree->hot.place;
-    struct page_chunk *chunk = best_leaf(tree, area, class, place);
-    unsigned unit = place->offset / UNIT_PAGES;
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
-    unsigned word = node_find_word(*leaf.orders, order), page = word * WORD_BITS;
-    if (is_part_of_word(order)) {
-        uint64_t slots = word_runs(node_free_bits(leaf.pages, word), order);
-        place->offset += page;
-        hot_set(&tree->hot, slots, order, 0);
-        page += bit_lowest(slots);
-    }
-    if (page == 0)
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    unsigned word = node_find_word(*leaf.orders, order);
+    chunk->area->free -= UINT64_C(1) << order;
+    *out = pfn(chunk->first + unit * UNIT_PAGES + word * WORD_BITS);
+    if (word == 0)
         bitmap_clear(chunk->lead, unit);
-    area->free -= UINT64_C(1) << order;
-    *out = pfn(chunk->first + unit * UNIT_PAGES + page);
-    if (node_take(leaf.pages, leaf.orders, page, order))
-        leaf_class(place, chunk, unit);
+    node_take_words(&leaf, word, order);
+    leaf_class(chunk, unit);
     change_end(tree);
+    return OK;
+}
+
+/* What is left to do when the largest free run of a leaf is gone, or there is stock. */
+static NOINLINE enum error alloc_settle(struct page_tree *tree, struct page_chunk *chunk,
+                                        unsigned unit)
+{
+    leaf_class(chunk, unit);
+    change_end(tree);
+    return OK;
+}
+
+/* From the lowest open leaf of `class`, in it the lowest slot. */
+static enum error leaf_alloc(struct page_tree *tree, const struct page_area *area, unsigned class,
+                             unsigned order, pfn_t *out)
+{
+    struct page_chunk *chunk = tree->node[best_chunk(area, class)];
+    unsigned unit = best_leaf(chunk, class);
+    if (!is_part_of_word(order))
+        return words_alloc(tree, chunk, unit, order, out);
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    unsigned word = node_find_word(*leaf.orders, order);
+    uint64_t first = chunk->first + unit * UNIT_PAGES + word * WORD_BITS;
+    uint64_t free = node_free_bits(&leaf, word), slots = word_runs(free, order);
+    unsigned bit = bit_lowest(slots);
+    hot_set(&tree->hot, chunk, first, slots, order);
+    chunk->area->free -= UINT64_C(1) << order;
+    *out = pfn(first + bit);
+    word_take(&leaf, word, bit, order);
+    if ((word | bit) == 0)
+        bitmap_clear(chunk->lead, unit);
+    /* As long as the word has another run of the leaf's class, no summary changes. */
+    if (class == order && tree->hot.free != 0)
+        return OK;
+    orders_write(leaf.orders, word, word_orders(free & ~(run_bits(order) << bit)));
+    if (class <= WORD_ORDERS && (*leaf.orders >> class & EACH_WORD) != 0)
+        return OK;
+    return alloc_settle(tree, chunk, unit);
 }
 
 uint64_t best_units(const struct page_tree *tree, struct page_area *area, unsigned class,
                     unsigned order, struct page_place *place)
 {
-    unsigned k = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0;
-    uint32_t index = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+    unsigned k = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0, word = 0;
+    uint32_t index = best_chunk(area, class);
     const struct page_chunk *chunk = tree->node[index];
-    uint64_t first = chunk != NULL ? chunk->first : tree_span_first(tree, index);
-    unsigned word = chunk != NULL ? node_find_word(chunk->orders, k) : 0, unit = word * WORD_BITS;
-    uint64_t slots = 0;
-    if (is_part_of_word(k)) {
-        slots = chunk != NULL ? word_runs(node_free_bits(&chunk->units, word), k) : run_starts(k);
-        unit += bit_lowest(slots);
+    uint64_t first, slots = is_part_of_word(k) ? run_starts(k) : 1;
+    if (chunk == NULL) {
+        first = tree_span_first(tree, index);
+    } else {
+        first = chunk->first;
+        word = node_find_word(chunk->orders, k);
+        if (is_part_of_word(k))
+            slots = word_runs(pair_free(&chunk->pair[word]), k);
     }
+    uint32_t unit = word * WORD_BITS + (is_part_of_word(k) ? bit_lowest(slots) : 0);
     *place = (struct page_place){ area, first, index, unit * UNIT_PAGES };
     return slots;
 }
 
-/* From free units. Below their size, the first page of one is what makes its leaf hot. */
+/* From free units. Below their size, the block opens one and is the first in it. */
 static enum error units_alloc(struct page_tree *tree, struct page_area *area, unsigned class,
                               unsigned order, pfn_t *out)
 {
-    struct page_place *place = &tree->hot.place;
-    uint64_t slots = best_units(tree, area, class, order, place);
-    enum error error = place_secure(tree, place, order);
+    struct page_place place;
+    uint64_t slots = best_units(tree, area, class, order, &place);
+    uint64_t first = place.first + place.offset;
+    enum error error = place_secure(tree, &place, order);
     if (error != OK)
         return error;
-    *out = pfn(place->first + place->offset);
-    place_take(tree, place, order);
-    if (is_part_of_word(order)) {
-        hot_set(&tree->hot, run_starts(order), order, 0);
-    } else if (order >= UNIT_SHIFT && slots != 0) {
-        place->offset &= ~(WORD_BITS * UNIT_PAGES - 1);
-        hot_set(&tree->hot, slots, order - UNIT_SHIFT, UNIT_SHIFT);
-    }
+    *out = pfn(first);
+    place_take(tree, &place, order);
+    if (is_part_of_word(order))
+        hot_set(&tree->hot, tree->node[place.chunk], first, run_starts(order), order);
+    else if (order >= UNIT_SHIFT && is_part_of_word(order - UNIT_SHIFT))
+        hot_set(&tree->hot, tree->node[place.chunk], align_down(first, WORD_BITS * UNIT_PAGES),
+                slots, order);
     return OK;
 }
 
 enum error block_alloc(struct page_tree *tree, const struct page_request *request, pfn_t *out)
 {
     unsigned order = request->align;
-    hot_drop(tree);
+    hot_forget(&tree->hot);
     tree->hot.areas = request->areas;
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = &tree->area[tree->scan[i]];
@@ -82,38 +117,13 @@ enum error block_alloc(struct page_tree *tree, const struct page_request *reques
         if (!(request->areas >> tree->scan[i] & 1) || classes == 0)
             continue;
         unsigned class = order + bit_lowest(classes);
-        if (class >= LEAF_CLASSES)
-            return units_alloc(tree, area, class, order, out);
-        leaf_alloc(tree, area, class, order, out);
-        return OK;
+        return class < LEAF_CLASSES ? leaf_alloc(tree, area, class, order, out)
+                                    : units_alloc(tree, area, class, order, out);
     }
     return E_MEM_NONE;
 }
 
 /* ---- Free ---- */
-
-/* True if the first page of a unit continues the block before it. */
-static bool unit_continues(const struct page_chunk *chunk, unsigned unit)
-{
-    if (bitmap_test(chunk->open, unit))
-        return node_cell(chunk_leaf(chunk, unit).pages, 0) == CELL_CONTINUED;
-    return node_cell(&chunk->units, unit) == CELL_CONTINUED;
-}
-
-/* The entries of the block that begins at `entry`, as far as the node tells; 0: none does. */
-static inline unsigned node_block(const struct page_node *node, unsigned entry)
-{
-    const struct page_pair *pair = &node->pair[entry / WORD_BITS];
-    if (!((pair->head & ~pair->free) >> entry % WORD_BITS & 1))
-        return 0;
-    return node_next_edge(node, entry + 1) - entry;
-}
-
-/* True if `length` entries from `entry` on make a block of some order. */
-static inline bool is_natural(unsigned entry, unsigned length)
-{
-    return length != 0 && ((entry | length) & (length - 1)) == 0;
-}
 
 /* Why `frame` is not part of an allocated block. */
 enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page_cell cell)
@@ -125,11 +135,11 @@ enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page
 }
 
 /* Any block, and what is none. */
-static enum error free_any(struct page_tree *tree, const struct page_place *place, uint64_t first,
-                           uint64_t *pages)
+static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint64_t *pages)
 {
-    struct page_spot spot = { .place = *place };
-    place_spot(tree, &spot);
+    struct page_spot spot;
+    if (!tree_spot(tree, first, &spot))
+        return E_MEM_UNMANAGED;
     if (spot.cell == CELL_CONTINUED)
         return E_MEM_INSIDE;
     if (spot.cell != CELL_HEAD)
@@ -137,34 +147,97 @@ static enum error free_any(struct page_tree *tree, const struct page_place *plac
     uint64_t length = block_limit(tree, &spot, first) - first;
     *pages = length;
     if (is_power_of_two(length) && is_aligned(first, length))
-        place_give(tree, place, bit_lowest(length));
+        place_give(tree, &spot.place, bit_lowest(length));
     else
         tree_change(tree, first, first + length, CHANGE_GIVE);
     return OK;
 }
 
-enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages)
+/* The word of `page`, in an open leaf, holds a larger free run than before. */
+static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk *chunk,
+                                       unsigned page)
 {
-    struct page_place place;
-    hot_drop(tree);
-    if (!tree_find(tree, first, &place))
-        return E_MEM_UNMANAGED;
-    struct page_chunk *chunk = tree->node[place.chunk];
-    unsigned unit = place.offset / UNIT_PAGES, page = place.offset % UNIT_PAGES;
-    if (chunk == NULL || !bitmap_test(chunk->open, unit))
-        return free_any(tree, &place, first, pages);
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
-    unsigned length = node_block(leaf.pages, page), next = unit + 1;
-    if (!is_natural(page, length))
-        return free_any(tree, &place, first, pages);
-    if (page + length == UNIT_PAGES && (next == CHUNK_UNITS || unit_continues(chunk, next)))
-        return free_any(tree, &place, first, pages);
-    if (page == 0)
-        bitmap_set(chunk->lead, unit);
-    *pages = length;
-    place.area->free += length;
-    if (node_give(leaf.pages, leaf.orders, page, bit_lowest(length)))
-        leaf_given(tree, &place, chunk, unit);
+    unsigned unit = page / UNIT_PAGES, word = page / WORD_BITS % NODE_WORDS;
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    unsigned orders = word_orders(node_free_bits(&leaf, word));
+    orders_write(leaf.orders, word, orders);
+    /* Runs of more than a word aside, the leaf's class is as it was if it is as large. */
+    unsigned class = *chunk_leaf_class(chunk, unit);
+    if (orders >> WORD_ORDERS != 0 || class > MAX_ORDER || orders >> class >> 1 != 0)
+        leaf_given(tree, chunk, unit);
     change_end(tree);
     return OK;
+}
+
+static NOINLINE enum error free_trim(struct page_tree *tree)
+{
+    change_end(tree);
+    return OK;
+}
+
+/* True if the first page of a unit continues the block before it. */
+static bool unit_continues(const struct page_chunk *chunk, unsigned unit)
+{
+    struct page_node units = chunk_units(chunk);
+    if (!bitmap_test(chunk->open, unit))
+        return node_cell(&units, unit) == CELL_CONTINUED;
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    return node_cell(&leaf, 0) == CELL_CONTINUED;
+}
+
+/* A block of an open leaf that reaches the end of its word. */
+static NOINLINE enum error free_long(struct page_tree *tree, struct page_chunk *chunk,
+                                      uint64_t first, uint64_t *pages)
+{
+    unsigned page = (uint32_t)first % UNIT_PAGES, unit = (uint32_t)first / UNIT_PAGES % CHUNK_UNITS;
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    unsigned end = node_edge_words(&leaf, page / WORD_BITS + 1), length = end - page;
+    if (((page | length) & (length - 1)) != 0
+        || (end == UNIT_PAGES && (unit + 1 == CHUNK_UNITS || unit_continues(chunk, unit + 1))))
+        return free_any(tree, first, pages);
+    *pages = length;
+    chunk->area->free += length;
+    if (page == 0)
+        bitmap_set(chunk->lead, unit);
+    (void)node_give(&leaf, page, bit_lowest(length));
+    leaf_given(tree, chunk, unit);
+    change_end(tree);
+    return OK;
+}
+
+/*
+ * A block of an open leaf. Nothing is called on the common way, and what is rare computes anew, so
+ * that nothing is to be saved.
+ */
+static NOINLINE enum error free_page(struct page_tree *tree, struct page_chunk *chunk,
+                                     uint64_t *pages, uint64_t first)
+{
+    struct page_slab *slab = chunk->slab.at[first / UNIT_PAGES / SLAB_LEAVES % SLABS];
+    struct page_pair *pair = &slab->pair[first / WORD_BITS % (SLAB_LEAVES * NODE_WORDS)];
+    unsigned bit = (uint32_t)first % WORD_BITS;
+    if (!((pair->head & ~pair->free) >> bit & 1))
+        return free_any(tree, first, pages);
+    uint64_t behind = pair_edges(pair) >> bit >> 1;
+    if (behind == 0)
+        return free_long(tree, chunk, first, pages);
+    unsigned length = bit_lowest(behind) + 1;
+    if (((bit | length) & (length - 1)) != 0)
+        return free_any(tree, first, pages);
+    *pages = length;
+    chunk->area->free += length;
+    if (first % UNIT_PAGES == 0)
+        bitmap_set(chunk->lead, first / UNIT_PAGES % CHUNK_UNITS);
+    uint64_t orders = slab->orders[first / UNIT_PAGES % SLAB_LEAVES];
+    if (word_give(pair, bit, behind ^ (behind - 1), orders >> first / WORD_BITS % NODE_WORDS * 8))
+        return free_larger(tree, chunk, first % CHUNK_PAGES);
+    return tree->stock != NULL ? free_trim(tree) : OK;
+}
+
+enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages)
+{
+    struct page_chunk *chunk = tree_chunk(tree, first);
+    hot_forget(&tree->hot);
+    if (chunk == NULL || !bitmap_test(chunk->open, first / UNIT_PAGES % CHUNK_UNITS))
+        return free_any(tree, first, pages);
+    return free_page(tree, chunk, pages, first);
 }

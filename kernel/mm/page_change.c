@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Changes of state: of any run of pages, piece by piece (tree_change), and of one naturally aligned
- * block straight at its place (place_take, place_give), which is what most requests are.
+ * block straight at its place (place_take, place_give).
  */
 #include "kernel/mm/page_tree.h"
 
@@ -13,10 +13,10 @@ static enum page_cell change_cell(enum page_change change)
 }
 
 /* True if the node's orders have changed. */
-static bool node_change(struct page_node *node, uint64_t *orders, unsigned from, unsigned to,
+static bool node_change(const struct page_node *node, unsigned from, unsigned to,
                         enum page_change change, bool begins)
 {
-    bool changed = node_fill(node, orders, from, to, change_cell(change));
+    bool changed = node_fill(node, from, to, change_cell(change));
     if (change == CHANGE_TAKE) {
         bitmap_fill(node->fresh, from, to, false);
         if (begins)
@@ -27,33 +27,23 @@ static bool node_change(struct page_node *node, uint64_t *orders, unsigned from,
     return changed;
 }
 
-static void leaf_change(struct page_tree *tree, const struct page_place *place,
-                        struct page_chunk *chunk, unsigned unit, unsigned from, unsigned to,
-                        enum page_change change, bool begins)
+static void leaf_change(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
+                        unsigned from, unsigned to, enum page_change change, bool begins)
 {
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit);
     if (from == 0)
         bitmap_write(chunk->lead, unit, change_cell(change) == CELL_FREE);
-    if (node_change(leaf.pages, leaf.orders, from, to, change, begins))
-        leaf_settle(tree, place, chunk, unit);
+    if (node_change(&leaf, from, to, change, begins))
+        leaf_settle(tree, chunk, unit);
 }
 
 static void units_change(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
                          unsigned to, enum page_change change, bool begins)
 {
-    node_change(&chunk->units, &chunk->orders, from, to, change, begins);
+    struct page_node units = chunk_units(chunk);
+    node_change(&units, from, to, change, begins);
     if (change == CHANGE_TAKE)
         units_used(tree, chunk, from, to);
-}
-
-/* An active chunk that is wholly free is handed out: no node is needed for its fresh bits. */
-static void chunk_used(struct page_tree *tree, const struct page_place *place)
-{
-    struct page_chunk *chunk = tree->node[place->chunk];
-    slabs_drop(tree, chunk, ~UINT32_C(0));
-    stock_put(tree, chunk);
-    tree->node[place->chunk] = NULL;
-    tree->state[place->chunk] = CELL_FREE;
 }
 
 /* All of a chunk, which is not active unless it is taken. */
@@ -61,7 +51,7 @@ static void chunk_change_all(struct page_tree *tree, const struct page_place *pl
                              enum page_change change)
 {
     if (tree->node[place->chunk] != NULL)
-        chunk_used(tree, place);
+        chunk_used(tree, tree->node[place->chunk]);
     unsigned state = tree->state[place->chunk];
     enum page_cell cell = change == CHANGE_TAKE ? CELL_HEAD : change_cell(change);
     if ((state & CHUNK_CELL) == CELL_FREE)
@@ -105,7 +95,7 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
         leaf_open(tree, chunk, last);
     if (head != 0) {
         unsigned end = first == last ? tail : UNIT_PAGES;
-        leaf_change(tree, place, chunk, first, head, end, change, begins);
+        leaf_change(tree, chunk, first, head, end, change, begins);
         begins = false;
         first++;
     }
@@ -114,35 +104,36 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
         begins = false;
     }
     if (first <= last && tail != 0)
-        leaf_change(tree, place, chunk, last, 0, tail, change, begins);
-    chunk_settle(tree, place, chunk);
+        leaf_change(tree, chunk, last, 0, tail, change, begins);
+    chunk_settle(tree, chunk);
 }
 
 /* Less than a unit: in an open leaf, or in a free unit that is opened for it. */
-static void leaf_take(struct page_tree *tree, const struct page_place *place,
-                      struct page_chunk *chunk, unsigned order)
+static void leaf_take(struct page_tree *tree, struct page_chunk *chunk, uint32_t offset,
+                      unsigned order)
 {
-    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
+    unsigned unit = offset / UNIT_PAGES, page = offset % UNIT_PAGES;
+    struct page_node units = chunk_units(chunk);
     if (!bitmap_test(chunk->open, unit)) {
-        leaf_split(tree, place, chunk, unit, order);
-        if (node_take(&chunk->units, &chunk->orders, unit, 0))
-            chunk_class(place, chunk);
+        leaf_split(tree, chunk, unit, order);
+        if (node_take(&units, unit, 0))
+            chunk_class(chunk);
         return;
     }
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit);
     if (page == 0)
         bitmap_clear(chunk->lead, unit);
-    if (node_take(leaf.pages, leaf.orders, page, order))
-        leaf_class(place, chunk, unit);
+    if (node_take(&leaf, page, order))
+        leaf_class(chunk, unit);
 }
 
-static void units_take(struct page_tree *tree, const struct page_place *place,
-                       struct page_chunk *chunk, unsigned order)
+static void units_take(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
+                       unsigned order)
 {
-    unsigned unit = place->offset / UNIT_PAGES;
+    struct page_node units = chunk_units(chunk);
     units_used(tree, chunk, unit, unit + (1u << order));
-    if (node_take(&chunk->units, &chunk->orders, unit, order))
-        chunk_class(place, chunk);
+    if (node_take(&units, unit, order))
+        chunk_class(chunk);
 }
 
 void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
@@ -154,21 +145,29 @@ void place_take(struct page_tree *tree, const struct page_place *place, unsigned
     else if (chunk == NULL)
         chunk_split(tree, place, order);
     else if (order < UNIT_SHIFT)
-        leaf_take(tree, place, chunk, order);
+        leaf_take(tree, chunk, place->offset, order);
     else
-        units_take(tree, place, chunk, order - UNIT_SHIFT);
+        units_take(tree, chunk, place->offset / UNIT_PAGES, order - UNIT_SHIFT);
     change_end(tree);
 }
 
-static void leaf_give(struct page_tree *tree, const struct page_place *place,
-                      struct page_chunk *chunk, unsigned order)
+static void leaf_give(struct page_tree *tree, struct page_chunk *chunk, uint32_t offset,
+                      unsigned order)
 {
-    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
+    unsigned unit = offset / UNIT_PAGES, page = offset % UNIT_PAGES;
+    struct page_node leaf = chunk_leaf(chunk, unit);
     if (page == 0)
         bitmap_set(chunk->lead, unit);
-    if (node_give(leaf.pages, leaf.orders, page, order))
-        leaf_given(tree, place, chunk, unit);
+    if (node_give(&leaf, page, order))
+        leaf_given(tree, chunk, unit);
+}
+
+static void units_give(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
+                       unsigned order)
+{
+    struct page_node units = chunk_units(chunk);
+    if (node_give(&units, unit, order))
+        chunk_given(tree, chunk);
 }
 
 void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
@@ -178,10 +177,9 @@ void place_give(struct page_tree *tree, const struct page_place *place, unsigned
     if (order == MAX_ORDER)
         chunk_change_all(tree, place, CHANGE_GIVE);
     else if (order < UNIT_SHIFT)
-        leaf_give(tree, place, chunk, order);
-    else if (node_give(&chunk->units, &chunk->orders, place->offset / UNIT_PAGES,
-                       order - UNIT_SHIFT))
-        chunk_given(tree, place, chunk);
+        leaf_give(tree, chunk, place->offset, order);
+    else
+        units_give(tree, chunk, place->offset / UNIT_PAGES, order - UNIT_SHIFT);
     change_end(tree);
 }
 
@@ -207,8 +205,7 @@ void tree_set_head(struct page_tree *tree, uint64_t frame)
     ASSERT(found && tree->node[place.chunk] != NULL);
     struct page_chunk *chunk = tree->node[place.chunk];
     unsigned unit = place.offset / UNIT_PAGES;
-    if (bitmap_test(chunk->open, unit))
-        node_set_head(chunk_leaf(chunk, unit).pages, place.offset % UNIT_PAGES);
-    else
-        node_set_head(&chunk->units, unit);
+    bool open = bitmap_test(chunk->open, unit);
+    struct page_node node = open ? chunk_leaf(chunk, unit) : chunk_units(chunk);
+    node_set_head(&node, open ? place.offset % UNIT_PAGES : unit);
 }

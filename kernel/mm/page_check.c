@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The invariants of the tree, each recomputed from the bitmaps. `text` below numbers them. They hold
- * for the tree as it is before what the hot word keeps from it is flushed, totals of areas excepted.
+ * for the tree as it is, before the hot word is flushed.
  */
 #include "kernel/mm/page_hot.h"
 
@@ -10,7 +10,7 @@ static const char *const text[] = {
     [2] = "a node's orders are those of its free bits",
     [3] = "an open leaf is in the class of its largest free order, and in no other",
     [4] = "a lead is an open unit whose first page is free",
-    [5] = "an active chunk is of the class of its largest free order, and knows its first page",
+    [5] = "an active chunk is of the class of its largest free order, and knows its place",
     [6] = "an area's rows hold the chunks of each class, their summaries and `available` agree",
     [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
     [8] = "an active chunk is wholly free or reserved only while its fresh bits differ",
@@ -86,13 +86,12 @@ static bool check_pages(struct checker *c, uint64_t first, uint64_t pages, enum 
 
 /* ---- Leaves ---- */
 
-static bool check_node(struct checker *c, const struct page_node *node, uint64_t orders,
-                       uint64_t frame)
+static bool check_node(struct checker *c, const struct page_node *node, uint64_t frame)
 {
     uint64_t counted = 0;
     for (unsigned w = 0; w < NODE_WORDS; w++)
         counted |= (uint64_t)word_orders(node_free_bits(node, w)) << w * 8;
-    return holds(c, counted == orders, 2, frame);
+    return holds(c, counted == *node->orders, 2, frame);
 }
 
 static bool in_class(const struct page_chunk *chunk, unsigned unit, unsigned class)
@@ -113,13 +112,13 @@ static bool check_leaf_class(struct checker *c, const struct page_chunk *chunk, 
 static bool check_open(struct checker *c, const struct page_chunk *chunk, unsigned unit,
                        uint64_t frame)
 {
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
     unsigned order = node_order(*leaf.orders);
-    bool lead = node_cell(leaf.pages, 0) == CELL_FREE;
-    return check_node(c, leaf.pages, *leaf.orders, frame)
-           && holds(c, order != NODE_ORDER && !node_is(leaf.pages, CELL_RESERVED)
-                       && node_cell(&chunk->units, unit) == CELL_HEAD, 7, frame)
-           && holds(c, *leaf.class == order, 3, frame)
+    bool lead = node_cell(&leaf, 0) == CELL_FREE;
+    return check_node(c, &leaf, frame)
+           && holds(c, order != NODE_ORDER && !node_is(&leaf, CELL_RESERVED)
+                       && node_cell(&units, unit) == CELL_HEAD, 7, frame)
+           && holds(c, *chunk_leaf_class(chunk, unit) == order, 3, frame)
            && check_leaf_class(c, chunk, unit, order, frame)
            && holds(c, bitmap_test(chunk->lead, unit) == lead, 4, frame);
 }
@@ -128,10 +127,11 @@ static bool check_closed(struct checker *c, const struct page_chunk *chunk, unsi
                          enum page_cell cell, uint64_t frame)
 {
     bool fresh, allocated = cell == CELL_HEAD || cell == CELL_CONTINUED;
-    if (bitmap_test(chunk->mixed, unit)
-        && !holds(c, !allocated && !node_fresh_uniform(chunk_leaf(chunk, unit).pages, &fresh),
-                  9, frame))
-        return false;
+    if (bitmap_test(chunk->mixed, unit)) {
+        struct page_node leaf = chunk_leaf(chunk, unit);
+        if (!holds(c, !allocated && !node_fresh_uniform(&leaf, &fresh), 9, frame))
+            return false;
+    }
     return check_leaf_class(c, chunk, unit, NO_ORDER, frame)
            && holds(c, !bitmap_test(chunk->lead, unit), 4, frame);
 }
@@ -143,11 +143,11 @@ static bool check_unit(struct checker *c, const struct page_chunk *chunk, unsign
     if (open ? !check_open(c, chunk, unit, frame) : !check_closed(c, chunk, unit, cell, frame))
         return false;
     if (!open && !bitmap_test(chunk->mixed, unit))
-        return check_pages(c, frame, UNIT_PAGES, cell, bitmap_test(chunk->units.fresh, unit));
-    const struct page_node *node = chunk_leaf(chunk, unit).pages;
+        return check_pages(c, frame, UNIT_PAGES, cell, bitmap_test(chunk->fresh, unit));
+    struct page_node leaf = chunk_leaf(chunk, unit);
     for (unsigned page = 0; page < UNIT_PAGES; page++)
-        if (!check_pages(c, frame + page, 1, open ? node_cell(node, page) : cell,
-                         bitmap_test(node->fresh, page)))
+        if (!check_pages(c, frame + page, 1, open ? node_cell(&leaf, page) : cell,
+                         bitmap_test(leaf.fresh, page)))
             return false;
     return true;
 }
@@ -169,15 +169,15 @@ static bool check_slabs(struct checker *c, const struct page_chunk *chunk, uint6
 
 static bool check_active(struct checker *c, const struct page_chunk *chunk, uint64_t frame)
 {
+    struct page_node units = chunk_units(chunk);
     unsigned order = node_order(chunk->orders);
-    bool fresh, same = node_fresh_uniform(&chunk->units, &fresh);
+    bool fresh, same = node_fresh_uniform(&units, &fresh);
     for (unsigned w = 0; w < NODE_WORDS; w++)
         same = same && chunk->mixed[w] == 0;
-    return holds(c, !same || (order != NODE_ORDER && !node_is(&chunk->units, CELL_RESERVED)), 8,
-                 frame)
+    return holds(c, !same || (order != NODE_ORDER && !node_is(&units, CELL_RESERVED)), 8, frame)
            && holds(c, chunk->class == (order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT), 5,
                     frame)
-           && holds(c, chunk->first == frame, 5, frame);
+           && holds(c, chunk->first == frame && chunk->area == c->area, 5, frame);
 }
 
 static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
@@ -189,11 +189,12 @@ static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
         return holds(c, cell != CELL_CONTINUED, 13, frame)
                && check_pages(c, frame, CHUNK_PAGES, cell, state & CHUNK_FRESH);
     const struct page_chunk *chunk = tree->node[index];
+    struct page_node units = chunk_units(chunk);
     if (!check_slabs(c, chunk, frame) || !check_active(c, chunk, frame)
-        || !check_node(c, &chunk->units, chunk->orders, frame))
+        || !holds(c, chunk->index == index, 5, frame) || !check_node(c, &units, frame))
         return false;
     for (unsigned unit = 0; unit < CHUNK_UNITS; unit++)
-        if (!check_unit(c, chunk, unit, node_cell(&chunk->units, unit), frame + unit * UNIT_PAGES))
+        if (!check_unit(c, chunk, unit, node_cell(&units, unit), frame + unit * UNIT_PAGES))
             return false;
     return true;
 }
@@ -248,10 +249,7 @@ static bool check_area(struct checker *c, const struct page_area *area)
     for (unsigned class = 0; class < CLASSES && area->chunks > 0; class++)
         if (!check_row(c, class))
             return false;
-    uint64_t free = area->free;
-    if (area == c->tree->hot.place.area)
-        free += hot_unknown(c->tree);
-    return holds(c, free == c->free && area->reserved == c->reserved
+    return holds(c, area->free == c->free && area->reserved == c->reserved
                     && area->managed == c->managed, 14, area->first);
 }
 

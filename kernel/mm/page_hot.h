@@ -25,17 +25,16 @@
 void hot_flush(struct page_tree *tree);
 
 /*
- * For check(). That the word and the tree differ only in blocks of its order, where it was used; if
- * so, the pages of hot.place.area that the tree calls free and that are not, mod 2^64, and whether
- * the rule would choose the word in the tree as it is.
+ * For check(): that the word and the tree differ only in blocks of its order, where it was used; and
+ * that the rule would choose the word in the tree as it is.
  */
 bool hot_agrees(const struct page_tree *tree);
-uint64_t hot_unknown(const struct page_tree *tree);
 bool hot_is_chosen(const struct page_tree *tree);
 
+/* A word that is flushed, or was never used. */
 static inline void hot_forget(struct page_hot *hot)
 {
-    hot->slots = hot->free = hot->used = 0;
+    hot->slots = hot->free = 0;
 }
 
 /* Before a change of the tree. */
@@ -56,24 +55,26 @@ static inline void hot_settle(struct page_tree *tree)
 }
 
 /*
- * The rule chose the word at hot.place, in which blocks of 2^order entries were free at `slots`;
- * the lowest of them is taken, and the tree knows.
+ * The rule chose the word whose first frame is `first`, in which blocks of the order were free at
+ * `slots`; the lowest of them is taken, and the tree knows.
  */
-static inline void hot_set(struct page_hot *hot, uint64_t slots, unsigned order, unsigned shift)
+static inline void hot_set(struct page_hot *hot, struct page_chunk *chunk, uint64_t first,
+                           uint64_t slots, unsigned order)
 {
-    hot->first = hot->place.first + hot->place.offset;
+    hot->first = first;
     hot->slots = slots;
     hot->free = slots & (slots - 1);
-    hot->shift = shift;
-    hot->order = order + shift;
-    hot->pages = UINT64_C(1) << (order + shift);
+    hot->shift = order < UNIT_SHIFT ? 0 : UNIT_SHIFT;
+    hot->order = order;
+    hot->pages = UINT64_C(1) << order;
+    hot->chunk = chunk;
 }
 
 /* True if the request is for a block of the kind that is hot, and there is one. */
 static inline bool hot_serves(const struct page_hot *hot, const struct page_request *request)
 {
     return hot->free != 0 && request->pages == hot->pages && request->align == hot->order
-           && request->areas == hot->areas && !request->exact && !request->fresh
+           && request->areas == hot->areas && !(request->fresh | request->exact)
            && request->min.n == 0 && request->max.n >= PFN_LIMIT;
 }
 
@@ -83,7 +84,6 @@ static inline uint64_t hot_take(struct page_hot *hot)
     uint64_t free = hot->free, rest = free & (free - 1);
     hot->free = rest;
     hot->used |= free ^ rest;
-    hot->place.area->free -= hot->pages;
     return hot->first + ((uint64_t)bit_lowest(free) << hot->shift);
 }
 
@@ -97,7 +97,6 @@ static inline bool hot_give(struct page_hot *hot, uint64_t frame)
         return false;
     hot->free |= UINT64_C(1) << bit;
     hot->used |= UINT64_C(1) << bit;
-    hot->place.area->free += hot->pages;
     return true;
 }
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/mm/page_node.h"
 
-bool node_fill(struct page_node *node, uint64_t *orders, unsigned from, unsigned to,
-               enum page_cell cell)
+bool node_fill(const struct page_node *node, unsigned from, unsigned to, enum page_cell cell)
 {
     bool changed = false;
     for (unsigned w = from / WORD_BITS; w * WORD_BITS < to; w++) {
         word_fill(&node->pair[w], bits_in_word(w, from, to), cell);
-        changed |= orders_write(orders, w, word_orders(node_free_bits(node, w)));
+        changed |= orders_write(node->orders, w, word_orders(node_free_bits(node, w)));
     }
     return changed;
 }
@@ -67,10 +66,10 @@ static inline unsigned word_order_at(uint64_t free, unsigned bit)
     return order;
 }
 
-unsigned node_order_at(const struct page_node *node, uint64_t orders, unsigned entry)
+unsigned node_order_at(const struct page_node *node, unsigned entry)
 {
     unsigned word = entry / WORD_BITS;
-    uint64_t words = free_words(orders);
+    uint64_t words = free_words(*node->orders);
     if (!(words >> word * 8 & 1))
         return word_order_at(node_free_bits(node, word), entry % WORD_BITS);
     uint64_t pairs = free_pairs(words), quads = free_quads(pairs);
@@ -87,8 +86,7 @@ static uint64_t count_maximal(uint64_t runs, uint64_t larger)
     return bits_count(runs) - 2 * bits_count(larger);
 }
 
-void node_count_runs(const struct page_node *node, uint64_t orders,
-                     uint64_t counts[NODE_ORDER + 1])
+void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 1])
 {
     for (unsigned w = 0; w < NODE_WORDS; w++) {
         uint64_t runs = node_free_bits(node, w);
@@ -98,7 +96,7 @@ void node_count_runs(const struct page_node *node, uint64_t orders,
             runs = larger;
         }
     }
-    uint64_t words = free_words(orders), pairs = free_pairs(words), quads = free_quads(pairs);
+    uint64_t words = free_words(*node->orders), pairs = free_pairs(words), quads = free_quads(pairs);
     uint64_t all = quads == EACH_FOURTH;
     counts[6] += count_maximal(words, pairs);
     counts[7] += count_maximal(pairs, quads);

@@ -9,8 +9,8 @@
  *
  * The *orders* of a node are its summary, one number of 64 bits: byte w (bits 8w..8w+7) tells of
  * word w, bit o of it is set iff the word holds an aligned run of 2^o free cells, o from 0 to 6. So
- * all bits below the highest one are set as well. Whoever owns a node keeps its orders, so that
- * those of many nodes lie close together.
+ * all bits below the highest one are set as well. The parts of a node may lie
+ * apart, so that the orders of many nodes share a cache line.
  */
 #ifndef PFNLAB_MM_PAGE_NODE_H
 #define PFNLAB_MM_PAGE_NODE_H
@@ -26,9 +26,13 @@
 
 enum page_cell { CELL_CONTINUED, CELL_HEAD, CELL_FREE, CELL_RESERVED };   /* free * 2 + head */
 
+struct page_pair { uint64_t free, head; };
+
+/* Where the parts of a node are: 8 words of cells, 8 of fresh bits, the orders. */
 struct page_node {
-    struct page_pair { uint64_t free, head; } pair[NODE_WORDS];
-    uint64_t fresh[NODE_WORDS];
+    struct page_pair *pair;
+    uint64_t *fresh;
+    uint64_t *orders;
 };
 
 #define ALL_FREE UINT64_C(0x7f7f7f7f7f7f7f7f)   /* orders of a node whose entries are all free */
@@ -175,12 +179,11 @@ static inline unsigned node_find_word(uint64_t orders, unsigned order)
  * Take 1, 2 or 4 whole words as a block that is no longer fresh, or give it back. No loops: these
  * are a good part of what a large block costs.
  */
-static inline void node_take_words(struct page_node *node, uint64_t *orders, unsigned word,
-                                   unsigned order)
+static inline void node_take_words(const struct page_node *node, unsigned word, unsigned order)
 {
     struct page_pair *pair = &node->pair[word], none = { 0 };
     uint64_t *fresh = &node->fresh[word];
-    *orders &= ~(run_bits(order - 3) << word * 8);
+    *node->orders &= ~(run_bits(order - 3) << word * 8);
     pair[0] = (struct page_pair){ .head = 1 };
     fresh[0] = 0;
     if (order > 6) {
@@ -193,11 +196,10 @@ static inline void node_take_words(struct page_node *node, uint64_t *orders, uns
     }
 }
 
-static inline void node_give_words(struct page_node *node, uint64_t *orders, unsigned word,
-                                   unsigned order)
+static inline void node_give_words(const struct page_node *node, unsigned word, unsigned order)
 {
     struct page_pair *pair = &node->pair[word], all = { .free = ~UINT64_C(0) };
-    *orders |= ALL_FREE & run_bits(order - 3) << word * 8;
+    *node->orders |= ALL_FREE & run_bits(order - 3) << word * 8;
     pair[0] = all;
     if (order > 6)
         pair[1] = all;
@@ -206,62 +208,78 @@ static inline void node_give_words(struct page_node *node, uint64_t *orders, uns
 }
 
 /*
- * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; order at
- * most 8. True if the orders have changed.
+ * Take the aligned run of 2^order free entries at a bit of a word; order at most 5. The orders are
+ * the caller's to update.
  */
-static inline bool node_take(struct page_node *node, uint64_t *orders, unsigned entry,
+static inline void word_take(const struct page_node *node, unsigned word, unsigned bit,
                              unsigned order)
 {
-    unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
-    if (order >= WORD_ORDERS) {
-        node_take_words(node, orders, w, order);
-        return true;
-    }
-    struct page_pair *pair = &node->pair[w];
+    struct page_pair *pair = &node->pair[word];
     uint64_t run = run_bits(order) << bit;
     pair->free &= ~run;
     pair->head |= bit_of(bit);
-    node->fresh[w] &= ~run;
-    return orders_write(orders, w, word_orders(pair_free(pair)));
+    node->fresh[word] &= ~run;
 }
 
 /*
- * Give back the block of 2^order entries at `entry`, aligned. True if the orders have changed: not
- * unless it is now in a run that is larger than any in its word before.
+ * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; order at
+ * most 8. True if the orders have changed.
  */
-static inline bool node_give(struct page_node *node, uint64_t *orders, unsigned entry,
-                             unsigned order)
+static inline bool node_take(const struct page_node *node, unsigned entry, unsigned order)
 {
-    unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
+    unsigned word = entry / WORD_BITS;
     if (order >= WORD_ORDERS) {
-        node_give_words(node, orders, w, order);
+        node_take_words(node, word, order);
         return true;
     }
-    struct page_pair *pair = &node->pair[w];
-    pair->free |= run_bits(order) << bit;
-    pair->head &= ~bit_of(bit);
-    uint64_t free = pair_free(pair);
-    unsigned larger = bit_lowest((*orders >> w * 8 & 0x7f) + 1);   /* at most 6: it was not free */
-    if ((~free & run_bits(larger) << (bit & (0u - (1u << larger)))) != 0)
+    word_take(node, word, entry % WORD_BITS, order);
+    return orders_write(node->orders, word, word_orders(node_free_bits(node, word)));
+}
+
+/*
+ * Give back the block of the pages `run`, counted from `bit` on, at most half a word. True if it now
+ * lies in a run that is larger than any before in its word, of which `orders` is the byte, and more:
+ * else the orders stay.
+ */
+static inline bool word_give(struct page_pair *pair, unsigned bit, uint64_t run, uint64_t orders)
+{
+    unsigned larger = bit_lowest((orders & 0x7f) + 1);   /* at most 6, as the word is not free */
+    run <<= bit;
+    uint64_t free = pair->free | run, head = pair->head & ~run;
+    pair->free = free;
+    pair->head = head;
+    return ((free & ~head) >> (bit >> larger << larger) | ~run_bits(larger)) == ~UINT64_C(0);
+}
+
+/* Give back the block of 2^order entries at `entry`, aligned. True if the orders have changed. */
+static inline bool node_give(const struct page_node *node, unsigned entry, unsigned order)
+{
+    unsigned word = entry / WORD_BITS;
+    struct page_pair *pair = &node->pair[word];
+    if (order >= WORD_ORDERS)
+        node_give_words(node, word, order);
+    else if (!word_give(pair, entry % WORD_BITS, run_bits(order), *node->orders >> word * 8))
         return false;
-    return orders_write(orders, w, word_orders(free));
+    else
+        orders_write(node->orders, word, word_orders(pair_free(pair)));
+    return true;
 }
 
 /* ---- All entries ---- */
 
 /* These two are much of what it costs to open a node: no loops, and in line. */
 
-/* Make all entries `cell`; returns the orders. */
-static inline uint64_t node_fill_all(struct page_node *node, enum page_cell cell)
+/* Make all entries `cell`. */
+static inline void node_fill_all(const struct page_node *node, enum page_cell cell)
 {
     struct page_pair *p = node->pair;
     struct page_pair all = { cell & 2 ? ~UINT64_C(0) : 0, cell & 1 ? ~UINT64_C(0) : 0 };
     p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = all;
-    return cell == CELL_FREE ? ALL_FREE : 0;
+    *node->orders = cell == CELL_FREE ? ALL_FREE : 0;
 }
 
 /* Make all entries fresh or none. */
-static inline void node_fresh_all(struct page_node *node, bool fresh)
+static inline void node_fresh_all(const struct page_node *node, bool fresh)
 {
     uint64_t *f = node->fresh;
     f[0] = f[1] = f[2] = f[3] = f[4] = f[5] = f[6] = f[7] = fresh ? ~UINT64_C(0) : 0;
@@ -282,11 +300,10 @@ bool node_is(const struct page_node *node, enum page_cell cell);
 /* ---- Any entries ---- */
 
 /* Make the entries from..to-1 `cell`; from < to <= 512. True if the orders have changed. */
-bool node_fill(struct page_node *node, uint64_t *orders, unsigned from, unsigned to,
-               enum page_cell cell);
+bool node_fill(const struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
 
 /* Make `entry`, CONTINUED until now, the head of a block. */
-static inline void node_set_head(struct page_node *node, unsigned entry)
+static inline void node_set_head(const struct page_node *node, unsigned entry)
 {
     node->pair[entry / WORD_BITS].head |= bit_of(entry % WORD_BITS);
 }
@@ -308,10 +325,9 @@ static inline unsigned node_next_edge(const struct page_node *node, unsigned ent
 unsigned node_last_edge(const struct page_node *node, unsigned entry);
 
 /* The order of the largest aligned run of free cells that holds `entry`, which is FREE. */
-unsigned node_order_at(const struct page_node *node, uint64_t orders, unsigned entry);
+unsigned node_order_at(const struct page_node *node, unsigned entry);
 
 /* Add the maximal aligned runs of free cells to counts[0..9], by order. */
-void node_count_runs(const struct page_node *node, uint64_t orders,
-                     uint64_t counts[NODE_ORDER + 1]);
+void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 1]);
 
 #endif

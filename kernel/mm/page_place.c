@@ -142,15 +142,17 @@ void place_spot(const struct page_tree *tree, struct page_spot *spot)
     spot->unit = spot->place.offset / UNIT_PAGES;
     spot->page = spot->place.offset % UNIT_PAGES;
     spot->chunk = chunk;
-    spot->leaf = NULL;
-    if (chunk == NULL) {
-        spot->cell = (enum page_cell)(tree->state[spot->place.chunk] & CHUNK_CELL);
-    } else if (bitmap_test(chunk->open, spot->unit)) {
-        spot->leaf = chunk_leaf(chunk, spot->unit).pages;
-        spot->cell = node_cell(spot->leaf, spot->page);
+    spot->open = chunk != NULL && bitmap_test(chunk->open, spot->unit);
+    if (spot->open) {
+        spot->leaf = chunk_leaf(chunk, spot->unit);
+        spot->cell = node_cell(&spot->leaf, spot->page);
         return;
+    }
+    if (chunk != NULL) {
+        struct page_node units = chunk_units(chunk);
+        spot->cell = node_cell(&units, spot->unit);
     } else {
-        spot->cell = node_cell(&chunk->units, spot->unit);
+        spot->cell = (enum page_cell)(tree->state[spot->place.chunk] & CHUNK_CELL);
     }
     /* The head of a larger entry is its first page; the pages behind continue the block. */
     unsigned within = chunk != NULL ? spot->page : spot->place.offset;
@@ -169,11 +171,13 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
 /* The page of the chunk, from unit `unit` on, at which a block that reaches it ends. */
 static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
 {
+    struct page_node units = chunk_units(chunk);
     for (; unit < CHUNK_UNITS; unit++) {
-        unit = node_next_edge(&chunk->units, unit);
+        unit = node_next_edge(&units, unit);
         if (unit == CHUNK_UNITS || !bitmap_test(chunk->open, unit))
             break;
-        unsigned page = node_next_edge(chunk_leaf(chunk, unit).pages, 0);
+        struct page_node leaf = chunk_leaf(chunk, unit);
+        unsigned page = node_next_edge(&leaf, 0);
         if (page < UNIT_PAGES)
             return unit * UNIT_PAGES + page;
     }
@@ -183,8 +187,8 @@ static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame)
 {
     uint64_t first = frame - spot->place.offset;
-    if (spot->leaf != NULL) {
-        unsigned page = node_next_edge(spot->leaf, spot->page + 1);
+    if (spot->open) {
+        unsigned page = node_next_edge(&spot->leaf, spot->page + 1);
         if (page < UNIT_PAGES)
             return frame - spot->page + page;
     }
@@ -204,13 +208,15 @@ uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot,
 /* The page of the chunk, up to unit `unit`, at which a block that continues behind it begins. */
 static uint64_t chunk_head(const struct page_chunk *chunk, unsigned unit)
 {
+    struct page_node units = chunk_units(chunk);
     for (;;) {
-        unit = node_last_edge(&chunk->units, unit);
+        unit = node_last_edge(&units, unit);
         if (unit == CHUNK_UNITS)
             return CHUNK_PAGES;
         if (!bitmap_test(chunk->open, unit))
             return unit * UNIT_PAGES;
-        unsigned page = node_last_edge(chunk_leaf(chunk, unit).pages, UNIT_PAGES - 1);
+        struct page_node leaf = chunk_leaf(chunk, unit);
+        unsigned page = node_last_edge(&leaf, UNIT_PAGES - 1);
         if (page < UNIT_PAGES)
             return unit * UNIT_PAGES + page;
         if (unit-- == 0)
@@ -223,13 +229,13 @@ uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot,
     uint64_t first = frame - spot->place.offset;
     if (spot->chunk == NULL)
         return first;
-    if (spot->leaf != NULL) {
-        unsigned page = node_last_edge(spot->leaf, spot->page);
+    if (spot->open) {
+        unsigned page = node_last_edge(&spot->leaf, spot->page);
         if (page < UNIT_PAGES)
             return frame - spot->page + page;
     }
     uint64_t page = CHUNK_PAGES;
-    if (spot->leaf == NULL)
+    if (!spot->open)
         page = chunk_head(spot->chunk, spot->unit);
     else if (spot->unit > 0)
         page = chunk_head(spot->chunk, spot->unit - 1);

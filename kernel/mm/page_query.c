@@ -6,18 +6,19 @@ static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spo
     const struct page_chunk *chunk = spot->chunk;
     if (chunk == NULL)
         return tree->state[spot->place.chunk] & CHUNK_FRESH;
-    if (spot->leaf != NULL || bitmap_test(chunk->mixed, spot->unit))
-        return bitmap_test(chunk_leaf(chunk, spot->unit).pages->fresh, spot->page);
-    return bitmap_test(chunk->units.fresh, spot->unit);
+    if (spot->open || bitmap_test(chunk->mixed, spot->unit))
+        return bitmap_test(chunk_leaf(chunk, spot->unit).fresh, spot->page);
+    return bitmap_test(chunk->fresh, spot->unit);
 }
 
 static unsigned free_order(const struct page_spot *spot)
 {
     if (spot->chunk == NULL)
         return MAX_ORDER;
-    if (spot->leaf == NULL)
-        return UNIT_SHIFT + node_order_at(&spot->chunk->units, spot->chunk->orders, spot->unit);
-    return node_order_at(spot->leaf, *chunk_leaf(spot->chunk, spot->unit).orders, spot->page);
+    if (spot->open)
+        return node_order_at(&spot->leaf, spot->page);
+    struct page_node units = chunk_units(spot->chunk);
+    return UNIT_SHIFT + node_order_at(&units, spot->unit);
 }
 
 static void describe(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame,
@@ -71,11 +72,12 @@ uint64_t tree_run(const struct page_tree *tree, uint64_t from, uint64_t limit,
 
 static void count_chunk(const struct page_chunk *chunk, struct page_area_info *info)
 {
-    node_count_runs(&chunk->units, chunk->orders, &info->free_blocks[UNIT_SHIFT]);
+    struct page_node units = chunk_units(chunk);
+    node_count_runs(&units, &info->free_blocks[UNIT_SHIFT]);
     for (unsigned w = 0; w < NODE_WORDS; w++)
         for (uint64_t open = chunk->open[w]; open != 0; open &= open - 1) {
-            struct page_leaf leaf = chunk_leaf(chunk, w * WORD_BITS + bit_lowest(open));
-            node_count_runs(leaf.pages, *leaf.orders, info->free_blocks);
+            struct page_node leaf = chunk_leaf(chunk, w * WORD_BITS + bit_lowest(open));
+            node_count_runs(&leaf, info->free_blocks);
         }
 }
 

@@ -30,7 +30,7 @@ static uint64_t node_matches(const struct page_node *node, unsigned word, enum p
 static void view_mixed(const struct page_spot *spot, enum page_cell cell,
                        enum page_freshness freshness, struct view *view)
 {
-    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit).pages->fresh[spot->page / WORD_BITS];
+    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit).fresh[spot->page / WORD_BITS];
     view->first += spot->page & ~(WORD_BITS - 1);
     view->limit = view->first + WORD_BITS;
     if (spot->cell != cell)
@@ -45,7 +45,8 @@ static void view_units(const struct page_spot *spot, enum page_cell cell,
 {
     const struct page_chunk *chunk = spot->chunk;
     unsigned word = spot->unit / WORD_BITS, bit = spot->unit % WORD_BITS;
-    uint64_t matches = node_matches(&chunk->units, word, cell, freshness);
+    struct page_node node = chunk_units(chunk);
+    uint64_t matches = node_matches(&node, word, cell, freshness);
     uint64_t stops = chunk->open[word];
     if (freshness != FRESH_ANY)
         stops |= chunk->mixed[word];
@@ -82,11 +83,11 @@ static void view_at(const struct page_tree *tree, uint64_t frame, enum page_cell
         return;
     }
     view->first += spot.unit * UNIT_PAGES;
-    if (spot.leaf != NULL) {
+    if (spot.open) {
         unsigned word = spot.page / WORD_BITS;
         view->first += word * WORD_BITS;
         view->limit = view->first + WORD_BITS;
-        view->matches = node_matches(spot.leaf, word, cell, freshness);
+        view->matches = node_matches(&spot.leaf, word, cell, freshness);
     } else if (freshness != FRESH_ANY && bitmap_test(spot.chunk->mixed, spot.unit)) {
         view_mixed(&spot, cell, freshness, view);
     } else {
@@ -133,7 +134,7 @@ static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsign
     uint64_t first = align_down(frame, CHUNK_PAGES);
     unsigned from = (unsigned)(frame - first) / UNIT_PAGES;
     for (unsigned w = from / WORD_BITS; w < NODE_WORDS; w++) {
-        uint64_t units = node_free_bits(&chunk->units, w) | chunk->lead[w];
+        uint64_t units = pair_free(&chunk->pair[w]) | chunk->lead[w];
         unsigned order = align - UNIT_SHIFT;
         if (order > 6 && w % (1u << (order - 6)) != 0)
             continue;

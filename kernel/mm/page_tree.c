@@ -13,8 +13,7 @@
 
 /* ---- Classes ---- */
 
-static inline void leaf_enter(const struct page_place *place, struct page_chunk *chunk,
-                              unsigned unit, unsigned class)
+static inline void leaf_enter(struct page_chunk *chunk, unsigned unit, unsigned class)
 {
     unsigned word = unit / WORD_BITS, words = chunk->class_words[class];
     uint64_t *row = &chunk->class_row[class][word], bit = bit_of(unit % WORD_BITS);
@@ -25,11 +24,10 @@ static inline void leaf_enter(const struct page_place *place, struct page_chunk 
     *row = bit;
     chunk->class_words[class] = (uint8_t)(words | 1u << word);
     if (words == 0)
-        row_add(place->area, place->chunk, class);
+        row_add(chunk->area, chunk->index, class);
 }
 
-static inline void leaf_leave(const struct page_place *place, struct page_chunk *chunk,
-                              unsigned unit, unsigned class)
+static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned class)
 {
     unsigned word = unit / WORD_BITS;
     if ((chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS)) != 0)
@@ -37,7 +35,7 @@ static inline void leaf_leave(const struct page_place *place, struct page_chunk 
     unsigned words = chunk->class_words[class] & ~(1u << word);
     chunk->class_words[class] = (uint8_t)words;
     if (words == 0)
-        row_remove(place->area, place->chunk, class);
+        row_remove(chunk->area, chunk->index, class);
 }
 
 /* ---- Leaves ---- */
@@ -93,7 +91,7 @@ void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
 }
 
 /* The leaf of a closed unit, from now on open; its fresh bits are right, else it is undefined. */
-static inline struct page_leaf leaf_make(struct page_tree *tree, struct page_chunk *chunk,
+static inline struct page_node leaf_make(struct page_tree *tree, struct page_chunk *chunk,
                                          unsigned unit)
 {
     unsigned slab = unit / SLAB_LEAVES, word = unit / WORD_BITS;
@@ -102,121 +100,117 @@ static inline struct page_leaf leaf_make(struct page_tree *tree, struct page_chu
         chunk->slab.at[slab] = stock_take(tree);
         chunk->slabs |= UINT32_C(1) << slab;
     }
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit);
     if (chunk->mixed[word] & bit)
         chunk->mixed[word] &= ~bit;
     else
-        node_fresh_all(leaf.pages, chunk->units.fresh[word] & bit);
+        node_fresh_all(&leaf, chunk->fresh[word] & bit);
     chunk->open[word] |= bit;
     return leaf;
 }
 
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    enum page_cell cell = node_cell(&chunk->units, unit);
-    struct page_leaf leaf = leaf_make(tree, chunk, unit);
-    *leaf.orders = node_fill_all(leaf.pages, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    struct page_node units = chunk_units(chunk);
+    enum page_cell cell = node_cell(&units, unit);
+    struct page_node leaf = leaf_make(tree, chunk, unit);
+    node_fill_all(&leaf, cell == CELL_HEAD ? CELL_CONTINUED : cell);
     if (cell == CELL_HEAD)
-        node_set_head(leaf.pages, 0);
-    *leaf.class = NO_ORDER;
+        node_set_head(&leaf, 0);
+    *chunk_leaf_class(chunk, unit) = NO_ORDER;
     bitmap_write(chunk->lead, unit, cell == CELL_FREE);
     if (cell == CELL_FREE)
-        (void)node_take(&chunk->units, &chunk->orders, unit, 0);
+        (void)node_take(&units, unit, 0);
     else
-        word_fill(&chunk->units.pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
+        word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
 }
 
 /* The chunk's own entry of the unit is the caller's to take. */
-void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, unsigned order)
+void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order)
 {
-    struct page_leaf leaf = leaf_make(tree, chunk, unit);
-    *leaf.orders = node_fill_all(leaf.pages, CELL_FREE);
-    (void)node_take(leaf.pages, leaf.orders, 0, order);
-    *leaf.class = LEAF_CLASSES - 1;   /* its upper half is free */
-    leaf_enter(place, chunk, unit, LEAF_CLASSES - 1);
+    struct page_node leaf = leaf_make(tree, chunk, unit);
+    node_fill_all(&leaf, CELL_FREE);
+    (void)node_take(&leaf, 0, order);
+    *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
+    leaf_enter(chunk, unit, LEAF_CLASSES - 1);
 }
 
 /* All pages of the leaf are `cell`: make the unit so. */
 static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
                        enum page_cell cell)
 {
-    bool fresh, uniform = node_fresh_uniform(chunk_leaf(chunk, unit).pages, &fresh);
+    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
+    bool fresh, uniform = node_fresh_uniform(&leaf, &fresh);
     bitmap_clear(chunk->open, unit);
     bitmap_clear(chunk->lead, unit);
     bitmap_write(chunk->mixed, unit, !uniform);
-    bitmap_write(chunk->units.fresh, unit, uniform && fresh);
+    bitmap_write(chunk->fresh, unit, uniform && fresh);
     if (cell == CELL_FREE)
-        (void)node_give(&chunk->units, &chunk->orders, unit, 0);
+        (void)node_give(&units, unit, 0);
     else
-        word_fill(&chunk->units.pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), cell);
+        word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), cell);
     if (uniform)
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
 }
 
 /* To the class `order`, or to none if that is larger than all. */
-static inline void leaf_move(const struct page_place *place, struct page_chunk *chunk,
-                             unsigned unit, uint8_t *class, unsigned order)
+static inline void leaf_move(struct page_chunk *chunk, unsigned unit, uint8_t *class,
+                             unsigned order)
 {
     unsigned before = *class;
     *class = (uint8_t)order;
     if (before < LEAF_CLASSES)
-        leaf_leave(place, chunk, unit, before);
+        leaf_leave(chunk, unit, before);
     if (order < LEAF_CLASSES)
-        leaf_enter(place, chunk, unit, order);
+        leaf_enter(chunk, unit, order);
 }
 
-void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit)
+void leaf_class(struct page_chunk *chunk, unsigned unit)
 {
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
-    unsigned order = node_order(*leaf.orders);
-    if (order != *leaf.class)
-        leaf_move(place, chunk, unit, leaf.class, order);
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    unsigned order = node_order(*chunk_leaf(chunk, unit).orders);
+    if (order != *class)
+        leaf_move(chunk, unit, class, order);
 }
 
 /* The last block is given back; it was not fresh, so that not all pages are. */
-static void leaf_empty(struct page_tree *tree, const struct page_place *place,
-                       struct page_chunk *chunk, unsigned unit, struct page_leaf leaf)
+static void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    unsigned word = unit / WORD_BITS;
+    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
+    unsigned word = unit / WORD_BITS, class = *chunk_leaf_class(chunk, unit);
     uint64_t bit = bit_of(unit % WORD_BITS);
-    if (*leaf.class < LEAF_CLASSES)
-        leaf_leave(place, chunk, unit, *leaf.class);
+    if (class < LEAF_CLASSES)
+        leaf_leave(chunk, unit, class);
     chunk->open[word] &= ~bit;
     chunk->lead[word] &= ~bit;
-    chunk->units.fresh[word] &= ~bit;
-    if (words_any(leaf.pages->fresh))
+    chunk->fresh[word] &= ~bit;
+    if (words_any(leaf.fresh))
         chunk->mixed[word] |= bit;
     else
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
-    if (node_give(&chunk->units, &chunk->orders, unit, 0))
-        chunk_given(tree, place, chunk);
+    if (node_give(&units, unit, 0))
+        chunk_given(tree, chunk);
 }
 
-void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit)
+void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
-    if (*leaf.orders == ALL_FREE) {
-        leaf_empty(tree, place, chunk, unit, leaf);
-        return;
-    }
-    unsigned order = node_order(*leaf.orders);
-    if (order != *leaf.class)
-        leaf_move(place, chunk, unit, leaf.class, order);
+    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
+        leaf_empty(tree, chunk, unit);
+    else
+        leaf_class(chunk, unit);
 }
 
-void leaf_settle(struct page_tree *tree, const struct page_place *place,
-                 struct page_chunk *chunk, unsigned unit)
+void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    struct page_leaf leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    uint8_t *class = chunk_leaf_class(chunk, unit);
     unsigned order = node_order(*leaf.orders);
-    if (order == *leaf.class)
+    if (order == *class)
         return;
-    leaf_move(place, chunk, unit, leaf.class, order);
+    leaf_move(chunk, unit, class, order);
     if (order == NODE_ORDER)
         leaf_close(tree, chunk, unit, CELL_FREE);
-    else if (order == NO_ORDER && node_is(leaf.pages, CELL_RESERVED))
+    else if (order == NO_ORDER && node_is(&leaf, CELL_RESERVED))
         leaf_close(tree, chunk, unit, CELL_RESERVED);
 }
 
@@ -233,6 +227,7 @@ static inline struct page_chunk *chunk_make(struct page_tree *tree,
                                             const struct page_place *place)
 {
     struct page_chunk *chunk = stock_take(tree);
+    struct page_node units = chunk_units(chunk);
     words_clear(chunk->open);
     words_clear(chunk->mixed);
     words_clear(chunk->lead);
@@ -240,7 +235,9 @@ static inline struct page_chunk *chunk_make(struct page_tree *tree,
         chunk->class_words[c] = 0;
     chunk->slabs = 0;
     chunk->first = place->first;
-    node_fresh_all(&chunk->units, tree->state[place->chunk] & CHUNK_FRESH);
+    chunk->area = place->area;
+    chunk->index = place->chunk;
+    node_fresh_all(&units, tree->state[place->chunk] & CHUNK_FRESH);
     tree->node[place->chunk] = chunk;
     return chunk;
 }
@@ -249,9 +246,10 @@ struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_plac
 {
     enum page_cell cell = (enum page_cell)(tree->state[place->chunk] & CHUNK_CELL);
     struct page_chunk *chunk = chunk_make(tree, place);
-    chunk->orders = node_fill_all(&chunk->units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    struct page_node units = chunk_units(chunk);
+    node_fill_all(&units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
     if (cell == CELL_HEAD)
-        node_set_head(&chunk->units, 0);
+        node_set_head(&units, 0);
     chunk->class = cell == CELL_FREE ? MAX_ORDER : NO_ORDER;
     return chunk;
 }
@@ -259,69 +257,77 @@ struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_plac
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
     struct page_chunk *chunk = chunk_make(tree, place);
-    chunk->orders = node_fill_all(&chunk->units, CELL_FREE);
+    struct page_node units = chunk_units(chunk);
+    node_fill_all(&units, CELL_FREE);
     if (order < UNIT_SHIFT)
-        leaf_split(tree, place, chunk, 0, order);
-    (void)node_take(&chunk->units, &chunk->orders, 0, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
-    row_remove(place->area, place->chunk, MAX_ORDER);
+        leaf_split(tree, chunk, 0, order);
+    (void)node_take(&units, 0, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
+    row_remove(chunk->area, chunk->index, MAX_ORDER);
     chunk->class = MAX_ORDER - 1;     /* its upper half is free */
-    row_add(place->area, place->chunk, MAX_ORDER - 1);
+    row_add(chunk->area, chunk->index, MAX_ORDER - 1);
 }
 
 static bool chunk_fresh_uniform(const struct page_chunk *chunk, bool *fresh)
 {
-    return !words_any(chunk->mixed) && node_fresh_uniform(&chunk->units, fresh);
+    struct page_node units = chunk_units(chunk);
+    return !words_any(chunk->mixed) && node_fresh_uniform(&units, fresh);
+}
+
+/* The chunk is all of one state: no node is needed. */
+static void chunk_drop(struct page_tree *tree, struct page_chunk *chunk, unsigned state)
+{
+    tree->state[chunk->index] = (uint8_t)state;
+    tree->node[chunk->index] = NULL;
+    stock_put(tree, chunk);
+}
+
+/* A chunk that is wholly free is handed out: no node is needed for its fresh bits. */
+void chunk_used(struct page_tree *tree, struct page_chunk *chunk)
+{
+    slabs_drop(tree, chunk, ~UINT32_C(0));
+    chunk_drop(tree, chunk, CELL_FREE);
 }
 
 /* All units are `cell`: make the chunk so, unless its fresh bits differ. */
-static void chunk_close(struct page_tree *tree, const struct page_place *place,
-                        enum page_cell cell)
+static void chunk_close(struct page_tree *tree, struct page_chunk *chunk, enum page_cell cell)
 {
-    struct page_chunk *chunk = tree->node[place->chunk];
     bool fresh;
-    if (!chunk_fresh_uniform(chunk, &fresh))
-        return;
-    tree->state[place->chunk] = (uint8_t)(cell | (fresh ? CHUNK_FRESH : 0));
-    tree->node[place->chunk] = NULL;
-    stock_put(tree, chunk);
+    if (chunk_fresh_uniform(chunk, &fresh))
+        chunk_drop(tree, chunk, (unsigned)cell | (fresh ? CHUNK_FRESH : 0));
 }
 
-static void chunk_move(const struct page_place *place, struct page_chunk *chunk, unsigned order)
+static inline void chunk_move(struct page_chunk *chunk, unsigned order)
 {
-    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT;
-    if (class == chunk->class)
+    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT, before = chunk->class;
+    if (class == before)
         return;
-    if (chunk->class != NO_ORDER)
-        row_remove(place->area, place->chunk, chunk->class);
-    if (class != NO_ORDER)
-        row_add(place->area, place->chunk, class);
     chunk->class = (uint8_t)class;
+    if (before != NO_ORDER)
+        row_remove(chunk->area, chunk->index, before);
+    if (class != NO_ORDER)
+        row_add(chunk->area, chunk->index, class);
 }
 
-void chunk_class(const struct page_place *place, struct page_chunk *chunk)
+void chunk_class(struct page_chunk *chunk)
 {
-    chunk_move(place, chunk, node_order(chunk->orders));
+    chunk_move(chunk, node_order(chunk->orders));
 }
 
-void chunk_given(struct page_tree *tree, const struct page_place *place,
-                 struct page_chunk *chunk)
-{
-    unsigned order = node_order(chunk->orders);
-    chunk_move(place, chunk, order);
-    if (order != NODE_ORDER || words_any(chunk->units.fresh) || words_any(chunk->mixed))
-        return;
-    tree->state[place->chunk] = CELL_FREE;
-    tree->node[place->chunk] = NULL;
-    stock_put(tree, chunk);
-}
-
-void chunk_settle(struct page_tree *tree, const struct page_place *place,
-                  struct page_chunk *chunk)
+void chunk_given(struct page_tree *tree, struct page_chunk *chunk)
 {
     unsigned order = node_order(chunk->orders);
-    chunk_move(place, chunk, order);
+    chunk_move(chunk, order);
+    if (order == NODE_ORDER && !words_any(chunk->fresh) && !words_any(chunk->mixed))
+        chunk_drop(tree, chunk, CELL_FREE);
+}
+
+void chunk_settle(struct page_tree *tree, struct page_chunk *chunk)
+{
+    struct page_node units = chunk_units(chunk);
+    unsigned order = node_order(chunk->orders);
+    chunk_move(chunk, order);
     if (order == NODE_ORDER)
-        chunk_close(tree, place, CELL_FREE);
-    else if (order == NO_ORDER && node_is(&chunk->units, CELL_RESERVED))
-        chunk_close(tree, place, CELL_RESERVED);
+        chunk_close(tree, chunk, CELL_FREE);
+    else if (order == NO_ORDER && node_is(&units, CELL_RESERVED))
+        chunk_close(tree, chunk, CELL_RESERVED);
 }

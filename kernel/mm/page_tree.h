@@ -30,20 +30,17 @@
 #define LEAF_CLASSES 9u
 #define CLASSES (MAX_ORDER + 1)
 
-/* The leaves of 16 units, 2 MiB each; one page of the node source. */
+/*
+ * The leaves of 16 units, 2 MiB each; one page of the node source. Part by part, as who looks for a
+ * place or frees a page needs not all of a leaf.
+ */
 struct page_slab {
-    struct page_node pages[SLAB_LEAVES];
-    uint64_t orders[SLAB_LEAVES];     /* of each leaf */
+    struct page_pair pair[SLAB_LEAVES * NODE_WORDS];
+    uint64_t fresh[SLAB_LEAVES * NODE_WORDS];
+    uint64_t orders[SLAB_LEAVES];
     uint8_t class[SLAB_LEAVES];       /* node_order() of that, as entered in the chunk's classes */
 };
 _Static_assert(sizeof(struct page_slab) <= PAGE_SIZE, "a slab is one page");
-
-/* One leaf, wherever its parts are. */
-struct page_leaf {
-    struct page_node *pages;
-    uint64_t *orders;
-    uint8_t *class;
-};
 
 /* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
 struct page_slabs {
@@ -62,8 +59,10 @@ struct page_stock {
 
 /* 1 GiB: 512 units; one page of the node source. */
 struct page_chunk {
-    struct page_node units;           /* an open unit is HEAD here, so that scans stop at it */
-    uint64_t orders;                  /* of `units` */
+    /* The node of its units. An open unit is HEAD here, so that scans stop at it. */
+    struct page_pair pair[NODE_WORDS];
+    uint64_t fresh[NODE_WORDS];
+    uint64_t orders;
     uint64_t open[NODE_WORDS];
     uint64_t mixed[NODE_WORDS];       /* closed units whose leaf is kept for its fresh bits */
     uint64_t lead[NODE_WORDS];        /* open units whose page 0 is free */
@@ -77,6 +76,8 @@ struct page_chunk {
     uint32_t slabs;                   /* bit s: slab s exists; a leaf in it is open or mixed */
     struct page_slabs slab;           /* unit u's leaf is [u % 16] of at[u / 16] */
     uint64_t first;                   /* frame number of the chunk's first page */
+    struct page_area *area;
+    uint32_t index;                   /* in the tree's chunk arrays */
 };
 
 /* The state of a chunk that is not active: what cell all of it is, and a flag. */
@@ -123,7 +124,7 @@ struct page_hot {
     uint64_t pages;                   /* of a block */
     unsigned order, shift;            /* 0..5 and 0 in a leaf, 9..14 and 9 in a chunk */
     uint32_t areas;                   /* of the request */
-    struct page_place place;          /* of the word */
+    struct page_chunk *chunk;
 };
 
 struct page_tree {
@@ -155,14 +156,30 @@ enum page_change {
     CHANGE_MANAGE_FRESH,              /* the same, and fresh */
 };
 
-/* Find the chunk of `frame`; false if no chunk covers it (no page near it is managed). */
-static inline bool tree_find(const struct page_tree *tree, uint64_t frame,
-                             struct page_place *place)
+/* The span that holds `frame`, or the one nearest to it. */
+static inline const struct page_span *tree_span(const struct page_tree *tree, uint64_t frame)
 {
     const struct page_span *span = tree->span;
     for (size_t n = tree->nspans; n > 1; n -= n / 2)
         if (span[n / 2].first <= frame)
             span += n / 2;
+    return span;
+}
+
+/* The node of the chunk that holds `frame`; NULL if it is not active, or there is none. */
+static inline struct page_chunk *tree_chunk(const struct page_tree *tree, uint64_t frame)
+{
+    const struct page_span *span = tree_span(tree, frame);
+    if (frame < span->first || frame >= span->limit)
+        return NULL;
+    return tree->node[(uint32_t)(frame >> CHUNK_SHIFT) + span->skew];
+}
+
+/* Find the chunk of `frame`; false if no chunk covers it (no page near it is managed). */
+static inline bool tree_find(const struct page_tree *tree, uint64_t frame,
+                             struct page_place *place)
+{
+    const struct page_span *span = tree_span(tree, frame);
     if (frame < span->first || frame >= span->limit)
         return false;
     place->area = span->area;
@@ -185,11 +202,23 @@ uint64_t tree_span_first(const struct page_tree *tree, uint32_t chunk);
 /* True if `frame` is managed; *limit is the first frame behind it of which the answer differs. */
 bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit);
 
-static inline struct page_leaf chunk_leaf(const struct page_chunk *chunk, unsigned unit)
+static inline struct page_node chunk_units(const struct page_chunk *chunk)
+{
+    struct page_chunk *c = (struct page_chunk *)chunk;
+    return (struct page_node){ c->pair, c->fresh, &c->orders };
+}
+
+static inline struct page_node chunk_leaf(const struct page_chunk *chunk, unsigned unit)
 {
     struct page_slab *slab = chunk->slab.at[unit / SLAB_LEAVES];
     unsigned i = unit % SLAB_LEAVES;
-    return (struct page_leaf){ &slab->pages[i], &slab->orders[i], &slab->class[i] };
+    return (struct page_node){ &slab->pair[i * NODE_WORDS], &slab->fresh[i * NODE_WORDS],
+                               &slab->orders[i] };
+}
+
+static inline uint8_t *chunk_leaf_class(const struct page_chunk *chunk, unsigned unit)
+{
+    return &chunk->slab.at[unit / SLAB_LEAVES]->class[unit % SLAB_LEAVES];
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
@@ -197,21 +226,22 @@ static inline uint64_t *area_row(const struct page_area *area, unsigned class)
     return &area->rows[class * area->shape.words];
 }
 
-/* Rule 1 of page.h: the lowest open leaf of `class` in its lowest chunk. */
-static inline struct page_chunk *best_leaf(const struct page_tree *tree, struct page_area *area,
-                                           unsigned class, struct page_place *place)
+/* The lowest chunk of a class that is available. */
+static inline uint32_t best_chunk(const struct page_area *area, unsigned class)
 {
-    uint32_t index = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
-    struct page_chunk *chunk = tree->node[index];
+    return area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+}
+
+/* Rule 1 of page.h: the unit of the lowest open leaf of `class`, in the lowest chunk of it. */
+static inline unsigned best_leaf(const struct page_chunk *chunk, unsigned class)
+{
     unsigned word = bit_lowest(chunk->class_words[class]);
-    unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
-    *place = (struct page_place){ area, chunk->first, index, unit * UNIT_PAGES };
-    return chunk;
+    return word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
 }
 
 /*
  * Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. Returns
- * where such runs begin in the word of the slot, 0 if they are of whole words.
+ * where such runs begin in their word, if they are shorter than that.
  */
 uint64_t best_units(const struct page_tree *tree, struct page_area *area, unsigned class,
                     unsigned order, struct page_place *place);
@@ -244,13 +274,10 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
  * same, or close it if giving back a block has made it wholly free. Settle: after any change.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
-void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, unsigned order);
-void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit);
-void leaf_given(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit);
-void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                 unsigned unit);
+void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order);
+void leaf_class(struct page_chunk *chunk, unsigned unit);
+void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
+void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
 static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct page_place *place)
 {
@@ -258,11 +285,9 @@ static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct
     return chunk != NULL ? chunk : chunk_activate(tree, place);
 }
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order);
-void chunk_class(const struct page_place *place, struct page_chunk *chunk);
-void chunk_given(struct page_tree *tree, const struct page_place *place,
-                 struct page_chunk *chunk);
-void chunk_settle(struct page_tree *tree, const struct page_place *place,
-                  struct page_chunk *chunk);
+void chunk_class(struct page_chunk *chunk);
+void chunk_given(struct page_tree *tree, struct page_chunk *chunk);
+void chunk_settle(struct page_tree *tree, struct page_chunk *chunk);
 
 /* Enter a chunk in a row of its area, or strike it out. */
 static inline void row_add(struct page_area *area, uint32_t chunk, unsigned class)
@@ -276,7 +301,11 @@ static inline void row_remove(struct page_area *area, uint32_t chunk, unsigned c
         area->available &= ~(UINT32_C(1) << class);
 }
 
-/* Closed units from..to-1 are handed out: no leaf is needed for their fresh bits. */
+/*
+ * Closed units from..to-1, or a chunk that is wholly free, are handed out: no node is needed for
+ * their fresh bits.
+ */
+void chunk_used(struct page_tree *tree, struct page_chunk *chunk);
 void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from, unsigned to);
 
 /* Put `slabs` (bit s: slab s), or those of them that hold no leaf, into the stock. */
@@ -325,7 +354,8 @@ void tree_release(struct page_tree *tree);
 struct page_spot {
     struct page_place place;
     const struct page_chunk *chunk;   /* NULL unless the chunk is active */
-    const struct page_node *leaf;     /* NULL unless the unit is open */
+    bool open;                        /* the unit is, and its leaf tells */
+    struct page_node leaf;            /* if so */
     unsigned unit, page;              /* in the chunk, in the unit */
     enum page_cell cell;
 };
@@ -340,7 +370,10 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
 uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
 
-/* Alloc and free of one block, without window, freshness or alignment of its own: as engine.h. */
+/*
+ * Alloc and free of one block, without window, freshness or alignment of its own: as engine.h. The
+ * hot word is flushed before.
+ */
 MUST_USE enum error block_alloc(struct page_tree *tree, const struct page_request *request,
                                 pfn_t *out);
 MUST_USE enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages);

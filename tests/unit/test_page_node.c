@@ -16,19 +16,24 @@ static unsigned rnd(unsigned below)
     return (unsigned)(random_state >> 20) % below;
 }
 
-/* A node and its orders. */
-struct whole {
-    struct page_node node;
-    uint64_t orders;
+/* The parts of a node. */
+struct parts {
+    struct page_pair pair[NODE_WORDS];
+    uint64_t fresh[NODE_WORDS], orders;
 };
 
-/* The lowest entry at which an aligned run of 2^order free entries begins; there is one. */
-static unsigned node_find(const struct whole *w, unsigned order)
+static struct page_node node_of(struct parts *parts)
 {
-    unsigned word = node_find_word(w->orders, order);
+    return (struct page_node){ parts->pair, parts->fresh, &parts->orders };
+}
+
+/* The lowest entry at which an aligned run of 2^order free entries begins; there is one. */
+static unsigned node_find(const struct page_node *node, unsigned order)
+{
+    unsigned word = node_find_word(*node->orders, order);
     if (order >= WORD_ORDERS)
         return word * WORD_BITS;
-    return word * WORD_BITS + bit_lowest(word_runs(node_free_bits(&w->node, word), order));
+    return word * WORD_BITS + bit_lowest(word_runs(node_free_bits(node, word), order));
 }
 
 static bool run_free(const struct page_node *node, unsigned entry, unsigned order)
@@ -74,18 +79,17 @@ static void slow_counts(const struct page_node *node, uint64_t counts[NODE_ORDER
     }
 }
 
-static void assert_node(const struct whole *w)
+static void assert_node(const struct page_node *node)
 {
-    const struct page_node *node = &w->node;
     unsigned order = slow_order(node);
     uint64_t fast[NODE_ORDER + 1] = { 0 }, slow[NODE_ORDER + 1] = { 0 };
-    assert_int_equal(node_order(w->orders), order);
+    assert_int_equal(node_order(*node->orders), order);
     for (unsigned o = 0; order != NO_ORDER && o <= order; o++)
-        assert_int_equal(node_find(w, o), slow_find(node, o));
+        assert_int_equal(node_find(node, o), slow_find(node, o));
     for (unsigned entry = 0; entry < NODE_ENTRIES; entry += 1 + rnd(9)) {
         unsigned next = entry, last = entry;
         if (node_cell(node, entry) == CELL_FREE)
-            assert_int_equal(node_order_at(node, w->orders, entry), slow_order_at(node, entry));
+            assert_int_equal(node_order_at(node, entry), slow_order_at(node, entry));
         while (next < NODE_ENTRIES && node_cell(node, next) == CELL_CONTINUED)
             next++;
         while (last < NODE_ENTRIES && node_cell(node, last) == CELL_CONTINUED)
@@ -94,69 +98,72 @@ static void assert_node(const struct whole *w)
         assert_int_equal(node_last_edge(node, entry), last);
     }
     assert_int_equal(node_next_edge(node, NODE_ENTRIES), NODE_ENTRIES);
-    node_count_runs(node, w->orders, fast);
+    node_count_runs(node, fast);
     slow_counts(node, slow);
     assert_memory_equal(fast, slow, sizeof(fast));
 }
 
 static void filling_entries_changes_these_and_no_other(void **state)
 {
-    struct whole w;
+    struct parts parts;
+    struct page_node node = node_of(&parts);
     uint8_t shadow[NODE_ENTRIES];
     (void)state;
-    memset(&w, 0xa5, sizeof(w));
-    w.orders = node_fill_all(&w.node, CELL_FREE);
+    memset(&parts, 0xa5, sizeof(parts));
+    node_fill_all(&node, CELL_FREE);
     memset(shadow, CELL_FREE, sizeof(shadow));
     for (unsigned i = 0; i < 3000; i++) {
         unsigned from = rnd(NODE_ENTRIES), to = from + 1 + rnd(NODE_ENTRIES - from);
         enum page_cell cell = rnd(2) ? CELL_FREE : (enum page_cell)rnd(4);
-        uint64_t before = w.orders;
+        uint64_t before = parts.orders;
         if (rnd(2) && to > from + 20)
             to = from + 1 + rnd(20);
-        bool changed = node_fill(&w.node, &w.orders, from, to, cell);
-        assert_int_equal(changed, w.orders != before);
+        bool changed = node_fill(&node, from, to, cell);
+        assert_int_equal(changed, parts.orders != before);
         memset(shadow + from, cell, to - from);
         for (unsigned entry = 0; entry < NODE_ENTRIES; entry++)
-            assert_int_equal(node_cell(&w.node, entry), shadow[entry]);
-        assert_node(&w);
+            assert_int_equal(node_cell(&node, entry), shadow[entry]);
+        assert_node(&node);
     }
 }
 
 static void taking_and_giving_blocks_keeps_the_orders(void **state)
 {
-    struct whole w = { .orders = 0 };
+    struct parts parts = { .orders = 0 };
+    struct page_node node = node_of(&parts);
     uint8_t order_of[NODE_ENTRIES];
     (void)state;
-    w.orders = node_fill_all(&w.node, CELL_FREE);
-    node_fresh_all(&w.node, true);
+    node_fill_all(&node, CELL_FREE);
+    node_fresh_all(&node, true);
     memset(order_of, NO_ORDER, sizeof(order_of));
     for (unsigned i = 0; i < 6000; i++) {
-        unsigned order = rnd(9), largest = node_order(w.orders), entry = rnd(NODE_ENTRIES);
-        uint64_t before = w.orders;
+        unsigned order = rnd(9), largest = node_order(parts.orders), entry = rnd(NODE_ENTRIES);
+        uint64_t before = parts.orders;
         if (largest != NO_ORDER && order <= largest && rnd(2)) {
-            entry = rnd(4) ? node_find(&w, order) : entry & ~((1u << order) - 1);
-            if (!run_free(&w.node, entry, order))
+            entry = rnd(4) ? node_find(&node, order) : entry & ~((1u << order) - 1);
+            if (!run_free(&node, entry, order))
                 continue;
-            bool changed = node_take(&w.node, &w.orders, entry, order);
-            assert_int_equal(changed, w.orders != before);
+            bool changed = node_take(&node, entry, order);
+            assert_int_equal(changed, parts.orders != before);
             order_of[entry] = (uint8_t)order;
             for (unsigned e = entry; e < entry + (1u << order); e++)
-                assert_false(bitmap_test(w.node.fresh, e));
+                assert_false(bitmap_test(node.fresh, e));
         } else if (order_of[entry] != NO_ORDER) {
-            bool changed = node_give(&w.node, &w.orders, entry, order_of[entry]);
-            assert_int_equal(changed, w.orders != before);
-            assert_true(run_free(&w.node, entry, order_of[entry]));
+            bool changed = node_give(&node, entry, order_of[entry]);
+            assert_int_equal(changed, parts.orders != before);
+            assert_true(run_free(&node, entry, order_of[entry]));
             order_of[entry] = NO_ORDER;
         } else {
             continue;
         }
-        assert_node(&w);
+        assert_node(&node);
     }
 }
 
 static void freshness_is_uniform_or_not(void **state)
 {
-    struct page_node node;
+    struct parts parts;
+    struct page_node node = node_of(&parts);
     bool fresh;
     (void)state;
     node_fresh_all(&node, true);
@@ -176,15 +183,16 @@ static void freshness_is_uniform_or_not(void **state)
 
 static void a_node_is_uniform_only_if_every_entry_is(void **state)
 {
-    struct page_node node;
+    struct parts parts;
+    struct page_node node = node_of(&parts);
     (void)state;
     for (unsigned cell = 0; cell < 4; cell++) {
         node_fill_all(&node, (enum page_cell)cell);
         for (unsigned other = 0; other < 4; other++)
             assert_int_equal(node_is(&node, (enum page_cell)other), other == cell);
         for (unsigned entry = 0; entry < NODE_ENTRIES; entry += 61) {
-            uint64_t orders = node_fill_all(&node, (enum page_cell)cell);
-            node_fill(&node, &orders, entry, entry + 1, (enum page_cell)(cell ^ 1));
+            node_fill_all(&node, (enum page_cell)cell);
+            node_fill(&node, entry, entry + 1, (enum page_cell)(cell ^ 1));
             assert_false(node_is(&node, (enum page_cell)cell));
         }
     }
