@@ -6,9 +6,6 @@
 
 #include "kernel/mm/page_hot.h"
 
-/* Keeps what is rare from costing registers where it is not. */
-#define NOINLINE __attribute__((noinline))
-
 /* A request, with what follows from it. */
 struct wish {
     const struct page_request *request;

@@ -5,9 +5,6 @@
  */
 #include "kernel/mm/page_hot.h"
 
-/* Keeps what is rare from costing registers where it is not. */
-#define NOINLINE __attribute__((noinline))
-
 /* ---- Alloc ---- */
 
 /* Blocks of a word can be hot; those of whole words are too rare. */
@@ -39,8 +36,8 @@ static NOINLINE enum error alloc_settle(struct page_tree *tree, struct page_chun
 }
 
 /* From the lowest open leaf of `class`, in it the lowest slot. */
-static enum error leaf_alloc(struct page_tree *tree, const struct page_area *area, unsigned class,
-                             unsigned order, pfn_t *out)
+static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_area *area,
+                                      unsigned class, unsigned order, pfn_t *out)
 {
     struct page_chunk *chunk = tree->node[best_chunk(area, class)];
     unsigned unit = best_leaf(chunk, class);
@@ -87,8 +84,8 @@ uint64_t best_units(const struct page_tree *tree, struct page_area *area, unsign
 }
 
 /* From free units. Below their size, the block opens one and is the first in it. */
-static enum error units_alloc(struct page_tree *tree, struct page_area *area, unsigned class,
-                              unsigned order, pfn_t *out)
+static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area *area,
+                                       unsigned class, unsigned order, pfn_t *out)
 {
     struct page_place place;
     uint64_t slots = best_units(tree, area, class, order, &place);
@@ -159,12 +156,8 @@ static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk
 {
     unsigned unit = page / UNIT_PAGES, word = page / WORD_BITS % NODE_WORDS;
     struct page_node leaf = chunk_leaf(chunk, unit);
-    unsigned orders = word_orders(node_free_bits(&leaf, word));
-    orders_write(leaf.orders, word, orders);
-    /* Runs of more than a word aside, the leaf's class is as it was if it is as large. */
-    unsigned class = *chunk_leaf_class(chunk, unit);
-    if (orders >> WORD_ORDERS != 0 || class > MAX_ORDER || orders >> class >> 1 != 0)
-        leaf_given(tree, chunk, unit);
+    *leaf.orders |= word_orders_at(node_free_bits(&leaf, word), page % WORD_BITS) << word * 8;
+    leaf_given(tree, chunk, unit);
     change_end(tree);
     return OK;
 }

@@ -227,16 +227,17 @@ static bool check_row(struct checker *c, unsigned class)
 {
     const struct page_area *area = c->area;
     const uint64_t *row = area_row(area, class);
-    bool any = false;
+    uint64_t members = 0;
     for (uint32_t i = 0; i < area->chunks; i++) {
         bool there = belongs(c->tree, area->chunk + i, class);
-        if (!holds(c, bitmap_test(row, i) == there, 6,
+        if (!holds(c, bitmap_test(&row[1], i) == there, 6,
                    tree_span_first(c->tree, area->chunk + i)))
             return false;
-        any = any || there;
+        members += there;
     }
     return holds(c, summaries_agree(row, &area->shape)
-                    && (area->available >> class & 1) == any, 6, area->first);
+                    && row[0] == members
+                    && (area->available >> class & 1) == (members != 0), 6, area->first);
 }
 
 static bool check_area(struct checker *c, const struct page_area *area)

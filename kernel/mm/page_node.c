@@ -49,23 +49,6 @@ unsigned node_last_edge(const struct page_node *node, unsigned entry)
     return w * WORD_BITS + bit_highest(edges);
 }
 
-/*
- * Two entries lie in one aligned run of 2^o exactly if their numbers agree from bit o on. So of the
- * entries that are not free the nearest one on either side bounds the run.
- */
-static inline unsigned word_order_at(uint64_t free, unsigned bit)
-{
-    unsigned order = WORD_ORDERS;
-    uint64_t below = ~free & (bit_of(bit) - 1), above = ~free >> bit;
-    if (below != 0)
-        order = bit_highest(bit ^ bit_highest(below));
-    if (above != 0) {
-        unsigned limit = bit_highest(bit ^ (bit + bit_lowest(above)));
-        order = limit < order ? limit : order;
-    }
-    return order;
-}
-
 unsigned node_order_at(const struct page_node *node, unsigned entry)
 {
     unsigned word = entry / WORD_BITS;

@@ -86,8 +86,8 @@ static inline uint64_t word_fold(uint64_t runs, unsigned order)
 /* What the byte of the orders must be for a word with these free bits. */
 static inline unsigned word_orders(uint64_t free)
 {
-    if (free == 0)
-        return 0;
+    if (free + 1 <= 1)
+        return free == 0 ? 0 : 0x7f;
     if ((free = word_fold(free, 0)) == 0)
         return 0x01;
     if ((free = word_fold(free, 1)) == 0)
@@ -96,9 +96,7 @@ static inline unsigned word_orders(uint64_t free)
         return 0x07;
     if ((free = word_fold(free, 3)) == 0)
         return 0x0f;
-    if ((free = word_fold(free, 4)) == 0)
-        return 0x1f;
-    return word_fold(free, 5) == 0 ? 0x3f : 0x7f;
+    return word_fold(free, 4) == 0 ? 0x1f : 0x3f;
 }
 
 /* The starts of the aligned runs of 2^order set bits, order at most 5: folds, masked once. */
@@ -107,6 +105,24 @@ static inline uint64_t word_runs(uint64_t free, unsigned order)
     for (unsigned half = 1; half < 1u << order; half *= 2)
         free &= free >> half;
     return free & run_starts(order);
+}
+
+/*
+ * The order of the largest aligned run of free cells that holds `bit`, which is free. Two bits lie in
+ * one aligned run of 2^o exactly if their numbers agree from bit o on: so of the cells that are not
+ * free the nearest one on either side bounds it.
+ */
+static inline unsigned word_order_at(uint64_t free, unsigned bit)
+{
+    uint64_t below = ~free & (bit_of(bit) - 1), above = ~free >> bit;
+    unsigned order = WORD_ORDERS;
+    if (below != 0)
+        order = bit_highest(bit ^ bit_highest(below));
+    if (above != 0) {
+        unsigned limit = bit_highest(bit ^ (bit + bit_lowest(above)));
+        order = limit < order ? limit : order;
+    }
+    return order;
 }
 
 /* Make the cells of one word that are in `mask` `cell`; the orders are the caller's to update. */
@@ -236,6 +252,19 @@ static inline bool node_take(const struct page_node *node, unsigned entry, unsig
     return orders_write(node->orders, word, word_orders(node_free_bits(node, word)));
 }
 
+/* node_take() of the first 2^order entries, order at most 8, of a node that is wholly free. */
+static inline void node_take_first(const struct page_node *node, unsigned order)
+{
+    if (order >= WORD_ORDERS) {
+        node_take_words(node, 0, order);
+        return;
+    }
+    uint64_t rest = ~run_bits(order);
+    node->pair[0] = (struct page_pair){ .free = rest, .head = 1 };
+    node->fresh[0] &= rest;
+    *node->orders = ALL_FREE & ~UINT64_C(0x40);   /* the word's upper half at least is free */
+}
+
 /*
  * Give back the block of the pages `run`, counted from `bit` on, at most half a word. True if it now
  * lies in a run that is larger than any before in its word, of which `orders` is the byte, and more:
@@ -251,17 +280,25 @@ static inline bool word_give(struct page_pair *pair, unsigned bit, uint64_t run,
     return ((free & ~head) >> (bit >> larger << larger) | ~run_bits(larger)) == ~UINT64_C(0);
 }
 
+/* The byte of the orders for a word with these free bits, if its largest run holds `bit`. */
+static inline uint64_t word_orders_at(uint64_t free, unsigned bit)
+{
+    return (UINT64_C(2) << word_order_at(free, bit)) - 1;
+}
+
 /* Give back the block of 2^order entries at `entry`, aligned. True if the orders have changed. */
 static inline bool node_give(const struct page_node *node, unsigned entry, unsigned order)
 {
-    unsigned word = entry / WORD_BITS;
+    unsigned word = entry / WORD_BITS, bit = entry % WORD_BITS;
     struct page_pair *pair = &node->pair[word];
-    if (order >= WORD_ORDERS)
+    if (order >= WORD_ORDERS) {
         node_give_words(node, word, order);
-    else if (!word_give(pair, entry % WORD_BITS, run_bits(order), *node->orders >> word * 8))
+        return true;
+    }
+    uint64_t before = *node->orders >> word * 8;
+    if (!word_give(pair, bit, run_bits(order), before))
         return false;
-    else
-        orders_write(node->orders, word, word_orders(pair_free(pair)));
+    *node->orders |= word_orders_at(pair_free(pair), bit) << word * 8;
     return true;
 }
 

@@ -13,29 +13,52 @@
 
 /* ---- Classes ---- */
 
-static inline void leaf_enter(struct page_chunk *chunk, unsigned unit, unsigned class)
+void row_add(struct page_area *area, uint32_t chunk, unsigned class)
 {
-    unsigned word = unit / WORD_BITS, words = chunk->class_words[class];
-    uint64_t *row = &chunk->class_row[class][word], bit = bit_of(unit % WORD_BITS);
-    if (words >> word & 1) {
-        *row |= bit;
-        return;
-    }
-    *row = bit;
+    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
+    area->available |= UINT32_C(1) << class;
+}
+
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
+{
+    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
+        area->available &= ~(UINT32_C(1) << class);
+}
+
+/* The first leaf of a class in a word of its row, and the last: rare, and kept out of the way. */
+static NOINLINE void word_enter(struct page_chunk *chunk, unsigned word, unsigned class)
+{
+    unsigned words = chunk->class_words[class];
     chunk->class_words[class] = (uint8_t)(words | 1u << word);
     if (words == 0)
         row_add(chunk->area, chunk->index, class);
 }
 
-static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned class)
+static NOINLINE void word_leave(struct page_chunk *chunk, unsigned word, unsigned class)
 {
-    unsigned word = unit / WORD_BITS;
-    if ((chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS)) != 0)
-        return;
     unsigned words = chunk->class_words[class] & ~(1u << word);
     chunk->class_words[class] = (uint8_t)words;
     if (words == 0)
         row_remove(chunk->area, chunk->index, class);
+}
+
+static inline void leaf_enter(struct page_chunk *chunk, unsigned unit, unsigned class)
+{
+    unsigned word = unit / WORD_BITS;
+    uint64_t *row = &chunk->class_row[class][word], bit = bit_of(unit % WORD_BITS);
+    if (chunk->class_words[class] >> word & 1) {
+        *row |= bit;
+    } else {
+        *row = bit;
+        word_enter(chunk, word, class);
+    }
+}
+
+static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned class)
+{
+    unsigned word = unit / WORD_BITS;
+    if ((chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS)) == 0)
+        word_leave(chunk, word, class);
 }
 
 /* ---- Leaves ---- */
@@ -130,7 +153,7 @@ void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
 {
     struct page_node leaf = leaf_make(tree, chunk, unit);
     node_fill_all(&leaf, CELL_FREE);
-    (void)node_take(&leaf, 0, order);
+    node_take_first(&leaf, order);
     *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
     leaf_enter(chunk, unit, LEAF_CLASSES - 1);
 }
@@ -159,10 +182,10 @@ static inline void leaf_move(struct page_chunk *chunk, unsigned unit, uint8_t *c
 {
     unsigned before = *class;
     *class = (uint8_t)order;
-    if (before < LEAF_CLASSES)
-        leaf_leave(chunk, unit, before);
     if (order < LEAF_CLASSES)
         leaf_enter(chunk, unit, order);
+    if (before < LEAF_CLASSES)
+        leaf_leave(chunk, unit, before);
 }
 
 void leaf_class(struct page_chunk *chunk, unsigned unit)
@@ -174,10 +197,11 @@ void leaf_class(struct page_chunk *chunk, unsigned unit)
 }
 
 /* The last block is given back; it was not fresh, so that not all pages are. */
-static void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
+static NOINLINE void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
+                                unsigned class)
 {
     struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
-    unsigned word = unit / WORD_BITS, class = *chunk_leaf_class(chunk, unit);
+    unsigned word = unit / WORD_BITS;
     uint64_t bit = bit_of(unit % WORD_BITS);
     if (class < LEAF_CLASSES)
         leaf_leave(chunk, unit, class);
@@ -194,10 +218,12 @@ static void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigne
 
 void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
-        leaf_empty(tree, chunk, unit);
-    else
-        leaf_class(chunk, unit);
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    unsigned order = node_order(*chunk_leaf(chunk, unit).orders);
+    if (order == NODE_ORDER)
+        leaf_empty(tree, chunk, unit, *class);
+    else if (order != *class)
+        leaf_move(chunk, unit, class, order);
 }
 
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
@@ -261,7 +287,7 @@ void chunk_split(struct page_tree *tree, const struct page_place *place, unsigne
     node_fill_all(&units, CELL_FREE);
     if (order < UNIT_SHIFT)
         leaf_split(tree, chunk, 0, order);
-    (void)node_take(&units, 0, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
+    node_take_first(&units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
     row_remove(chunk->area, chunk->index, MAX_ORDER);
     chunk->class = MAX_ORDER - 1;     /* its upper half is free */
     row_add(chunk->area, chunk->index, MAX_ORDER - 1);

@@ -14,6 +14,9 @@
 #include "kernel/mm/engine.h"
 #include "kernel/mm/page_node.h"
 
+/* Keeps what is rare from costing registers where it is not. */
+#define NOINLINE __attribute__((noinline))
+
 #define UNIT_SHIFT 9u                 /* pages of a unit */
 #define UNIT_PAGES 512u
 #define CHUNK_SHIFT 18u               /* pages of a chunk */
@@ -290,16 +293,8 @@ void chunk_given(struct page_tree *tree, struct page_chunk *chunk);
 void chunk_settle(struct page_tree *tree, struct page_chunk *chunk);
 
 /* Enter a chunk in a row of its area, or strike it out. */
-static inline void row_add(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
-    area->available |= UINT32_C(1) << class;
-}
-static inline void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
-        area->available &= ~(UINT32_C(1) << class);
-}
+void row_add(struct page_area *area, uint32_t chunk, unsigned class);
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
 
 /*
  * Closed units from..to-1, or a chunk that is wholly free, are handed out: no node is needed for
