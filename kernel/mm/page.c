@@ -51,7 +51,6 @@ static bool slot_choose(const struct page_tree *tree, struct page_area *area,
                         const struct wish *wish, uint64_t *slot)
 {
     const struct page_request *request = wish->request;
-    struct page_place place;
     if (wish->scan)
         return slot_scan(tree, area, wish, request->min.n, request->max.n, slot);
     uint32_t classes = area->available >> wish->order << wish->order;
@@ -63,10 +62,14 @@ static bool slot_choose(const struct page_tree *tree, struct page_area *area,
         uint64_t leaf = chunk->first + best_leaf(chunk, class) * UNIT_PAGES;
         return slot_scan(tree, area, wish, leaf, leaf + UNIT_PAGES, slot);
     }
-    best_units(tree, area, class, wish->order, &place);
-    uint64_t first = place.first, limit = first + CHUNK_PAGES;
+    uint32_t index = best_chunk(area, class);
+    const struct page_chunk *chunk = tree->node[index];
+    uint64_t first = chunk != NULL ? chunk->first : tree_span_first(tree, index);
+    uint64_t limit = first + CHUNK_PAGES;
     if (wish->order < UNIT_SHIFT) {
-        first += place.offset;
+        unsigned word = chunk != NULL ? node_find_word(chunk->orders, 0) : 0;
+        unsigned bit = chunk != NULL ? bit_lowest(pair_free(&chunk->pair[word])) : 0;
+        first += (word * WORD_BITS + bit) * UNIT_PAGES;
         limit = first + UNIT_PAGES;
     }
     return slot_scan(tree, area, wish, first, limit, slot);

@@ -26,6 +26,12 @@ static NOINLINE enum error words_alloc(struct page_tree *tree, struct page_chunk
     return OK;
 }
 
+static NOINLINE enum error block_trim(struct page_tree *tree)
+{
+    change_end(tree);
+    return OK;
+}
+
 /* What is left to do when the largest free run of a leaf is gone, or there is stock. */
 static NOINLINE enum error alloc_settle(struct page_tree *tree, struct page_chunk *chunk,
                                         unsigned unit)
@@ -48,58 +54,111 @@ static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_
     uint64_t first = chunk->first + unit * UNIT_PAGES + word * WORD_BITS;
     uint64_t free = node_free_bits(&leaf, word), slots = word_runs(free, order);
     unsigned bit = bit_lowest(slots);
-    hot_set(&tree->hot, chunk, first, slots, order);
     chunk->area->free -= UINT64_C(1) << order;
     *out = pfn(first + bit);
     word_take(&leaf, word, bit, order);
     if ((word | bit) == 0)
         bitmap_clear(chunk->lead, unit);
     /* As long as the word has another run of the leaf's class, no summary changes. */
-    if (class == order && tree->hot.free != 0)
-        return OK;
-    orders_write(leaf.orders, word, word_orders(free & ~(run_bits(order) << bit)));
-    if (class <= WORD_ORDERS && (*leaf.orders >> class & EACH_WORD) != 0)
-        return OK;
-    return alloc_settle(tree, chunk, unit);
-}
-
-uint64_t best_units(const struct page_tree *tree, struct page_area *area, unsigned class,
-                    unsigned order, struct page_place *place)
-{
-    unsigned k = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0, word = 0;
-    uint32_t index = best_chunk(area, class);
-    const struct page_chunk *chunk = tree->node[index];
-    uint64_t first, slots = is_part_of_word(k) ? run_starts(k) : 1;
-    if (chunk == NULL) {
-        first = tree_span_first(tree, index);
-    } else {
-        first = chunk->first;
-        word = node_find_word(chunk->orders, k);
-        if (is_part_of_word(k))
-            slots = word_runs(pair_free(&chunk->pair[word]), k);
+    if (class != order || (slots & (slots - 1)) == 0) {
+        orders_write(leaf.orders, word, word_orders(free & ~(run_bits(order) << bit)));
+        if (!orders_hold(*leaf.orders, class))
+            return alloc_settle(tree, chunk, unit);
     }
-    uint32_t unit = word * WORD_BITS + (is_part_of_word(k) ? bit_lowest(slots) : 0);
-    *place = (struct page_place){ area, first, index, unit * UNIT_PAGES };
-    return slots;
+    if (tree->hot.order == order)
+        hot_set(&tree->hot, chunk, first, hot_slots(&leaf, word, class, slots),
+                slots & (slots - 1));
+    tree->hot.order = order;
+    return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
-/* From free units. Below their size, the block opens one and is the first in it. */
+/* Take the chunk, which is closed and free, as a block, or open it for one. */
+static NOINLINE enum error chunk_alloc(struct page_tree *tree, struct page_area *area,
+                                       uint32_t index, unsigned order, pfn_t *out)
+{
+    struct page_place place = { area, tree_span_first(tree, index), index, 0 };
+    if (order == MAX_ORDER) {
+        tree->state[index] = CELL_HEAD;
+        row_remove(area, index, MAX_ORDER);
+    } else {
+        enum error error = stock_fill(tree, order < UNIT_SHIFT ? 2 : 1);
+        if (error != OK)
+            return error;
+        chunk_split(tree, &place, order);
+    }
+    area->free -= UINT64_C(1) << order;
+    *out = pfn(place.first);
+    change_end(tree);
+    return OK;
+}
+
+/* The unit is the lowest free one of its chunk: open it for a block. */
+static NOINLINE enum error unit_alloc(struct page_tree *tree, struct page_chunk *chunk,
+                                      unsigned unit, unsigned order, pfn_t *out)
+{
+    if (!(chunk->slabs >> unit / SLAB_LEAVES & 1)) {
+        enum error error = stock_fill(tree, 1);
+        if (error != OK)
+            return error;
+    }
+    struct page_node units = chunk_units(chunk);
+    leaf_split(tree, chunk, unit, order);
+    chunk->area->free -= UINT64_C(1) << order;
+    *out = pfn(chunk->first + unit * UNIT_PAGES);
+    if (node_take(&units, unit, 0))
+        chunk_class(chunk);
+    if (tree->hot.order == order && is_part_of_word(order))
+        hot_set(&tree->hot, chunk, out->n, run_starts(order) & ~UINT64_C(1), ~UINT64_C(0));
+    tree->hot.order = order;
+    change_end(tree);
+    return OK;
+}
+
+/* Whole units of a chunk: those of a part of a word can be hot, if freshness needs no leaf there. */
+static void units_take(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
+                       unsigned order, uint64_t slots)
+{
+    struct page_node units = chunk_units(chunk);
+    unsigned k = order - UNIT_SHIFT, class = chunk->class, word = unit / WORD_BITS;
+    bool again = tree->hot.order == order;
+    chunk->area->free -= UINT64_C(1) << order;
+    tree->hot.order = order;
+    units_used(tree, chunk, unit, unit + (1u << k));
+    if (node_take(&units, unit, k))
+        chunk_class(chunk);
+    if (!again || !is_part_of_word(k) || chunk->mixed[word] != 0 || chunk->class != class)
+        return;
+    hot_set(&tree->hot, chunk, chunk->first + word * WORD_BITS * UNIT_PAGES,
+            hot_slots(&units, word, class - UNIT_SHIFT, slots), slots & (slots - 1));
+}
+
+/* Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. */
 static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area *area,
                                        unsigned class, unsigned order, pfn_t *out)
 {
-    struct page_place place;
-    uint64_t slots = best_units(tree, area, class, order, &place);
-    uint64_t first = place.first + place.offset;
-    enum error error = place_secure(tree, &place, order);
-    if (error != OK)
-        return error;
-    *out = pfn(first);
-    place_take(tree, &place, order);
-    if (is_part_of_word(order))
-        hot_set(&tree->hot, tree->node[place.chunk], first, run_starts(order), order);
-    else if (order >= UNIT_SHIFT && is_part_of_word(order - UNIT_SHIFT))
-        hot_set(&tree->hot, tree->node[place.chunk], align_down(first, WORD_BITS * UNIT_PAGES),
-                slots, order);
+    uint32_t index = best_chunk(area, class);
+    struct page_chunk *chunk = tree->node[index];
+    if (chunk == NULL)
+        return chunk_alloc(tree, area, index, order, out);
+    unsigned k = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0;
+    unsigned word = k < NODE_ORDER ? node_find_word(chunk->orders, k) : 0, unit = word * WORD_BITS;
+    uint64_t slots = 0;
+    if (is_part_of_word(k)) {
+        slots = word_runs(pair_free(&chunk->pair[word]), k);
+        unit += bit_lowest(slots);
+    }
+    if (order < UNIT_SHIFT)
+        return unit_alloc(tree, chunk, unit, order, out);
+    *out = pfn(chunk->first + unit * UNIT_PAGES);
+    if (order < MAX_ORDER) {
+        units_take(tree, chunk, unit, order, slots);
+    } else {
+        chunk_used(tree, chunk);
+        tree->state[index] = CELL_HEAD;
+        row_remove(area, index, MAX_ORDER);
+        area->free -= CHUNK_PAGES;
+    }
+    change_end(tree);
     return OK;
 }
 
@@ -131,7 +190,7 @@ enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page
     return tree_managed(tree, frame, &limit) ? E_MEM_RESERVED : E_MEM_UNMANAGED;
 }
 
-/* Any block, and what is none. */
+/* A block of any length, and what is none. */
 static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint64_t *pages)
 {
     struct page_spot spot;
@@ -141,12 +200,8 @@ static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint
         return E_MEM_INSIDE;
     if (spot.cell != CELL_HEAD)
         return not_allocated(tree, first, spot.cell);
-    uint64_t length = block_limit(tree, &spot, first) - first;
-    *pages = length;
-    if (is_power_of_two(length) && is_aligned(first, length))
-        place_give(tree, &spot.place, bit_lowest(length));
-    else
-        tree_change(tree, first, first + length, CHANGE_GIVE);
+    *pages = block_limit(tree, &spot, first) - first;
+    tree_change(tree, first, first + *pages, CHANGE_GIVE);
     return OK;
 }
 
@@ -158,14 +213,7 @@ static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk
     struct page_node leaf = chunk_leaf(chunk, unit);
     *leaf.orders |= word_orders_at(node_free_bits(&leaf, word), page % WORD_BITS) << word * 8;
     leaf_given(tree, chunk, unit);
-    change_end(tree);
-    return OK;
-}
-
-static NOINLINE enum error free_trim(struct page_tree *tree)
-{
-    change_end(tree);
-    return OK;
+    return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
 /* True if the first page of a unit continues the block before it. */
@@ -178,22 +226,76 @@ static bool unit_continues(const struct page_chunk *chunk, unsigned unit)
     return node_cell(&leaf, 0) == CELL_CONTINUED;
 }
 
+/* True if `length` entries from `entry` on make a block of some order. */
+static inline bool is_natural(unsigned entry, unsigned length)
+{
+    return ((entry | length) & (length - 1)) == 0;
+}
+
 /* A block of an open leaf that reaches the end of its word. */
 static NOINLINE enum error free_long(struct page_tree *tree, struct page_chunk *chunk,
-                                      uint64_t first, uint64_t *pages)
+                                     uint64_t first, uint64_t *pages)
 {
     unsigned page = (uint32_t)first % UNIT_PAGES, unit = (uint32_t)first / UNIT_PAGES % CHUNK_UNITS;
     struct page_node leaf = chunk_leaf(chunk, unit);
     unsigned end = node_edge_words(&leaf, page / WORD_BITS + 1), length = end - page;
-    if (((page | length) & (length - 1)) != 0
+    if (!is_natural(page, length)
         || (end == UNIT_PAGES && (unit + 1 == CHUNK_UNITS || unit_continues(chunk, unit + 1))))
         return free_any(tree, first, pages);
     *pages = length;
     chunk->area->free += length;
     if (page == 0)
         bitmap_set(chunk->lead, unit);
-    (void)node_give(&leaf, page, bit_lowest(length));
+    if (length >= WORD_BITS)
+        node_give_words(&leaf, page / WORD_BITS, bit_lowest(length));
+    else
+        (void)node_give(&leaf, page, bit_lowest(length));
     leaf_given(tree, chunk, unit);
+    return tree->stock != NULL ? block_trim(tree) : OK;
+}
+
+/* True if a block may go on behind the last page of a chunk: in the next one, which is active. */
+static bool chunk_continues(const struct page_tree *tree, const struct page_chunk *chunk)
+{
+    const struct page_area *area = chunk->area;
+    uint32_t next = chunk->index + 1;
+    return next < area->chunk + area->chunks && tree->node[next] != NULL
+           && tree->node[next]->first == chunk->first + CHUNK_PAGES
+           && unit_continues(tree->node[next], 0);
+}
+
+/* A block of whole units. */
+static NOINLINE enum error free_units(struct page_tree *tree, struct page_chunk *chunk,
+                                      uint64_t first, uint64_t *pages)
+{
+    struct page_node units = chunk_units(chunk);
+    unsigned unit = (uint32_t)first / UNIT_PAGES % CHUNK_UNITS;
+    if (first % UNIT_PAGES != 0 || node_cell(&units, unit) != CELL_HEAD)
+        return free_any(tree, first, pages);
+    unsigned end = node_next_edge(&units, unit + 1), length = end - unit;
+    if (!is_natural(unit, length)
+        || (end == CHUNK_UNITS ? chunk_continues(tree, chunk)
+                               : bitmap_test(chunk->open, end) && unit_continues(chunk, end)))
+        return free_any(tree, first, pages);
+    *pages = (uint64_t)length * UNIT_PAGES;
+    chunk->area->free += *pages;
+    if (node_give(&units, unit, bit_lowest(length)))
+        chunk_given(tree, chunk);
+    change_end(tree);
+    return OK;
+}
+
+/* A block that is a chunk, or nothing that is known of. */
+static NOINLINE enum error free_chunk(struct page_tree *tree, uint64_t first, uint64_t *pages)
+{
+    struct page_place place;
+    if (!tree_find(tree, first, &place) || place.offset != 0
+        || (tree->state[place.chunk] & CHUNK_CELL) != CELL_HEAD)
+        return free_any(tree, first, pages);
+    *pages = CHUNK_PAGES;
+    place.area->free += CHUNK_PAGES;
+    tree->state[place.chunk] = CELL_FREE;
+    row_add(place.area, place.chunk, MAX_ORDER);
     change_end(tree);
     return OK;
 }
@@ -214,7 +316,7 @@ static NOINLINE enum error free_page(struct page_tree *tree, struct page_chunk *
     if (behind == 0)
         return free_long(tree, chunk, first, pages);
     unsigned length = bit_lowest(behind) + 1;
-    if (((bit | length) & (length - 1)) != 0)
+    if (!is_natural(bit, length))
         return free_any(tree, first, pages);
     *pages = length;
     chunk->area->free += length;
@@ -223,14 +325,15 @@ static NOINLINE enum error free_page(struct page_tree *tree, struct page_chunk *
     uint64_t orders = slab->orders[first / UNIT_PAGES % SLAB_LEAVES];
     if (word_give(pair, bit, behind ^ (behind - 1), orders >> first / WORD_BITS % NODE_WORDS * 8))
         return free_larger(tree, chunk, first % CHUNK_PAGES);
-    return tree->stock != NULL ? free_trim(tree) : OK;
+    return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
 enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages)
 {
     struct page_chunk *chunk = tree_chunk(tree, first);
     hot_forget(&tree->hot);
-    if (chunk == NULL || !bitmap_test(chunk->open, first / UNIT_PAGES % CHUNK_UNITS))
-        return free_any(tree, first, pages);
-    return free_page(tree, chunk, pages, first);
+    if (chunk == NULL)
+        return free_chunk(tree, first, pages);
+    return bitmap_test(chunk->open, first / UNIT_PAGES % CHUNK_UNITS)
+           ? free_page(tree, chunk, pages, first) : free_units(tree, chunk, first, pages);
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Changes of state: of any run of pages, piece by piece (tree_change), and of one naturally aligned
- * block straight at its place (place_take, place_give).
- */
+/* Changes of state of any run of pages, piece by piece. */
 #include "kernel/mm/page_tree.h"
 
 static enum page_cell change_cell(enum page_change change)
@@ -106,81 +103,6 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
     if (first <= last && tail != 0)
         leaf_change(tree, chunk, last, 0, tail, change, begins);
     chunk_settle(tree, chunk);
-}
-
-/* Less than a unit: in an open leaf, or in a free unit that is opened for it. */
-static void leaf_take(struct page_tree *tree, struct page_chunk *chunk, uint32_t offset,
-                      unsigned order)
-{
-    unsigned unit = offset / UNIT_PAGES, page = offset % UNIT_PAGES;
-    struct page_node units = chunk_units(chunk);
-    if (!bitmap_test(chunk->open, unit)) {
-        leaf_split(tree, chunk, unit, order);
-        if (node_take(&units, unit, 0))
-            chunk_class(chunk);
-        return;
-    }
-    struct page_node leaf = chunk_leaf(chunk, unit);
-    if (page == 0)
-        bitmap_clear(chunk->lead, unit);
-    if (node_take(&leaf, page, order))
-        leaf_class(chunk, unit);
-}
-
-static void units_take(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
-                       unsigned order)
-{
-    struct page_node units = chunk_units(chunk);
-    units_used(tree, chunk, unit, unit + (1u << order));
-    if (node_take(&units, unit, order))
-        chunk_class(chunk);
-}
-
-void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
-{
-    struct page_chunk *chunk = tree->node[place->chunk];
-    place->area->free -= UINT64_C(1) << order;
-    if (order == MAX_ORDER)
-        chunk_change_all(tree, place, CHANGE_TAKE);
-    else if (chunk == NULL)
-        chunk_split(tree, place, order);
-    else if (order < UNIT_SHIFT)
-        leaf_take(tree, chunk, place->offset, order);
-    else
-        units_take(tree, chunk, place->offset / UNIT_PAGES, order - UNIT_SHIFT);
-    change_end(tree);
-}
-
-static void leaf_give(struct page_tree *tree, struct page_chunk *chunk, uint32_t offset,
-                      unsigned order)
-{
-    unsigned unit = offset / UNIT_PAGES, page = offset % UNIT_PAGES;
-    struct page_node leaf = chunk_leaf(chunk, unit);
-    if (page == 0)
-        bitmap_set(chunk->lead, unit);
-    if (node_give(&leaf, page, order))
-        leaf_given(tree, chunk, unit);
-}
-
-static void units_give(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
-                       unsigned order)
-{
-    struct page_node units = chunk_units(chunk);
-    if (node_give(&units, unit, order))
-        chunk_given(tree, chunk);
-}
-
-void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
-{
-    struct page_chunk *chunk = tree->node[place->chunk];
-    place->area->free += UINT64_C(1) << order;
-    if (order == MAX_ORDER)
-        chunk_change_all(tree, place, CHANGE_GIVE);
-    else if (order < UNIT_SHIFT)
-        leaf_give(tree, chunk, place->offset, order);
-    else
-        units_give(tree, chunk, place->offset / UNIT_PAGES, order - UNIT_SHIFT);
-    change_end(tree);
 }
 
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change)

@@ -21,7 +21,8 @@ static const char *const text[] = {
     [13] = "a continued page is behind its block; no block is longer than 2^18 pages",
     [14] = "the totals of an area are the sums of its pages",
     [15] = "the hot word differs from the tree only in blocks of its order, where it was used",
-    [16] = "the rule would choose the hot word",
+    [16] = "no class depends on the slots of the hot word",
+    [17] = "the rule would choose the hot word",
 };
 
 struct checker {
@@ -300,11 +301,12 @@ static bool check_roots(struct checker *c)
 bool page_check(const void *engine, struct page_violation *violation)
 {
     struct checker c = { .tree = engine, .violation = violation };
-    if (!check_roots(&c) || !holds(&c, hot_agrees(c.tree), 15, c.tree->hot.first))
+    if (!check_roots(&c) || !holds(&c, hot_agrees(c.tree), 15, c.tree->hot.first)
+        || !holds(&c, hot_keeps_class(c.tree), 16, c.tree->hot.first))
         return false;
     for (size_t a = 0; a < c.tree->nareas; a++)
         if (!check_area(&c, &c.tree->area[a]))
             return false;
     return holds(&c, c.nodes + stock_count(c.tree, UINT64_MAX) == c.tree->held, 10, 0)
-           && holds(&c, hot_is_chosen(c.tree), 16, c.tree->hot.first);
+           && holds(&c, hot_is_chosen(c.tree), 17, c.tree->hot.first);
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot word: the 64 pages, or units, in which the last block was found, checked out of the tree.
+ * The hot word: the 64 pages, or units, in which the last blocks were found, checked out of the tree.
  *
- * Taking blocks of the same order from it, or giving back those that were, changes this record
- * alone; hot_flush() tells the tree before anything else looks at it or changes it, and closes
- * what has become uniform in the meantime. That is all there is to the deferral: page.c asks the
- * hot word first, and every other operation begins with a flush. So no result tells of it.
+ * Taking blocks of one order at its `slots`, or giving them back, changes this record alone, and
+ * hot_flush() writes the word back before anything else looks at the tree or changes it. That is
+ * all there is to the deferral: page.c asks the hot word first, and every other operation begins
+ * with a flush. So no result tells of it.
  *
- * Why the word stays the right one: when the rule of page.h chose it, its leaf (or chunk) had the
- * smallest sufficient class, then the lowest address, and no word before it held a slot. Since then
- * blocks of one order came and went in these `slots` only, so that what is free now is a part of
- * what was free then. The class can only have become smaller, and all else is as it was: while a
- * slot is free, the rule would choose this word again, and in it the lowest. A free of anything
- * else, a block of another order, other areas: the word is flushed and forgotten.
+ * The slots are those on which no class depends: whatever mixture of them is free, the leaf (or
+ * chunk) stays in the class that it was in when the rule of page.h chose it. So it never closes
+ * while it is hot, and a flush writes one word and its orders: an operation that begins with one
+ * keeps its bound. And so the word stays the right one: all else is as it was, no word before it
+ * held a slot, and it is the best as long as a slot is free. A free of anything else, a block of
+ * another order, other areas: the word is flushed and forgotten.
  *
  * Private to kernel/mm/page*.c and its tests.
  */
@@ -21,14 +21,15 @@
 
 #include "kernel/mm/page_tree.h"
 
-/* Write the word back to the tree. It stays hot, unless its leaf or chunk is closed by that. */
+/* Write the word back to the tree. It stays hot. */
 void hot_flush(struct page_tree *tree);
 
 /*
- * For check(): that the word and the tree differ only in blocks of its order, where it was used; and
- * that the rule would choose the word in the tree as it is.
+ * For check(): that the word and the tree differ only in blocks of its order, where it was used; that
+ * no class depends on its slots; that the rule would choose the word in the tree as it is.
  */
 bool hot_agrees(const struct page_tree *tree);
+bool hot_keeps_class(const struct page_tree *tree);
 bool hot_is_chosen(const struct page_tree *tree);
 
 /* A word that is flushed, or was never used. */
@@ -48,25 +49,36 @@ static inline void hot_drop(struct page_tree *tree)
 /* Before a question to the tree. */
 static inline void hot_settle(struct page_tree *tree)
 {
-    if (tree->hot.used == 0)
-        return;
-    hot_flush(tree);
-    change_end(tree);
+    if (tree->hot.used != 0)
+        hot_flush(tree);
 }
 
 /*
- * The rule chose the word whose first frame is `first`, in which blocks of the order were free at
- * `slots`; the lowest of them is taken, and the tree knows.
+ * Of the slots in a word of a node, those on which its class does not depend: all, unless the last
+ * runs of the class are in this very word; then those that are taken before the last of them.
+ */
+static inline uint64_t hot_slots(const struct page_node *node, unsigned word, unsigned class,
+                                 uint64_t slots)
+{
+    uint64_t others = *node->orders & ~(UINT64_C(0xff) << word * 8);
+    if (class >= WORD_ORDERS || (others >> class & EACH_WORD) != 0)
+        return slots;
+    unsigned last = bit_highest(word_runs(node_free_bits(node, word), class));
+    return slots & (bit_of(last) - 1);
+}
+
+/*
+ * The rule chose a word whose first frame is `first`, and its lowest slot is taken, as the tree
+ * knows. `slots` are fit to be hot, of them `free` are free.
  */
 static inline void hot_set(struct page_hot *hot, struct page_chunk *chunk, uint64_t first,
-                           uint64_t slots, unsigned order)
+                           uint64_t slots, uint64_t free)
 {
     hot->first = first;
     hot->slots = slots;
-    hot->free = slots & (slots - 1);
-    hot->shift = order < UNIT_SHIFT ? 0 : UNIT_SHIFT;
-    hot->order = order;
-    hot->pages = UINT64_C(1) << order;
+    hot->free = free & slots;
+    hot->shift = hot->order < UNIT_SHIFT ? 0 : UNIT_SHIFT;
+    hot->pages = UINT64_C(1) << hot->order;
     hot->chunk = chunk;
 }
 
@@ -84,6 +96,7 @@ static inline uint64_t hot_take(struct page_hot *hot)
     uint64_t free = hot->free, rest = free & (free - 1);
     hot->free = rest;
     hot->used |= free ^ rest;
+    hot->given--;
     return hot->first + ((uint64_t)bit_lowest(free) << hot->shift);
 }
 
@@ -97,6 +110,7 @@ static inline bool hot_give(struct page_hot *hot, uint64_t frame)
         return false;
     hot->free |= UINT64_C(1) << bit;
     hot->used |= UINT64_C(1) << bit;
+    hot->given++;
     return true;
 }
 

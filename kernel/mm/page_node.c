@@ -29,14 +29,6 @@ bool node_fresh_uniform(const struct page_node *node, bool *fresh)
     return any == all && (any == 0 || ~any == 0);
 }
 
-unsigned node_edge_words(const struct page_node *node, unsigned word)
-{
-    for (; word < NODE_WORDS; word++)
-        if (pair_edges(&node->pair[word]) != 0)
-            return word * WORD_BITS + bit_lowest(pair_edges(&node->pair[word]));
-    return NODE_ENTRIES;
-}
-
 unsigned node_last_edge(const struct page_node *node, unsigned entry)
 {
     unsigned w = entry / WORD_BITS;

@@ -176,6 +176,15 @@ static inline unsigned node_order(uint64_t orders)
     return quads == EACH_FOURTH ? 9 : 8;
 }
 
+/* True if a run of that order, 0..8, is free: the larger half of node_order(). */
+static inline bool orders_hold(uint64_t orders, unsigned order)
+{
+    if (order <= WORD_ORDERS)
+        return (orders >> order & EACH_WORD) != 0;
+    uint64_t pairs = free_pairs(free_words(orders));
+    return order == 7 ? pairs != 0 : free_quads(pairs) != 0;
+}
+
 /* The lowest word in which an aligned run of 2^order free cells begins; there is one. */
 static inline unsigned node_find_word(uint64_t orders, unsigned order)
 {
@@ -346,7 +355,14 @@ static inline void node_set_head(const struct page_node *node, unsigned entry)
 }
 
 /* node_next_edge() from word `word` (0..8) on. */
-unsigned node_edge_words(const struct page_node *node, unsigned word);
+static inline unsigned node_edge_words(const struct page_node *node, unsigned word)
+{
+    const struct page_pair *pair = &node->pair[word], *end = &node->pair[NODE_WORDS];
+    for (; pair < end; pair++)
+        if (pair_edges(pair) != 0)
+            return (unsigned)(pair - node->pair) * WORD_BITS + bit_lowest(pair_edges(pair));
+    return NODE_ENTRIES;
+}
 
 /* The first entry from `entry` (0..512) on that is not CONTINUED, or 512. */
 static inline unsigned node_next_edge(const struct page_node *node, unsigned entry)

@@ -77,7 +77,7 @@ void stock_trim(struct page_tree *tree, uint64_t pages)
     }
 }
 
-static enum error stock_fill(struct page_tree *tree, uint64_t pages)
+enum error stock_fill(struct page_tree *tree, uint64_t pages)
 {
     uint64_t before = tree->held;
     uint64_t stocked = tree->stock != NULL ? stock_count(tree, pages) : 0;
@@ -104,17 +104,6 @@ enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t limit)
         first = end;
     }
     return stock_fill(tree, pages);
-}
-
-enum error place_secure(struct page_tree *tree, const struct page_place *place, unsigned order)
-{
-    if (order == MAX_ORDER)
-        return OK;
-    const struct page_chunk *chunk = tree->node[place->chunk];
-    uint32_t slabs = chunk != NULL ? chunk->slabs : 0;
-    unsigned slab = place->offset / UNIT_PAGES / SLAB_LEAVES;
-    unsigned pages = (chunk == NULL) + (order < UNIT_SHIFT && !(slabs >> slab & 1));
-    return pages == 0 ? OK : stock_fill(tree, pages);
 }
 
 void tree_release(struct page_tree *tree)

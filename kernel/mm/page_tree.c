@@ -197,33 +197,30 @@ void leaf_class(struct page_chunk *chunk, unsigned unit)
 }
 
 /* The last block is given back; it was not fresh, so that not all pages are. */
-static NOINLINE void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
-                                unsigned class)
+static NOINLINE void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
     struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
-    unsigned word = unit / WORD_BITS;
-    uint64_t bit = bit_of(unit % WORD_BITS);
-    if (class < LEAF_CLASSES)
-        leaf_leave(chunk, unit, class);
-    chunk->open[word] &= ~bit;
-    chunk->lead[word] &= ~bit;
-    chunk->fresh[word] &= ~bit;
+    unsigned word = unit / WORD_BITS, class = *chunk_leaf_class(chunk, unit);
+    uint64_t others = ~bit_of(unit % WORD_BITS);
+    chunk->open[word] &= others;
+    chunk->lead[word] &= others;
+    chunk->fresh[word] &= others;
     if (words_any(leaf.fresh))
-        chunk->mixed[word] |= bit;
+        chunk->mixed[word] |= ~others;
     else
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
+    if (class < LEAF_CLASSES)
+        leaf_leave(chunk, unit, class);
     if (node_give(&units, unit, 0))
         chunk_given(tree, chunk);
 }
 
 void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    uint8_t *class = chunk_leaf_class(chunk, unit);
-    unsigned order = node_order(*chunk_leaf(chunk, unit).orders);
-    if (order == NODE_ORDER)
-        leaf_empty(tree, chunk, unit, *class);
-    else if (order != *class)
-        leaf_move(chunk, unit, class, order);
+    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
+        leaf_empty(tree, chunk, unit);
+    else
+        leaf_class(chunk, unit);
 }
 
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
@@ -339,12 +336,20 @@ void chunk_class(struct page_chunk *chunk)
     chunk_move(chunk, node_order(chunk->orders));
 }
 
+/* The last block is given back. A slab would hold a leaf that is kept for its fresh bits. */
+static NOINLINE void chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
+{
+    chunk_move(chunk, NODE_ORDER);
+    if (chunk->slabs == 0 && !words_any(chunk->fresh))
+        chunk_drop(tree, chunk, CELL_FREE);
+}
+
 void chunk_given(struct page_tree *tree, struct page_chunk *chunk)
 {
-    unsigned order = node_order(chunk->orders);
-    chunk_move(chunk, order);
-    if (order == NODE_ORDER && !words_any(chunk->fresh) && !words_any(chunk->mixed))
-        chunk_drop(tree, chunk, CELL_FREE);
+    if (chunk->orders == ALL_FREE)
+        chunk_empty(tree, chunk);
+    else
+        chunk_class(chunk);
 }
 
 void chunk_settle(struct page_tree *tree, struct page_chunk *chunk)

@@ -121,9 +121,10 @@ struct page_place {
 /* The word from which blocks of one order are taken without a search: page_hot.h. */
 struct page_hot {
     uint64_t first;                   /* frame of the word's first entry */
-    uint64_t slots;                   /* where such blocks were free when the rule chose the word */
+    uint64_t slots;                   /* where such blocks may come and go; 0: no word is hot */
     uint64_t free;                    /* those of them that are free now */
     uint64_t used;                    /* those that changed and of which the tree does not know */
+    uint64_t given;                   /* blocks by which `free` has grown since, mod 2^64 */
     uint64_t pages;                   /* of a block */
     unsigned order, shift;            /* 0..5 and 0 in a leaf, 9..14 and 9 in a chunk */
     uint32_t areas;                   /* of the request */
@@ -243,13 +244,6 @@ static inline unsigned best_leaf(const struct page_chunk *chunk, unsigned class)
 }
 
 /*
- * Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. Returns
- * where such runs begin in their word, if they are shorter than that.
- */
-uint64_t best_units(const struct page_tree *tree, struct page_area *area, unsigned class,
-                    unsigned order, struct page_place *place);
-
-/*
  * Take nodes in advance, so that changing the frames first..limit-1 (one change, from end to end)
  * cannot fail. MEM_METADATA: there are not enough; nothing has changed.
  */
@@ -260,12 +254,6 @@ MUST_USE enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t
  * from. Secured before. For CHANGE_TAKE all in one area.
  */
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change);
-
-/* The same for one naturally aligned block at its place: secure, take, give. */
-MUST_USE enum error place_secure(struct page_tree *tree, const struct page_place *place,
-                                 unsigned order);
-void place_take(struct page_tree *tree, const struct page_place *place, unsigned order);
-void place_give(struct page_tree *tree, const struct page_place *place, unsigned order);
 
 /* Make `frame`, a CONTINUED page, the head of a block. Never opens a leaf. */
 void tree_set_head(struct page_tree *tree, uint64_t frame);
@@ -327,6 +315,9 @@ static inline void *stock_take(struct page_tree *tree)
     return stock;
 }
 
+/* Have `pages` pages in the stock. MEM_METADATA: there are not enough; nothing has changed. */
+MUST_USE enum error stock_fill(struct page_tree *tree, uint64_t pages);
+
 /* Pages in the stock; at least `enough` if there are as many. */
 uint64_t stock_count(const struct page_tree *tree, uint64_t enough);
 
@@ -335,6 +326,7 @@ void stock_trim(struct page_tree *tree, uint64_t pages);
 
 /* The end of every change of one block. */
 #define TRIM_PAGES 2u
+
 
 static inline void change_end(struct page_tree *tree)
 {
