@@ -142,13 +142,6 @@ static NOINLINE enum error alloc_any(struct page_tree *tree, const struct page_r
                           : alloc_slot(tree, request, out);
 }
 
-static NOINLINE enum error alloc_flushed(struct page_tree *tree,
-                                         const struct page_request *request, pfn_t *out)
-{
-    hot_flush(tree);
-    return block_alloc(tree, request, out);
-}
-
 /* One block, wherever the rule says: nothing but areas and an order. */
 static inline bool is_plain(const struct page_request *request)
 {
@@ -168,25 +161,17 @@ static enum error page_alloc(void *engine, const struct page_request *request, p
     }
     if (!is_plain(request))
         return alloc_any(tree, request, out, blame);
-    return tree->hot.used != 0 ? alloc_flushed(tree, request, out)
-                               : block_alloc(tree, request, out);
-}
-
-static NOINLINE enum error free_flushed(struct page_tree *tree, uint64_t first, uint64_t *pages)
-{
-    hot_flush(tree);
-    return block_free(tree, first, pages);
+    return block_alloc(tree, request, out);
 }
 
 static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
 {
     struct page_tree *tree = engine;
-    if (hot_give(&tree->hot, first.n)) {
-        *pages = tree->hot.pages;
+    if (hot_give(tree, first.n)) {
+        *pages = UINT64_C(1) << tree->hot.order;
         return OK;
     }
-    return tree->hot.used != 0 ? free_flushed(tree, first.n, pages)
-                               : block_free(tree, first.n, pages);
+    return block_free(tree, first.n, pages);
 }
 
 static enum error page_free_part(void *engine, pfn_t first, uint64_t pages, pfn_t *head,

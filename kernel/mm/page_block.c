@@ -41,12 +41,24 @@ static NOINLINE enum error alloc_settle(struct page_tree *tree, struct page_chun
     return OK;
 }
 
+/* The second block of an order in a row makes its word hot. */
+static NOINLINE void leaf_hot(struct page_tree *tree, struct page_chunk *chunk, uint64_t first,
+                              unsigned class, unsigned order, uint64_t slots)
+{
+    struct page_node leaf = chunk_leaf(chunk, (uint32_t)first / UNIT_PAGES % CHUNK_UNITS);
+    unsigned word = (uint32_t)first / WORD_BITS % NODE_WORDS;
+    hot_settle(tree);
+    hot_set(&tree->hot, chunk, first, order, hot_slots(&leaf, word, class, slots),
+            slots & (slots - 1), leaf.fresh[word]);
+}
+
 /* From the lowest open leaf of `class`, in it the lowest slot. */
 static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_area *area,
                                       unsigned class, unsigned order, pfn_t *out)
 {
     struct page_chunk *chunk = tree->node[best_chunk(area, class)];
     unsigned unit = best_leaf(chunk, class);
+    hot_leave(tree, chunk);
     if (!is_part_of_word(order))
         return words_alloc(tree, chunk, unit, order, out);
     struct page_node leaf = chunk_leaf(chunk, unit);
@@ -65,10 +77,9 @@ static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_
         if (!orders_hold(*leaf.orders, class))
             return alloc_settle(tree, chunk, unit);
     }
-    if (tree->hot.order == order)
-        hot_set(&tree->hot, chunk, first, hot_slots(&leaf, word, class, slots),
-                slots & (slots - 1));
-    tree->hot.order = order;
+    if (tree->hot.last == order)
+        leaf_hot(tree, chunk, first, class, order, slots);
+    tree->hot.last = order;
     return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
@@ -101,15 +112,17 @@ static NOINLINE enum error unit_alloc(struct page_tree *tree, struct page_chunk 
         if (error != OK)
             return error;
     }
-    struct page_node units = chunk_units(chunk);
+    struct page_node units = chunk_units(chunk), leaf;
     leaf_split(tree, chunk, unit, order);
+    leaf = chunk_leaf(chunk, unit);
     chunk->area->free -= UINT64_C(1) << order;
     *out = pfn(chunk->first + unit * UNIT_PAGES);
     if (node_take(&units, unit, 0))
         chunk_class(chunk);
-    if (tree->hot.order == order && is_part_of_word(order))
-        hot_set(&tree->hot, chunk, out->n, run_starts(order) & ~UINT64_C(1), ~UINT64_C(0));
-    tree->hot.order = order;
+    if (tree->hot.last == order && is_part_of_word(order) && !hot_pending(&tree->hot))
+        hot_set(&tree->hot, chunk, out->n, order, run_starts(order) & ~UINT64_C(1), ~UINT64_C(0),
+                leaf.fresh[0]);
+    tree->hot.last = order;
     change_end(tree);
     return OK;
 }
@@ -120,16 +133,17 @@ static void units_take(struct page_tree *tree, struct page_chunk *chunk, unsigne
 {
     struct page_node units = chunk_units(chunk);
     unsigned k = order - UNIT_SHIFT, class = chunk->class, word = unit / WORD_BITS;
-    bool again = tree->hot.order == order;
+    bool again = tree->hot.last == order && !hot_pending(&tree->hot);
     chunk->area->free -= UINT64_C(1) << order;
-    tree->hot.order = order;
+    tree->hot.last = order;
     units_used(tree, chunk, unit, unit + (1u << k));
     if (node_take(&units, unit, k))
         chunk_class(chunk);
     if (!again || !is_part_of_word(k) || chunk->mixed[word] != 0 || chunk->class != class)
         return;
-    hot_set(&tree->hot, chunk, chunk->first + word * WORD_BITS * UNIT_PAGES,
-            hot_slots(&units, word, class - UNIT_SHIFT, slots), slots & (slots - 1));
+    hot_set(&tree->hot, chunk, chunk->first + word * WORD_BITS * UNIT_PAGES, order,
+            hot_slots(&units, word, class - UNIT_SHIFT, slots), slots & (slots - 1),
+            units.fresh[word]);
 }
 
 /* Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. */
@@ -138,6 +152,7 @@ static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area 
 {
     uint32_t index = best_chunk(area, class);
     struct page_chunk *chunk = tree->node[index];
+    hot_leave(tree, chunk);
     if (chunk == NULL)
         return chunk_alloc(tree, area, index, order, out);
     unsigned k = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0;
@@ -165,7 +180,7 @@ static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area 
 enum error block_alloc(struct page_tree *tree, const struct page_request *request, pfn_t *out)
 {
     unsigned order = request->align;
-    hot_forget(&tree->hot);
+    tree->hot.pages = UINT64_MAX;     /* of these areas it is not, yet */
     tree->hot.areas = request->areas;
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = &tree->area[tree->scan[i]];
@@ -194,6 +209,7 @@ enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page
 static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint64_t *pages)
 {
     struct page_spot spot;
+    hot_drop(tree);
     if (!tree_spot(tree, first, &spot))
         return E_MEM_UNMANAGED;
     if (spot.cell == CELL_CONTINUED)
@@ -331,7 +347,7 @@ static NOINLINE enum error free_page(struct page_tree *tree, struct page_chunk *
 enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages)
 {
     struct page_chunk *chunk = tree_chunk(tree, first);
-    hot_forget(&tree->hot);
+    hot_leave(tree, chunk);
     if (chunk == NULL)
         return free_chunk(tree, first, pages);
     return bitmap_test(chunk->open, first / UNIT_PAGES % CHUNK_UNITS)

@@ -25,9 +25,11 @@ void hot_flush(struct page_tree *tree)
     pair->head = (pair->head & ~hot->slots) | taken;
     node.fresh[word] &= ~(hot->used * run);
     orders_write(node.orders, word, word_orders(pair_free(pair)));
-    hot->chunk->area->free += hot->given * hot->pages;
+    hot->chunk->area->free += hot->given << hot->order;
+    hot->tree = hot->free;
+    hot->fresh &= ~hot->used;
     hot->given = hot->used = 0;
-    if (hot->shift == 0 && word == 0)
+    if (hot->shift == 0 && word == 0 && (hot->slots & 1))
         bitmap_write(hot->chunk->lead, hot_unit(hot), pair_free(pair) & 1);
 }
 
@@ -38,7 +40,8 @@ static bool hot_is_there(const struct page_tree *tree)
 {
     const struct page_hot *hot = &tree->hot;
     if (hot->order >= CLASSES || hot->shift != (hot->order < UNIT_SHIFT ? 0 : UNIT_SHIFT)
-        || hot->order - hot->shift >= WORD_ORDERS || hot->pages != UINT64_C(1) << hot->order
+        || hot->order - hot->shift >= WORD_ORDERS
+        || (hot->pages != UINT64_MAX && hot->pages != UINT64_C(1) << hot->order)
         || !is_aligned(hot->first, (uint64_t)WORD_BITS << hot->shift))
         return false;
     /* The word may begin before its area does, but no slot does. */
@@ -64,7 +67,7 @@ static bool are_blocks(const struct page_tree *tree, uint64_t taken)
         uint64_t frame = hot->first + ((uint64_t)bit_lowest(taken) << hot->shift);
         struct page_spot spot;
         if (!tree_spot(tree, frame, &spot) || spot.cell != CELL_HEAD
-            || block_limit(tree, &spot, frame) != frame + hot->pages)
+            || block_limit(tree, &spot, frame) != frame + (UINT64_C(1) << hot->order))
             return false;
     }
     return true;
@@ -73,16 +76,19 @@ static bool are_blocks(const struct page_tree *tree, uint64_t taken)
 bool hot_agrees(const struct page_tree *tree)
 {
     const struct page_hot *hot = &tree->hot;
-    if (((hot->free | hot->used) & ~hot->slots) != 0)
+    if (((hot->free | hot->fresh) & ~hot->slots) != 0 || (hot->used & ~hot->fresh) != 0)
         return false;
     if (hot->slots == 0)
-        return true;
+        return !hot_pending(hot);
     if (!hot_is_there(tree))
         return false;
-    uint64_t free = tree_slots(hot);
-    return ((free ^ hot->free) & hot->slots & ~hot->used) == 0
-           && hot->given == (uint64_t)bits_count(hot->free) - bits_count(free & hot->slots)
-           && are_blocks(tree, hot->slots & ~free);
+    unsigned word;
+    struct page_node node = hot_node(hot, &word);
+    uint64_t run = run_bits(hot->order - hot->shift);
+    return (tree_slots(hot) & hot->slots) == hot->tree
+           && hot->given == (uint64_t)bits_count(hot->free) - bits_count(hot->tree)
+           && (node.fresh[word] & (hot->slots & ~hot->fresh) * run) == 0
+           && are_blocks(tree, hot->slots & ~hot->tree);
 }
 
 bool hot_keeps_class(const struct page_tree *tree)
@@ -103,9 +109,9 @@ bool hot_is_chosen(const struct page_tree *tree)
 {
     const struct page_hot *hot = &tree->hot;
     uint64_t others = hot->slots != 0 ? tree_slots(hot) & ~hot->slots : 0;
-    if (hot->free != 0 && others != 0 && bit_lowest(others) < bit_lowest(hot->free))
+    if (hot->pages != UINT64_MAX && hot->free != 0 && others != 0 && bit_lowest(others) < bit_lowest(hot->free))
         return false;
-    if (hot->slots == 0 || (tree_slots(hot) & hot->slots) == 0)
+    if (hot->slots == 0 || hot->pages == UINT64_MAX || (tree_slots(hot) & hot->slots) == 0)
         return true;
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = (struct page_area *)&tree->area[tree->scan[i]];

@@ -107,6 +107,14 @@ static inline uint64_t word_runs(uint64_t free, unsigned order)
     return free & run_starts(order);
 }
 
+/* The starts of the aligned runs of 2^order bits, order at most 5, of which any is set. */
+static inline uint64_t word_any(uint64_t bits, unsigned order)
+{
+    for (unsigned half = 1; half < 1u << order; half *= 2)
+        bits |= bits >> half;
+    return bits & run_starts(order);
+}
+
 /*
  * The order of the largest aligned run of free cells that holds `bit`, which is free. Two bits lie in
  * one aligned run of 2^o exactly if their numbers agree from bit o on: so of the cells that are not

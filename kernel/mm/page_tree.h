@@ -123,9 +123,12 @@ struct page_hot {
     uint64_t first;                   /* frame of the word's first entry */
     uint64_t slots;                   /* where such blocks may come and go; 0: no word is hot */
     uint64_t free;                    /* those of them that are free now */
-    uint64_t used;                    /* those that changed and of which the tree does not know */
-    uint64_t given;                   /* blocks by which `free` has grown since, mod 2^64 */
-    uint64_t pages;                   /* of a block */
+    uint64_t tree;                    /* those that are free as far as the tree knows */
+    uint64_t fresh;                   /* those that are not wholly used as far as it knows, */
+    uint64_t used;                    /* and of them those that are no longer */
+    uint64_t given;                   /* free less tree, blocks, mod 2^64 */
+    uint64_t pages;                   /* of a request that it serves */
+    unsigned last;                    /* the order of the last block that was looked for */
     unsigned order, shift;            /* 0..5 and 0 in a leaf, 9..14 and 9 in a chunk */
     uint32_t areas;                   /* of the request */
     struct page_chunk *chunk;

@@ -277,6 +277,7 @@ static const struct workload {
     { "worst-open", prepare_64t, run_take0 }, { "worst-close", prepare_last, run_give },
     { "worst-flush-open", prepare_flush_open, run_open_low },
     { "worst-flush-close", prepare_flush_close, run_give },
+    { "worst-flush-same", prepare_flush_same, run_give },
     { "worst-take16", prepare_scattered, run_take16 },
     { "worst-take17", prepare_scattered, run_take17 },
     { "worst-take18", prepare_scattered, run_take18 },

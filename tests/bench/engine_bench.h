@@ -73,6 +73,7 @@ void prepare_last(struct bench *b);
 void run_give(struct bench *b);
 void prepare_flush_open(struct bench *b);
 void prepare_flush_close(struct bench *b);
+void prepare_flush_same(struct bench *b);
 void run_open_low(struct bench *b);
 void prepare_worst(struct bench *b);
 void run_worst(struct bench *b);

@@ -86,6 +86,20 @@ static void prepare_two(struct bench *b, bool taken)
 void prepare_flush_open(struct bench *b) { prepare_two(b, false); }
 void prepare_flush_close(struct bench *b) { prepare_two(b, true); }
 
+/* The same with the hot word in the very leaf that closes. */
+void prepare_flush_same(struct bench *b)
+{
+    uint64_t frames[3];
+    map_make(b, 65536 * GIB_PAGES);
+    b->range.fresh = false;
+    REQUIRE(b->engine->init(b->memory, &b->map, &pool_source) == OK);
+    for (unsigned i = 0; i < ARRAY_SIZE(frames); i++)
+        frames[i] = take(b, 0, 0);
+    give(b, frames[2]);
+    give(b, frames[1]);
+    b->frame = frames[0];
+}
+
 void run_open_low(struct bench *b)
 {
     take_of(b, 1, 0);

@@ -37,11 +37,13 @@ static void prepare(struct fixture *f)
 
 static struct page_area *high(struct fixture *f) { return &fixture_tree(f)->area[1]; }
 
+/* The first chunk of the last area. */
 static struct page_chunk *active(struct fixture *f)
 {
     struct page_tree *tree = fixture_tree(f);
-    assert_non_null(tree->node[high(f)->chunk]);
-    return tree->node[high(f)->chunk];
+    struct page_chunk *chunk = tree->node[tree->area[tree->nareas - 1].chunk];
+    assert_non_null(chunk);
+    return chunk;
 }
 
 static struct page_node open(struct fixture *f) { return chunk_leaf(active(f), 0); }
@@ -264,15 +266,16 @@ static void totals_that_are_not_the_sums_are_14(void **state)
     fixture_done(&f);
 }
 
-/* Word 0 of chunk 1's first leaf, hot for single pages: 0 is taken, 1 was given back unseen. */
+/* Word 0 of chunk 1's first leaf, hot for single pages: 0 is taken, 1 unseen, 2 came back. */
 static struct page_hot *prepare_hot(struct fixture *f)
 {
     prepare(f);
     take_order(f, 0);
+    take_order(f, 0);
     give(f, take_order(f, 0));
     struct page_hot *hot = &fixture_tree(f)->hot;
     assert_int_equal(hot->first, GIB_PAGES);
-    assert_int_equal(hot->used, 2);
+    assert_int_equal(hot->used, 6);
     assert_whole(f);
     return hot;
 }
@@ -282,10 +285,13 @@ static void a_hot_word_that_the_tree_contradicts_is_15(void **state)
     struct fixture f;
     (void)state;
     struct page_hot *hot = prepare_hot(&f);
-    BREAK(&f, hot->free, hot->free | 1, 15);          /* taken, as the tree knows */
-    BREAK(&f, hot->free, hot->free & ~UINT64_C(8), 15);   /* free, as the tree knows */
+    BREAK(&f, hot->free, hot->free | 2, 15);
+    BREAK(&f, hot->free, hot->free & ~UINT64_C(8), 15);
+    BREAK(&f, hot->tree, hot->tree & ~UINT64_C(8), 15);
     BREAK(&f, hot->slots, hot->slots | 1 << 8, 15);   /* of another order */
     BREAK(&f, hot->used, hot->used | 1 << 20, 15);    /* reserved */
+    BREAK(&f, hot->fresh, 0, 15);
+    BREAK(&f, hot->given, 1, 15);
     BREAK(&f, hot->first, 2 * GIB_PAGES, 15);
     BREAK(&f, hot->first, hot->first + 1, 15);
     BREAK(&f, hot->order, 1, 15);
@@ -295,24 +301,47 @@ static void a_hot_word_that_the_tree_contradicts_is_15(void **state)
     fixture_done(&f);
 }
 
-static void a_hot_word_that_the_rule_would_not_choose_is_16(void **state)
+static void a_hot_word_on_which_a_class_depends_is_16(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    for (unsigned i = 0; i < 449; i++)
+        take_order(&f, 0);
+    struct page_hot *hot = &fixture_tree(&f)->hot;
+    while (hot->first != GIB_PAGES + 448)
+        take_order(&f, 0);
+    hot_settle(fixture_tree(&f));
+    assert_whole(&f);
+    /* The last half of the leaf's last word is its last run of 32 pages. */
+    assert_int_equal(*chunk_leaf_class(active(&f), 0), 5);
+    assert_int_equal(hot->slots >> 32, 0);
+    hot->slots |= UINT64_C(0xffffffff) << 32;
+    hot->fresh = hot->slots;
+    hot->tree = hot->free |= UINT64_C(0xffffffff) << 32;
+    assert_broken(&f, 16);
+    hot_forget(hot);
+    fixture_done(&f);
+}
+
+static void a_hot_word_that_the_rule_would_not_choose_is_17(void **state)
 {
     struct fixture f;
     (void)state;
     struct page_hot *hot = prepare_hot(&f);
-    BREAK(&f, hot->areas, 1, 16);
-    /* Another leaf that is as good, and lower: the tree is whole, but the word is of the past. */
-    struct page_hot kept = *hot;
-    hot_drop(fixture_tree(&f));
-    uint64_t other = take_order(&f, 9);
-    kept.used = 0;
-    *hot = kept;
-    assert_whole(&f);
+    BREAK(&f, hot->areas, 1, 17);
+    BREAK(&f, hot->slots, hot->slots & ~UINT64_C(12), 15);
+    hot_settle(fixture_tree(&f));
+    /* A page below the slots is free, too. */
+    hot->slots &= ~UINT64_C(4);
+    hot->fresh &= hot->slots;
+    hot->tree = hot->free &= hot->slots;
+    assert_broken(&f, 17);
+    /* Another word of the leaf. */
     hot->first += 64;
-    hot->slots = hot->free = ~UINT64_C(0);
-    assert_broken(&f, 16);
+    hot->slots = hot->free = hot->tree = hot->fresh = ~UINT64_C(0);
+    assert_broken(&f, 17);
     hot_forget(hot);
-    give(&f, other);
     fixture_done(&f);
 }
 
@@ -335,7 +364,8 @@ int main(void)
         cmocka_unit_test(a_continued_page_without_a_block_is_13),
         cmocka_unit_test(totals_that_are_not_the_sums_are_14),
         cmocka_unit_test(a_hot_word_that_the_tree_contradicts_is_15),
-        cmocka_unit_test(a_hot_word_that_the_rule_would_not_choose_is_16),
+        cmocka_unit_test(a_hot_word_on_which_a_class_depends_is_16),
+        cmocka_unit_test(a_hot_word_that_the_rule_would_not_choose_is_17),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
