@@ -204,18 +204,6 @@ static enum error page_free_part(void *engine, pfn_t first, uint64_t pages, pfn_
     return OK;
 }
 
-static void page_query(void *engine, pfn_t frame, struct page_info *info)
-{
-    hot_settle(engine);
-    tree_query(engine, frame.n, info);
-}
-
-static uint64_t page_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info)
-{
-    hot_settle(engine);
-    return tree_run(engine, from.n, limit.n, info);
-}
-
 static enum error page_set_scan_order(void *engine, const uint8_t *order, size_t n)
 {
     struct page_tree *tree = engine;

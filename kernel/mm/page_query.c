@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Questions. The common ones, of pages whose block lies in a word, look at nothing else. */
 #include "kernel/mm/page_hot.h"
 
 static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spot)
@@ -39,7 +40,8 @@ static void describe(const struct page_tree *tree, const struct page_spot *spot,
     }
 }
 
-void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
+static NOINLINE void query_any(const struct page_tree *tree, uint64_t frame,
+                               struct page_info *info)
 {
     struct page_spot spot;
     uint64_t limit;
@@ -49,6 +51,100 @@ void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *
     if (spot.cell == CELL_RESERVED && !tree_managed(tree, frame, &limit))
         return;
     describe(tree, &spot, frame, info);
+}
+
+static inline void info_free(struct page_info *info, uint64_t frame, bool fresh, unsigned order)
+{
+    uint64_t pages = UINT64_C(1) << order;
+    info->state = PAGE_FREE;
+    info->fresh = fresh;
+    info->block = pfn(frame & -pages);
+    info->pages = pages;
+}
+
+static inline void info_block(struct page_info *info, uint64_t first, uint64_t pages)
+{
+    info->state = PAGE_ALLOCATED;
+    info->fresh = false;
+    info->block = pfn(first);
+    info->pages = pages;
+}
+
+/* A closed unit: free and without a leaf, or in a block that begins and ends with closed units. */
+static NOINLINE void query_unit(const struct page_tree *tree, const struct page_chunk *chunk,
+                                uint64_t frame, struct page_info *info)
+{
+    unsigned unit = (uint32_t)frame / UNIT_PAGES % CHUNK_UNITS, word = unit / WORD_BITS;
+    uint64_t bit = bit_of(unit % WORD_BITS);
+    struct page_node units = chunk_units(chunk);
+    info->area = chunk->area->index;
+    if (pair_free(&units.pair[word]) & ~chunk->mixed[word] & bit) {
+        info_free(info, frame, (chunk->fresh[word] & bit) != 0,
+                  node_order_at(&units, unit) + UNIT_SHIFT);
+        return;
+    }
+    unsigned end = node_next_edge(&units, unit + 1), start = node_last_edge(&units, unit);
+    if ((units.pair[word].free & bit) != 0 || start == CHUNK_UNITS || end == CHUNK_UNITS
+        || bitmap_test(chunk->open, start) || bitmap_test(chunk->open, end))
+        query_any(tree, frame, info);
+    else
+        info_block(info, chunk->first + start * UNIT_PAGES,
+                   (uint64_t)(end - start) * UNIT_PAGES);
+}
+
+/* A page of a block that leaves its word, but not its leaf. */
+static NOINLINE void query_words(const struct page_tree *tree, const struct page_chunk *chunk,
+                                 uint64_t frame, struct page_info *info)
+{
+    struct page_node leaf = chunk_leaf(chunk, (uint32_t)frame / UNIT_PAGES % CHUNK_UNITS);
+    unsigned page = (uint32_t)frame % UNIT_PAGES;
+    unsigned end = node_next_edge(&leaf, page + 1), start = node_last_edge(&leaf, page);
+    if (end == UNIT_PAGES || start == UNIT_PAGES)
+        query_any(tree, frame, info);
+    else
+        info_block(info, frame - page + start, end - start);
+}
+
+void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
+{
+    const struct page_chunk *chunk = tree_chunk(tree, frame);
+    if (chunk == NULL) {
+        query_any(tree, frame, info);
+        return;
+    }
+    if (!bitmap_test(chunk->open, frame / UNIT_PAGES % CHUNK_UNITS)) {
+        query_unit(tree, chunk, frame, info);
+        return;
+    }
+    const struct page_slab *slab = chunk->slab.at[frame / UNIT_PAGES / SLAB_LEAVES % SLABS];
+    unsigned word = frame / WORD_BITS % (SLAB_LEAVES * NODE_WORDS), bit = frame % WORD_BITS;
+    const struct page_pair *pair = &slab->pair[word];
+    uint64_t edges = pair_edges(pair), behind = edges >> bit >> 1, before = edges << (63 - bit);
+    info->area = chunk->area->index;
+    if (pair->free >> bit & 1) {
+        if ((pair->head >> bit & 1) || pair_free(pair) + 1 == 0)
+            query_any(tree, frame, info);
+        else
+            info_free(info, frame, slab->fresh[word] >> bit & 1,
+                      word_order_at(pair_free(pair), bit));
+    } else if (behind == 0 || before == 0) {
+        query_words(tree, chunk, frame, info);
+    } else {
+        uint64_t start = frame - (63 - bit_highest(before));
+        info_block(info, start, frame + bit_lowest(behind) + 1 - start);
+    }
+}
+
+void page_query(void *engine, pfn_t frame, struct page_info *info)
+{
+    hot_settle(engine);
+    tree_query(engine, frame.n, info);
+}
+
+uint64_t page_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info)
+{
+    hot_settle(engine);
+    return tree_run(engine, from.n, limit.n, info);
 }
 
 uint64_t tree_run(const struct page_tree *tree, uint64_t from, uint64_t limit,
