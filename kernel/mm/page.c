@@ -125,9 +125,14 @@ static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_
 {
     struct wish wish = wish_of(request);
     for (size_t i = 0; i < tree->nareas; i++) {
+        struct page_area *area = &tree->area[tree->scan[i]];
+        uint32_t classes = area->available >> wish.order;
         uint64_t slot;
-        if ((request->areas >> tree->scan[i] & 1)
-            && slot_choose(tree, &tree->area[tree->scan[i]], &wish, &slot))
+        if (!(request->areas >> tree->scan[i] & 1))
+            continue;
+        if (request->pages == 1 && wish.order >= UNIT_SHIFT && classes != 0 && !wish.scan)
+            return lead_alloc(tree, area, wish.order + bit_lowest(classes), wish.order, out);
+        if (slot_choose(tree, area, &wish, &slot))
             return slot_take(tree, slot, request->pages, out);
     }
     return E_MEM_NONE;

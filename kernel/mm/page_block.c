@@ -177,6 +177,24 @@ static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area 
     return OK;
 }
 
+enum error lead_alloc(struct page_tree *tree, struct page_area *area, unsigned class,
+                      unsigned align, pfn_t *out)
+{
+    uint32_t index = best_chunk(area, class);
+    struct page_chunk *chunk = tree->node[index];
+    if (chunk == NULL)
+        return chunk_alloc(tree, area, index, 0, out);
+    unsigned unit = chunk_lead(chunk, 0, align);
+    tree->hot.last = NO_ORDER;        /* what is opened here is not the best leaf */
+    if (!bitmap_test(chunk->open, unit))
+        return unit_alloc(tree, chunk, unit, 0, out);
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    bitmap_clear(chunk->lead, unit);
+    area->free--;
+    *out = pfn(chunk->first + unit * UNIT_PAGES);
+    return node_take(&leaf, 0, 0) ? alloc_settle(tree, chunk, unit) : OK;
+}
+
 enum error block_alloc(struct page_tree *tree, const struct page_request *request, pfn_t *out)
 {
     unsigned order = request->align;

@@ -118,21 +118,11 @@ uint64_t scan_end(const struct page_tree *tree, uint64_t from, uint64_t limit, e
 /* Where multiples of 2^align lie in a word that holds at least one. */
 static uint64_t aligned_bits(unsigned align)
 {
-    static const uint64_t starts[] = {
-        UINT64_C(0xffffffffffffffff), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
-        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
-    };
-    return align < ARRAY_SIZE(starts) ? starts[align] : 1;
+    return run_starts(align < WORD_ORDERS ? align : WORD_ORDERS);
 }
 
-/*
- * For alignments of whole units: the first unit of the chunk, from that of `frame` on, that is
- * aligned and whose first page is free, without a look into leaves; the chunk's end if none is.
- */
-static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsigned align)
+unsigned chunk_lead(const struct page_chunk *chunk, unsigned from, unsigned align)
 {
-    uint64_t first = align_down(frame, CHUNK_PAGES);
-    unsigned from = (unsigned)(frame - first) / UNIT_PAGES;
     for (unsigned w = from / WORD_BITS; w < NODE_WORDS; w++) {
         uint64_t units = pair_free(&chunk->pair[w]) | chunk->lead[w];
         unsigned order = align - UNIT_SHIFT;
@@ -142,9 +132,9 @@ static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsign
         if (w == from / WORD_BITS)
             units &= ~UINT64_C(0) << from % WORD_BITS;
         if (units != 0)
-            return first + (w * WORD_BITS + bit_lowest(units)) * UNIT_PAGES;
+            return w * WORD_BITS + bit_lowest(units);
     }
-    return first + CHUNK_PAGES;
+    return CHUNK_UNITS;
 }
 
 /* Skip what cannot hold the next frame of the alignment; 0 if `frame` is to be looked at. */
@@ -154,8 +144,9 @@ static uint64_t skip_leads(const struct page_tree *tree, uint64_t frame, unsigne
     if (align < UNIT_SHIFT || !tree_find(tree, frame, &place)
         || tree->node[place.chunk] == NULL)
         return 0;
-    uint64_t lead = next_lead(tree->node[place.chunk], frame, align);
-    return lead != frame ? lead : 0;
+    unsigned unit = chunk_lead(tree->node[place.chunk], place.offset / UNIT_PAGES, align);
+    uint64_t lead = place.first + unit * UNIT_PAGES;
+    return lead > frame ? lead : 0;
 }
 
 uint64_t scan_next(const struct page_tree *tree, const struct page_area *area, uint64_t from,

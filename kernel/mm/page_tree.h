@@ -368,6 +368,13 @@ MUST_USE enum error block_alloc(struct page_tree *tree, const struct page_reques
                                 pfn_t *out);
 MUST_USE enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages);
 
+/*
+ * One page aligned to 2^align pages, align from 9 on, of an area that has a chunk of `class`, which
+ * rule 2 chose. The hot word is forgotten before.
+ */
+MUST_USE enum error lead_alloc(struct page_tree *tree, struct page_area *area, unsigned class,
+                               unsigned align, pfn_t *out);
+
 /* Why `frame`, of that cell, is not part of an allocated block. */
 enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page_cell cell);
 
@@ -380,6 +387,12 @@ enum page_freshness { FRESH_ANY, FRESH_ONLY, FRESH_NONE };
  */
 uint64_t scan_next(const struct page_tree *tree, const struct page_area *area, uint64_t from,
                    uint64_t limit, unsigned align, enum page_freshness freshness);
+
+/*
+ * For alignments of whole units: the first unit of a chunk, from `from` on, that is aligned and
+ * whose first page is free, without a look into leaves; CHUNK_UNITS if none is.
+ */
+unsigned chunk_lead(const struct page_chunk *chunk, unsigned from, unsigned align);
 
 /* The first frame from `from` on that is not `cell` of that freshness; `limit` if there is none. */
 uint64_t scan_end(const struct page_tree *tree, uint64_t from, uint64_t limit, enum page_cell cell,
