@@ -88,9 +88,9 @@ static inline void bitmap_fill(uint64_t *words, size_t from, size_t to, bool val
 }
 
 /*
- * A bit set with summaries: word 0 counts the members, level 0 holds the bits, a bit of each further
- * level says that a word of the level below is not 0. Levels end at 16 words, which are searched one
- * by one: so 1024 bits need no summary and 65536 need one. One shape serves many sets of a size.
+ * A bit set with summaries: word 0 counts the members, level 0 holds the bits, a bit of each
+ * further level says that a word of the level below is not 0. Levels end at 16 words, which are
+ * searched one by one: so 1024 bits need no summary and 65536 need one. One shape serves many sets.
  */
 #define BITSET_LEVELS 3u      /* enough for 2^22 bits */
 #define BITSET_TOP 16u

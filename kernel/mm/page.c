@@ -5,6 +5,7 @@
 #include "kernel/mm/page.h"
 
 #include "kernel/mm/page_hot.h"
+#include "kernel/mm/page_scan.h"
 
 /* A request, with what follows from it. */
 struct wish {

@@ -4,6 +4,7 @@
  * the cost of an operation is about (page.h).
  */
 #include "kernel/mm/page_hot.h"
+#include "kernel/mm/page_scan.h"
 
 /* ---- Alloc ---- */
 
@@ -127,7 +128,7 @@ static NOINLINE enum error unit_alloc(struct page_tree *tree, struct page_chunk 
     return OK;
 }
 
-/* Whole units of a chunk: those of a part of a word can be hot, if freshness needs no leaf there. */
+/* Whole units: those of a part of a word can be hot, if freshness needs no leaf in it. */
 static void units_take(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
                        unsigned order, uint64_t slots)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invariants of the tree, each recomputed from the bitmaps. `text` below numbers them. They hold
- * for the tree as it is, before the hot word is flushed.
+ * The invariants of the tree, each recomputed from the bitmaps. `text` below numbers them. They
+ * hold for the tree as it is, before the hot word is flushed.
  */
 #include "kernel/mm/page_hot.h"
 

@@ -109,9 +109,11 @@ bool hot_is_chosen(const struct page_tree *tree)
 {
     const struct page_hot *hot = &tree->hot;
     uint64_t others = hot->slots != 0 ? tree_slots(hot) & ~hot->slots : 0;
-    if (hot->pages != UINT64_MAX && hot->free != 0 && others != 0 && bit_lowest(others) < bit_lowest(hot->free))
+    if (hot->slots == 0 || hot->pages == UINT64_MAX)
+        return true;
+    if (hot->free != 0 && others != 0 && bit_lowest(others) < bit_lowest(hot->free))
         return false;
-    if (hot->slots == 0 || hot->pages == UINT64_MAX || (tree_slots(hot) & hot->slots) == 0)
+    if (hot->tree == 0)
         return true;
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = (struct page_area *)&tree->area[tree->scan[i]];

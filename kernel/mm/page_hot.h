@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot word: the 64 pages, or units, in which the last blocks were found, checked out of the tree.
+ * The hot word: the 64 pages, or units, in which the last blocks were found, taken out of the tree.
  *
  * Taking blocks of one order at its `slots`, or giving them back, changes this record alone, and
  * hot_flush() writes the word back before anything else looks at it or changes what it is about.
@@ -25,8 +25,8 @@
 void hot_flush(struct page_tree *tree);
 
 /*
- * For check(): that the word and the tree differ only in blocks of its order, where it was used; that
- * no class depends on its slots; that the rule would choose the word in the tree as it is.
+ * For check(): that the word and the tree differ only in blocks of its order, where it was used;
+ * that no class depends on its slots; that the rule would choose the word in the tree as it is.
  */
 bool hot_agrees(const struct page_tree *tree);
 bool hot_keeps_class(const struct page_tree *tree);
@@ -84,8 +84,8 @@ static inline uint64_t hot_slots(const struct page_node *node, unsigned word, un
 
 /*
  * The rule chose a word whose first frame is `first`, and its lowest slot is taken, as the tree
- * knows. `slots` are fit to be hot, of them `free` are free; `fresh` are the fresh bits of the word.
- * The word that was hot is flushed.
+ * knows. `slots` are fit to be hot, of them `free` are free; `fresh` are the word's fresh bits. The
+ * word that was hot is flushed.
  */
 static inline void hot_set(struct page_hot *hot, struct page_chunk *chunk, uint64_t first,
                            unsigned order, uint64_t slots, uint64_t free, uint64_t fresh)

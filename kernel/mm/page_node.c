@@ -71,7 +71,8 @@ void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 
             runs = larger;
         }
     }
-    uint64_t words = free_words(*node->orders), pairs = free_pairs(words), quads = free_quads(pairs);
+    uint64_t words = free_words(*node->orders);
+    uint64_t pairs = free_pairs(words), quads = free_quads(pairs);
     uint64_t all = quads == EACH_FOURTH;
     counts[6] += count_maximal(words, pairs);
     counts[7] += count_maximal(pairs, quads);

@@ -116,9 +116,9 @@ static inline uint64_t word_any(uint64_t bits, unsigned order)
 }
 
 /*
- * The order of the largest aligned run of free cells that holds `bit`, which is free. Two bits lie in
- * one aligned run of 2^o exactly if their numbers agree from bit o on: so of the cells that are not
- * free the nearest one on either side bounds it.
+ * The order of the largest aligned run of free cells that holds `bit`, which is free. Two bits lie
+ * in one aligned run of 2^o exactly if their numbers agree from bit o on: so of the cells that are
+ * not free the nearest one on either side bounds it.
  */
 static inline unsigned word_order_at(uint64_t free, unsigned bit)
 {
@@ -283,9 +283,9 @@ static inline void node_take_first(const struct page_node *node, unsigned order)
 }
 
 /*
- * Give back the block of the pages `run`, counted from `bit` on, at most half a word. True if it now
- * lies in a run that is larger than any before in its word, of which `orders` is the byte, and more:
- * else the orders stay.
+ * Give back the block of the pages `run`, counted from `bit` on, at most half a word. True if it
+ * now lies in a run that is larger than any before in its word, of which `orders` is the byte, and
+ * more: else the orders stay.
  */
 static inline bool word_give(struct page_pair *pair, unsigned bit, uint64_t run, uint64_t orders)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions. The common ones, of pages whose block lies in a word, look at nothing else. */
 #include "kernel/mm/page_hot.h"
+#include "kernel/mm/page_scan.h"
 
 static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spot)
 {

@@ -3,7 +3,7 @@
  * Walking over pages without walking over pages: a view is what the tree says about a frame and its
  * neighbours in one piece, 64 pages of a leaf, up to 64 closed units, or a chunk.
  */
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_scan.h"
 
 /*
  * Bit i of `matches` tells of frame first + i if the view is of 64 pages; else all frames of the

@@ -2,8 +2,8 @@
 """Instructions per operation of the page engine, by callgrind.
 
 Gross is what the workload's loop executes per operation with the engine; net is that less the same
-loop with an engine that does nothing. Instructions are exact and the same on every run. Cache misses
-are those of callgrind's model with the sizes below, whatever the machine has.
+loop with an engine that does nothing. Instructions are exact and the same on every run. Cache
+misses are those of callgrind's model with the sizes below, whatever the machine has.
 """
 from __future__ import annotations
 

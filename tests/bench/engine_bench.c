@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Workloads for a page engine, one a run: engine_bench ENGINE WORKLOAD SEED prints the number of
- * operations and the figure that the workload is about, if any. Everything outside measured() is preparation and verification; a profiler counts what
- * happens inside it (tests/bench/engine.py: callgrind). The engine `empty` does nothing and is what
- * to subtract.
+ * operations and the figure that the workload is about, if any. Everything outside measured() is
+ * preparation and verification; a profiler counts what happens inside it (tests/bench/engine.py:
+ * callgrind). The engine `empty` does nothing and is what to subtract.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workloads whose result is a figure, not a count of instructions: what is left of large blocks after
- * churn, requests that fail, bytes of records, bytes that a start touches.
+ * Workloads whose result is a figure, not a count of instructions: what is left of large blocks
+ * after churn, requests that fail, bytes of records, bytes that a start touches.
  */
 #include <string.h>
 
@@ -51,7 +51,7 @@ static void give_mixed(struct bench *b)
     b->frames[i] = b->frames[--b->blocks];
 }
 
-/* Random orders 0..9 as in mix90, after a failure one is freed: how many of a million requests find no place. */
+/* Random orders as in mix90, after a failure one is freed: how many of a million find no place. */
 void run_failed(struct bench *b)
 {
     while (b->ops < MIX_REQUESTS) {
@@ -94,7 +94,7 @@ static uint64_t differing(const unsigned char *memory, size_t size, unsigned cha
     return bytes;
 }
 
-/* The bytes that a start writes: those that differ from one background or from another; and nodes. */
+/* The bytes that a start writes: that differ from one background or from another; and nodes. */
 void run_init_bytes(struct bench *b)
 {
     size_t size = b->engine->memory_size(&b->map);
