@@ -251,16 +251,6 @@ static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk
     return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
-/* True if the first page of a unit continues the block before it. */
-static bool unit_continues(const struct page_chunk *chunk, unsigned unit)
-{
-    struct page_node units = chunk_units(chunk);
-    if (!bitmap_test(chunk->open, unit))
-        return node_cell(&units, unit) == CELL_CONTINUED;
-    struct page_node leaf = chunk_leaf(chunk, unit);
-    return node_cell(&leaf, 0) == CELL_CONTINUED;
-}
-
 /* True if `length` entries from `entry` on make a block of some order. */
 static inline bool is_natural(unsigned entry, unsigned length)
 {
@@ -275,7 +265,7 @@ static NOINLINE enum error free_long(struct page_tree *tree, struct page_chunk *
     struct page_node leaf = chunk_leaf(chunk, unit);
     unsigned end = node_edge_words(&leaf, page / WORD_BITS + 1), length = end - page;
     if (!is_natural(page, length)
-        || (end == UNIT_PAGES && (unit + 1 == CHUNK_UNITS || unit_continues(chunk, unit + 1))))
+        || (end == UNIT_PAGES && unit_continues(tree, chunk, unit + 1)))
         return free_any(tree, first, pages);
     *pages = length;
     chunk->area->free += length;
@@ -289,16 +279,6 @@ static NOINLINE enum error free_long(struct page_tree *tree, struct page_chunk *
     return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
-/* True if a block may go on behind the last page of a chunk: in the next one, which is active. */
-static bool chunk_continues(const struct page_tree *tree, const struct page_chunk *chunk)
-{
-    const struct page_area *area = chunk->area;
-    uint32_t next = chunk->index + 1;
-    return next < area->chunk + area->chunks && tree->node[next] != NULL
-           && tree->node[next]->first == chunk->first + CHUNK_PAGES
-           && unit_continues(tree->node[next], 0);
-}
-
 /* A block of whole units. */
 static NOINLINE enum error free_units(struct page_tree *tree, struct page_chunk *chunk,
                                       uint64_t first, uint64_t *pages)
@@ -308,9 +288,7 @@ static NOINLINE enum error free_units(struct page_tree *tree, struct page_chunk 
     if (first % UNIT_PAGES != 0 || node_cell(&units, unit) != CELL_HEAD)
         return free_any(tree, first, pages);
     unsigned end = node_next_edge(&units, unit + 1), length = end - unit;
-    if (!is_natural(unit, length)
-        || (end == CHUNK_UNITS ? chunk_continues(tree, chunk)
-                               : bitmap_test(chunk->open, end) && unit_continues(chunk, end)))
+    if (!is_natural(unit, length) || unit_continues(tree, chunk, end))
         return free_any(tree, first, pages);
     *pages = (uint64_t)length * UNIT_PAGES;
     chunk->area->free += *pages;

@@ -157,6 +157,20 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
     return true;
 }
 
+bool unit_continues(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit)
+{
+    if (unit == CHUNK_UNITS) {
+        const struct page_area *area = chunk->area;
+        const struct page_chunk *next = chunk->index + 1 < area->chunk + area->chunks
+                                        ? tree->node[chunk->index + 1] : NULL;
+        return next != NULL && next->first == chunk->first + CHUNK_PAGES
+               && unit_continues(tree, next, 0);
+    }
+    bool open = bitmap_test(chunk->open, unit);
+    struct page_node node = open ? chunk_leaf(chunk, unit) : chunk_units(chunk);
+    return node_cell(&node, open ? 0 : unit) == CELL_CONTINUED;
+}
+
 /* The page of the chunk, from unit `unit` on, at which a block that reaches it ends. */
 static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
 {

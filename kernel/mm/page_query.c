@@ -71,50 +71,11 @@ static inline void info_block(struct page_info *info, uint64_t first, uint64_t p
     info->pages = pages;
 }
 
-/* A closed unit: free and without a leaf, or in a block that begins and ends with closed units. */
-static NOINLINE void query_unit(const struct page_tree *tree, const struct page_chunk *chunk,
-                                uint64_t frame, struct page_info *info)
-{
-    unsigned unit = (uint32_t)frame / UNIT_PAGES % CHUNK_UNITS, word = unit / WORD_BITS;
-    uint64_t bit = bit_of(unit % WORD_BITS);
-    struct page_node units = chunk_units(chunk);
-    info->area = chunk->area->index;
-    if (pair_free(&units.pair[word]) & ~chunk->mixed[word] & bit) {
-        info_free(info, frame, (chunk->fresh[word] & bit) != 0,
-                  node_order_at(&units, unit) + UNIT_SHIFT);
-        return;
-    }
-    unsigned end = node_next_edge(&units, unit + 1), start = node_last_edge(&units, unit);
-    if ((units.pair[word].free & bit) != 0 || start == CHUNK_UNITS || end == CHUNK_UNITS
-        || bitmap_test(chunk->open, start) || bitmap_test(chunk->open, end))
-        query_any(tree, frame, info);
-    else
-        info_block(info, chunk->first + start * UNIT_PAGES,
-                   (uint64_t)(end - start) * UNIT_PAGES);
-}
-
-/* A page of a block that leaves its word, but not its leaf. */
-static NOINLINE void query_words(const struct page_tree *tree, const struct page_chunk *chunk,
-                                 uint64_t frame, struct page_info *info)
-{
-    struct page_node leaf = chunk_leaf(chunk, (uint32_t)frame / UNIT_PAGES % CHUNK_UNITS);
-    unsigned page = (uint32_t)frame % UNIT_PAGES;
-    unsigned end = node_next_edge(&leaf, page + 1), start = node_last_edge(&leaf, page);
-    if (end == UNIT_PAGES || start == UNIT_PAGES)
-        query_any(tree, frame, info);
-    else
-        info_block(info, frame - page + start, end - start);
-}
-
 void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
 {
     const struct page_chunk *chunk = tree_chunk(tree, frame);
-    if (chunk == NULL) {
+    if (chunk == NULL || !bitmap_test(chunk->open, frame / UNIT_PAGES % CHUNK_UNITS)) {
         query_any(tree, frame, info);
-        return;
-    }
-    if (!bitmap_test(chunk->open, frame / UNIT_PAGES % CHUNK_UNITS)) {
-        query_unit(tree, chunk, frame, info);
         return;
     }
     const struct page_slab *slab = chunk->slab.at[frame / UNIT_PAGES / SLAB_LEAVES % SLABS];
@@ -129,7 +90,7 @@ void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *
             info_free(info, frame, slab->fresh[word] >> bit & 1,
                       word_order_at(pair_free(pair), bit));
     } else if (behind == 0 || before == 0) {
-        query_words(tree, chunk, frame, info);
+        query_any(tree, frame, info);
     } else {
         uint64_t start = frame - (63 - bit_highest(before));
         info_block(info, start, frame + bit_lowest(behind) + 1 - start);

@@ -329,8 +329,6 @@ void stock_trim(struct page_tree *tree, uint64_t pages);
 
 /* The end of every change of one block. */
 #define TRIM_PAGES 2u
-
-
 static inline void change_end(struct page_tree *tree)
 {
     if (tree->stock != NULL)
@@ -355,6 +353,9 @@ void place_spot(const struct page_tree *tree, struct page_spot *spot);
 
 /* False as tree_find(). */
 bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot);
+
+/* True if a unit, or with CHUNK_UNITS the next chunk, continues the block before. */
+bool unit_continues(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit);
 
 /* First frame behind, and first frame of, the block that holds `frame` at `spot`, allocated. */
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
