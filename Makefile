@@ -11,8 +11,8 @@ ARCHES := $(patsubst arch/%/arch.mk,%,$(wildcard arch/*/arch.mk))
 PYTHON ?= /usr/bin/python3
 Q := $(if $(V),,@)
 
-# LLVM=1 builds with clang and lld, LLVM=-19 with clang-19 and lld-19.
-LLVM_SUFFIX := $(filter -%,$(LLVM))
+# LLVM=1 builds with clang-19 and lld-19, into a folder of its own; LLVM=-20 with those of that name.
+LLVM_SUFFIX := $(or $(filter -%,$(LLVM)),-19)
 
 WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wundef
 CPPFLAGS := -I.
@@ -24,7 +24,7 @@ ifdef ARCH
 ifeq ($(filter $(ARCH),$(ARCHES)),)
 $(error there is no architecture '$(ARCH)'; there is: $(ARCHES))
 endif
-BUILD := build/$(ARCH)
+BUILD := build/$(if $(LLVM),llvm/)$(ARCH)
 
 # An arch.mk sets CC, CFLAGS, SOURCES (its own), SKIP (kernel sources that it does without), IMAGES
 # (what is to be built), ISO (if it has one), and has the rules that make these from $(OBJECTS).
@@ -67,11 +67,16 @@ iso:
 	@echo 'which architecture? make iso ARCH=NAME' >&2; exit 2
 endif
 
+llvm: ## every architecture with clang and lld, as LLVM=1 ./run-guest.sh boots them
+	@./arch/deps.sh llvm
+	@for arch in $(ARCHES); do $(MAKE) LLVM=1 ARCH=$$arch image || exit; done
+
 deps: ## install the Debian packages that are missing, telling which and why
 	@./arch/deps.sh
 
 test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
+	@$(MAKE) llvm
 	@$(MAKE) unit
 	@$(MAKE) lint
 	$(Q)$(PYTHON) -m pytest -q tests $(PYTEST_ARGS)
@@ -84,12 +89,12 @@ lint: ## the style of scripts and Python, the types of Python
 
 iso: ## with ARCH=NAME: the GRUB rescue ISO
 help: ## this list
-	@echo 'architectures: $(ARCHES)    variables: ARCH=NAME LLVM=1|-19 V=1'
+	@echo 'architectures: $(ARCHES)    variables: ARCH=NAME LLVM=1 V=1'
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | sort | expand -t 12
 
 clean: ## remove everything that was built
 	rm -rf build
 
 FORCE:
-.PHONY: all image ready iso deps test lint help clean FORCE
+.PHONY: all image ready iso llvm deps test lint help clean FORCE
 .SECONDARY:

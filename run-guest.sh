@@ -7,6 +7,7 @@
 #   machine_memory, _minimum, _maximum, _cpus_maximum
 #   machine_boots, _firmwares, _machines, _accels, _emulators, _serials
 #                      words that the option takes, the first is the default; none: no such option
+#   machine_debugger   what --gdb names, if it is not gdb
 #   machine_options    which of cpu loadparm module qmp snapshot gdb it has
 # and the functions machine_check (combinations; adds to `groups`), machine_build, machine_prepare
 # (optional), machine_command (fills `command`) and machine_status (the emulator's exit status, in
@@ -68,6 +69,10 @@ is answered; only the guest's own lines are printed; the end of the input powers
 
 Exit status: 0 orderly end, 1 could not start (missing program, build error), 2 wrong usage,
 3 the emulator died or the guest was reset, 4 the guest panicked.
+
+Killed by SIGKILL it ends the emulator all the same, but leaves a small directory in TMPDIR.
+
+Environment: LLVM=1 builds and boots with clang-19 and lld-19 instead of gcc.
 END
 }
 
@@ -105,8 +110,10 @@ done
 
 [[ " $(architectures)" == *" $arch "* ]] \
     || refuse "no such architecture: $arch; there is: $(architectures)"
-build=$root/build/$arch
-groups=()
+# LLVM=1 in the environment, which make reads as well, means the kernel that clang builds.
+build=$root/build/${LLVM:+llvm/}$arch
+groups=(${LLVM:+llvm})
+machine_debugger=gdb
 machine_boots='' machine_firmwares='' machine_machines='' machine_accels='' machine_emulators=''
 machine_options='' machine_cpus_maximum=1
 machine_prepare() { :; }
@@ -258,7 +265,7 @@ temporary=$(mktemp -d) || fail "cannot make a temporary directory"
 machine_prepare || fail "cannot prepare the machine"
 if [ -n "$gdb" ]; then
     gdb=$temporary/gdb
-    say "waiting for: gdb -ex 'target remote $gdb' $build/kernel.elf"
+    say "waiting for: $machine_debugger -ex 'target remote $gdb' $build/kernel.elf"
 fi
 machine_command
 command=(setpriv --pdeathsig KILL -- "${command[@]}")
@@ -281,12 +288,13 @@ run_foreground() {
 
 # ---- a pipe: one command after the other ----
 
-left='' answered=0
+left='' answered=0 line=''
+# The end of a request, or of all that were asked before it.
+answer='@([=?]*|% boot *)'
 
-# Prints what the guest says, up to a line that matches $1, which is not printed if $2 is given.
+# Prints what the guest says, up to the `line` that matches $1, which is not printed if $2 is given.
 # Fails when the guest ends.
 print_until() {
-    local line
     while IFS= read -r -u "$from" line; do
         line=${line%$'\r'}
         # Firmware may have left the cursor's escape sequences before the guest's first line.
@@ -312,36 +320,43 @@ end_pipe() {
     finish $status
 }
 
-# The next line of the input. Looks now and then whether the guest still lives: while the input has
-# nothing to say nobody else would notice. Fails at the end of either.
+# Reads the next line into `input`. Looks now and then whether the guest still lives: while the
+# input has nothing to say nobody else would notice. Fails at the end of either.
 next_line() {
     local part status
-    line=
+    input=
     while :; do
         IFS= read -r -t 0.5 part
         status=$?
-        line+=$part
+        input+=$part
         [ $status -gt 128 ] || break
         if ! kill -0 "$pid" 2>/dev/null; then
             left=1
             return 1
         fi
     done
-    [ $status -eq 0 ] || [ -n "$line" ]
+    [ $status -eq 0 ] || [ -n "$input" ]
+}
+
+# A panic outside of a command, survived (onpanic=stay): the guest began anew, and what it was asked
+# in between has its answer yet to come, or none.
+catch_up() {
+    say "the guest began anew: one line may be without its answer"
+    send '>0 sync 0' && print_until '[=?]0 *' hidden
 }
 
 # Sends a line and prints what is answered. Fails when the guest ends.
 ask() {
     # To the guest a ^C drops what is in front of it, and has no answer.
-    local line=${1##*$'\003'}
-    case $line in
+    local request=${1##*$'\003'}
+    case $request in
         # Nobody answers these: transcripts can be piped in.
         [:=?%\;]*) return 0 ;;
         '>'*) ;;
-        *[!$' \t']*) line="> $line" ;;
+        *[!$' \t']*) request="> $request" ;;
         *) return 0 ;;
     esac
-    if ! send "$line" || ! print_until '[=?]*'; then
+    if ! send "$request" || ! print_until "$answer" || { [[ $line == %* ]] && ! catch_up; }; then
         left=1
         return 1
     fi
@@ -349,19 +364,21 @@ ask() {
 }
 
 send_input() {
-    local line
+    local request input
     while next_line; do
         # A carriage return ends a line, too.
-        while [[ $line == *$'\r'* ]]; do
-            ask "${line%%$'\r'*}" || return
-            line=${line#*$'\r'}
+        while [[ $input == *$'\r'* ]]; do
+            request=${input%%$'\r'*} input=${input#*$'\r'}
+            ask "$request" || return
         done
-        ask "$line" || return
+        ask "$input" || return
     done
     # A strict session that the input began would refuse the end.
-    for line in '> sync 0' '> poweroff'; do
-        if [ -n "$left" ] || ! send "$line"; then break; fi
-        print_until '[=?]*' hidden
+    [ -z "$left" ] || return
+    for request in '> sync 0' '> poweroff'; do
+        while send "$request" && print_until "$answer" hidden && [[ $line == %* ]]; do
+            catch_up || return
+        done
     done
 }
 

@@ -2,13 +2,15 @@
 /*
  * THE contract between the lab and a machine: all that a port supplies, and all that it may call.
  * No weak symbols, no optional functions: a port is whole or it does not link. A port includes
- * kernel/base.h, kernel/trap.h, kernel/lib and this file, never an allocator or the protocol.
+ * kernel/base.h, kernel/mmu.h, kernel/trap.h, kernel/lib and this file, never an allocator or the
+ * protocol.
  * arch/README.md tells in which order to bring one up.
  */
 #ifndef PFNLAB_ARCH_H
 #define PFNLAB_ARCH_H
 
 #include "kernel/base.h"
+#include "kernel/mmu.h"
 #include "kernel/trap.h"
 
 /* ---- What a port supplies: data ---- */
@@ -16,6 +18,13 @@
 extern const char arch_name[];                      /* as in ./run-guest.sh NAME */
 extern const struct area_limit arch_areas[];        /* the default area table, ascending */
 extern const size_t arch_areas_count;
+
+/* Address translation; what depends on the processor is filled in by arch_init(). */
+extern struct mmu arch_mmu;
+
+/* The code of a function that returns at once: what arch_execute() may find. */
+extern const uint8_t arch_return_code[];
+extern const size_t arch_return_code_size;
 
 /* ---- What a port supplies: functions ---- */
 
@@ -37,14 +46,34 @@ void arch_memory_map(void (*range)(const struct phys_range *range, const char *n
 
 /*
  * Make [start, start + size) of real memory reachable through arch_pointer(); called for each run
- * of usable memory before it is touched. `table_page` returns a zeroed page of reachable memory for
- * page tables, or NULL. False: it cannot be reached on this machine (beyond a 32-bit port's
- * window), or no table page; arch_pointer() then answers NULL.
+ * of usable memory before it is touched. `table` returns `size` bytes (as table_source.take) of
+ * reachable memory for good, or NULL. False: it cannot be reached on this machine (beyond what a
+ * 32-bit port maps), or no table; arch_pointer() then answers NULL.
  */
-bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void));
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table)(uint64_t size));
 
 /* Where physical memory can be touched; NULL if any byte of the range cannot be. */
 void *arch_pointer(phys_t start, uint64_t size);
+
+/*
+ * The part of the address space that is left to the virtual allocator unless told otherwise:
+ * [*first, *limit), page aligned, nothing in it mapped. Called after arch_map_memory().
+ */
+void arch_window(virt_t *first, virt_t *limit);
+
+/*
+ * Report the kernel's own parts and what can be done with them: code, constants, data, stacks, the
+ * guard page below each stack, page 0. At `probe` lies arch_return_code, if anything does, and
+ * nothing that is in use: it may be read, written back and executed.
+ */
+struct arch_part {
+    const char *name;                 /* text, rodata, data, stack, guard, null */
+    virt_t first;
+    uint64_t size;                    /* bytes */
+    virt_t probe;
+    unsigned accesses;                /* ACCESS_*: all others fault */
+};
+void arch_parts(void (*part)(const struct arch_part *part));
 
 /*
  * Read or write `width` bytes (1, 2, 4, 8) at `address`, an address as the machine's instructions
@@ -53,6 +82,12 @@ void *arch_pointer(phys_t start, uint64_t size);
  */
 uint64_t arch_load(virt_t address, unsigned width);
 void arch_store(virt_t address, unsigned width, uint64_t value);
+
+/*
+ * Call the function at `address`, which must be arch_return_code where it can be executed at all.
+ * May fault, as above: FAULT_EXECUTE where code is forbidden.
+ */
+void arch_execute(virt_t address);
 
 /*
  * Received bytes, at least 1 and at most `size`, as soon as there are any; 0 with `wait` false and

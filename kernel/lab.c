@@ -7,6 +7,7 @@
  */
 #include "kernel/lab.h"
 
+#include "arch/arch.h"
 #include "kernel/lab_parts.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
@@ -17,13 +18,14 @@ struct bank {
 };
 
 struct lab lab;
+struct tables lab_tables;
 struct lab_map lab_machine_map;
 
 static struct bank banks[2];
 static unsigned active;
 static const struct lab_map *in_force;
 static struct page_range page_ranges[LAB_EXTENTS];
-static struct pages_hooks hooks = { .zero = machine_zero };
+static struct pages_hooks hooks = { .zero = machine_zero, .stopped = machine_interrupted };
 
 void lab_set_pool(unsigned char *base, uint64_t pages_each)
 {
@@ -54,6 +56,35 @@ enum error lab_map_replay(const struct lab_map *map, struct phys_allocator *phys
     return e;
 }
 
+static void virtual_begin(void)
+{
+    struct node_source nodes = kpool_source(&lab.pool);
+
+    attributes_init(&lab.attributes, lab.mmu, &lab.pages);
+    vmap_init(&lab.vmap, lab.mmu, lab.window, lab.window_limit, &nodes, &lab.pages, arch_pointer);
+    lab.pages.fail = lab.pool.fail = &lab.fail;
+}
+
+/*
+ * What the instance before has done to the page tables. It may have ended in the middle of
+ * anything, so that its records are not asked.
+ */
+static void virtual_end(struct lab *before)
+{
+    if (before->mmu == NULL)
+        return;
+    before->mmu->unmap(before->window, before->window_limit.a - before->window.a);
+    if (before->injected || (before->attributes.changed == 0 && !before->dead))
+        return;
+    for (size_t i = 0; i < before->phys.count; i++) {
+        const struct phys_extent *e = &before->phys.extents[i];
+        uint64_t first = e->start >> PAGE_SHIFT, end = e->end >> PAGE_SHIFT;
+
+        if (e->state == PHYS_HANDED)
+            attributes_clear(&before->attributes, pfn(first), end - first);
+    }
+}
+
 /* What is written here is undone by the callers, who keep a copy of `lab`. */
 static enum error hand_over(uint64_t *needed)
 {
@@ -64,19 +95,22 @@ static enum error hand_over(uint64_t *needed)
         e = pages_init(&lab.pages, lab.engine, &map, !lab.injected, &lab.pool, &hooks, needed);
     if (e == OK)
         e = lab.engine->set_scan_order(lab.pages.state, lab.scan, lab.nareas);
+    virtual_begin();
     lab.stage = STAGE_PAGE;
     return e;
 }
 
 enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *needed)
 {
-    const struct lab before = lab;
+    struct lab before = lab;
     enum error e;
 
     *needed = 0;
     lab.stage = STAGE_EARLY;
     lab.injected = map->injected;
     lab.dead = false;
+    lab.fail = (struct fail){ .on = false };
+    lab.attributes = (struct attributes){ .changed = 0 };
     lab.pool = banks[!active].pool;
     lab.nareas = map->areas.n;
     memcpy(lab.areas, map->areas.rows, sizeof(lab.areas));
@@ -88,6 +122,7 @@ enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *
         lab = before;
         return e;
     }
+    virtual_end(&before);
     active = !active;
     in_force = map;
     return OK;

@@ -10,9 +10,13 @@
 #define PFNLAB_LAB_H
 
 #include "kernel/base.h"
+#include "kernel/mm/attributes.h"
 #include "kernel/mm/kpool.h"
 #include "kernel/mm/pages.h"
 #include "kernel/mm/phys.h"
+#include "kernel/mm/tables.h"
+#include "kernel/mm/vmap.h"
+#include "kernel/mmu.h"
 
 /* early: only phys serves, nothing is handed over yet. page: the page allocator has the rest. */
 enum lab_stage { STAGE_EARLY, STAGE_PAGE };
@@ -24,8 +28,13 @@ struct lab {
     bool stays;                       /* a panic leaves the queries (onpanic=stay) */
     const struct page_engine *engine; /* chosen at boot (engine=NAME) */
     struct phys_allocator phys;
-    struct pages pages;               /* with STAGE_PAGE */
+    struct pages pages;               /* with STAGE_PAGE, as the two that follow */
+    struct attributes attributes;
+    struct vmap vmap;
+    struct fail fail;                 /* refusals on purpose, until reset */
     struct kpool pool;
+    const struct mmu *mmu;            /* the machine's */
+    virt_t window, window_limit;      /* what the virtual allocator has of its addresses */
     struct area_limit areas[MAX_AREAS];   /* in force */
     size_t nareas;
     uint8_t scan[MAX_AREAS];          /* the order in which areas are tried, nareas indices */
@@ -33,14 +42,18 @@ struct lab {
 
 extern struct lab lab;
 
+/* Memory of page tables: the one thing that a new instance finds as the old one left it. */
+extern struct tables lab_tables;
+
 /*
  * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default,
  * twice that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`),
  * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=list` logs
- * them all), what a panic leaves (`onpanic=stay`, or `halt`), and bring the lab to STAGE_PAGE,
- * or, if the pool is too small for that, leave it at STAGE_EARLY. Every range of the map and every
- * word of the command line that cannot be honoured is reported by `log` in one line; the default is
- * used for the latter.
+ * them all), what a panic leaves (`onpanic=stay`, or `halt`), memory for page tables
+ * (`tables=SIZE`, 4M by default, at most a sixteenth of the memory), the window of the virtual
+ * allocator (`virt=START:SIZE`), and bring the lab to STAGE_PAGE, or, if the pool is too small for
+ * that, leave it at STAGE_EARLY. Every range of the map and every word of the command line that
+ * cannot be honoured is reported by `log` in one line; the default is used for the latter.
  */
 void lab_boot(const char *command_line, void (*log)(const char *text));
 
@@ -49,9 +62,10 @@ void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint6
                                       uint32_t tag));
 
 /*
- * A fresh instance of everything on the map in force: nothing allocated, everything fresh. Clears
- * `dead`. MEM_METADATA: the map was accepted for STAGE_EARLY only, its roots do not fit; a stage
- * that the map has reached before cannot fail.
+ * A fresh instance of everything on the map in force: nothing allocated, everything fresh, nothing
+ * mapped in the window, no page with attributes of its own, no refusals on purpose. Clears `dead`.
+ * MEM_METADATA: the map was accepted for STAGE_EARLY only, its roots do not fit; a stage that the
+ * map has reached before cannot fail.
  */
 MUST_USE enum error lab_reset(enum lab_stage stage);
 
@@ -95,8 +109,10 @@ MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *area
 
 /*
  * Everything that can be verified: 1..99 engine, 100.. pages, 200.. phys, 300.. the lab itself
- * (each frame that phys handed over is managed and no other; areas cover the map).
+ * (each frame that phys handed over is managed and no other; areas cover the map), 400.. virt,
+ * 500.. vmap and 510.. page tables, 700.. attributes. BUG_CHECK: *violation is the first that does
+ * not hold. STOP_INTERRUPTED: ^C.
  */
-MUST_USE bool lab_check(struct page_violation *violation);
+MUST_USE enum error lab_check(struct page_violation *violation);
 
 #endif

@@ -45,12 +45,12 @@ static void machine_replay(struct phys_allocator *phys)
         panic("map", __FILE__, __LINE__, NULL);
 }
 
-/* Take memory for the kernel out of the machine's map for good. */
-static enum error claim(uint64_t size, phys_t *out)
+/* Take memory for the kernel out of the machine's map for good; `size` is a multiple of `align`. */
+static enum error claim(uint64_t size, uint64_t align, phys_t *out)
 {
     struct phys_allocator phys;
     struct phys_request request = {
-        .size = size, .align = PAGE_SIZE, .max = REACHABLE_AT_BOOT, .direction = PHYS_HIGH,
+        .size = size, .align = align, .max = REACHABLE_AT_BOOT, .direction = PHYS_HIGH,
     };
     struct phys_range *last;
     enum error e;
@@ -69,17 +69,16 @@ static enum error claim(uint64_t size, phys_t *out)
     return lab_map_append(&lab_machine_map, &(struct phys_range){ *out, size, RANGE_RESERVED });
 }
 
-static void *table_page(void)
+static void *claim_memory(uint64_t size, uint64_t align)
 {
-    phys_t page;
-    void *memory;
+    phys_t at;
 
-    if (claim(PAGE_SIZE, &page) != OK)
-        return NULL;
-    memory = arch_pointer(page, PAGE_SIZE);
-    if (memory != NULL)
-        memset(memory, 0, PAGE_SIZE);
-    return memory;
+    return claim(size, align, &at) == OK ? arch_pointer(at, size) : NULL;
+}
+
+static void *table(uint64_t size)
+{
+    return claim_memory(size, size);
 }
 
 /* The first usable run that ends above `from`; looked up anew, as page tables take memory. */
@@ -108,7 +107,7 @@ static uint64_t map_memory(void)
 
     while (usable_run(start.a + size, &start, &size)) {
         total += size;
-        if (!arch_map_memory(start, size, table_page))
+        if (!arch_map_memory(start, size, table))
             log_text("memory that this machine cannot reach is handed out as it is");
     }
     return total;
@@ -122,7 +121,7 @@ static void pool_take(uint64_t pool_size, uint64_t total)
     phys_t at;
 
     size = size < limit ? size : limit;
-    while (size >= POOL_MINIMUM && claim(2 * size, &at) != OK)
+    while (size >= POOL_MINIMUM && claim(2 * size, PAGE_SIZE, &at) != OK)
         size = align_down(size >> 1, PAGE_SIZE);
     if (size < POOL_MINIMUM)
         panic("memory", __FILE__, __LINE__, NULL);
@@ -130,6 +129,10 @@ static void pool_take(uint64_t pool_size, uint64_t total)
     if (base == NULL)
         panic("memory", __FILE__, __LINE__, NULL);
     lab_set_pool(base, size >> PAGE_SHIFT);
+}
+
+static void claims_log(void)
+{
     for (size_t i = told; i < lab_machine_map.n; i++)
         range_log(&lab_machine_map.ranges[i], "pool", OK);
 }
@@ -147,14 +150,18 @@ static void map_default(void)
 
 void lab_boot(const char *command_line, void (*log)(const char *text))
 {
-    uint64_t pool_size, needed;
+    struct lab_wishes wishes;
+    uint64_t total, needed;
 
     log_text = log;
     map_default();
-    pool_size = lab_options(command_line, log);
+    lab_options(command_line, log, &wishes);
     arch_memory_map(range_take);
     told = lab_machine_map.n;
-    pool_take(pool_size, map_memory());
+    total = map_memory();
+    pool_take(wishes.pool_size, total);
+    lab_boot_virtual(&wishes, total, claim_memory, log);
+    claims_log();
     if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) == OK)
         return;
     log_text("the pool is too small for the page allocator: phys alone serves");

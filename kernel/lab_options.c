@@ -9,9 +9,10 @@
 
 #define POOL_DEFAULT (UINT64_C(8) << 20)
 #define POOL_LIMIT (UINT64_C(1) << 32)
+#define TABLES_DEFAULT (UINT64_C(4) << 20)
 
 static const struct page_engine *const engines[] = { &page_engine_tree };
-static uint64_t pool_size;
+static struct lab_wishes wanted;
 static void (*log_text)(const char *text);
 
 struct words {
@@ -49,8 +50,44 @@ static enum error option_pool(struct words value)
     if (e == OK && (size < POOL_MINIMUM || size > POOL_LIMIT))
         e = E_CALL_RANGE;
     if (e == OK)
-        pool_size = size;
+        wanted.pool_size = size;
     return e;
+}
+
+static enum error option_tables(struct words value)
+{
+    uint64_t size;
+    enum error e = number_parse(value.text, value.length, &size);
+
+    if (e == OK && (size < TABLE_UNIT || size > POOL_LIMIT))
+        e = E_CALL_RANGE;
+    if (e == OK)
+        wanted.tables_size = size;
+    return e;
+}
+
+/* START:SIZE. Whether it is free is known when the machine's memory is mapped. */
+static enum error option_virt(struct words value)
+{
+    uint64_t start = 0, size = 0;
+    struct words part;
+    enum error e;
+
+    (void)part_next(&value, ':', &part);
+    e = number_parse(part.text, part.length, &start);
+    if (value.text == NULL)
+        return E_CALL_MISSING;
+    if (e == OK)
+        e = number_parse(value.text, value.length, &size);
+    if (e != OK)
+        return e;
+    if (!is_aligned(start, PAGE_SIZE) || !is_aligned(size, PAGE_SIZE))
+        return E_CALL_ALIGN;
+    if (start == 0 || size == 0 || start > INT64_MAX || size > INT64_MAX - start)
+        return E_CALL_RANGE;
+    wanted.window = start;
+    wanted.window_size = size;
+    return OK;
 }
 
 /* The last row may go without a limit: it takes the rest. */
@@ -147,6 +184,8 @@ static const struct {
     { "scan", option_scan },
     { "engine", option_engine },
     { "onpanic", option_onpanic },
+    { "tables", option_tables },
+    { "virt", option_virt },
 };
 
 static void complain(struct words word, const char *why)
@@ -203,14 +242,15 @@ static void complain_of_unknown(const char *command_line)
     }
 }
 
-uint64_t lab_options(const char *command_line, void (*log)(const char *text))
+void lab_options(const char *command_line, void (*log)(const char *text),
+                 struct lab_wishes *wishes)
 {
     log_text = log;
-    pool_size = POOL_DEFAULT;
+    wanted = (struct lab_wishes){ .pool_size = POOL_DEFAULT, .tables_size = TABLES_DEFAULT };
     lab.engine = engines[0];
     lab.stays = false;
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
         option_apply(command_line, i);
     complain_of_unknown(command_line);
-    return pool_size;
+    *wishes = wanted;
 }

@@ -66,11 +66,25 @@ struct phys_extent *lab_scratch_records(void);
 /* A pool smaller than this holds no instance. */
 #define POOL_MINIMUM (UINT64_C(64) << 10)
 
+/* What the command line asks for beside what lab_options() enters elsewhere; 0: nothing. */
+struct lab_wishes {
+    uint64_t pool_size, tables_size;          /* bytes, defaults included */
+    uint64_t window, window_size;             /* page aligned, not beyond 2^63 */
+};
+
 /*
- * Read the command line into lab.engine and the areas and scan order of lab_machine_map, which hold
- * the defaults; each word that cannot be honoured is reported by `log`. Returns the size of the
- * pool wanted, in bytes.
+ * Read the command line into *wishes, lab.engine and the areas and scan order of lab_machine_map,
+ * which hold the defaults; each word that cannot be honoured is reported by `log`.
  */
-uint64_t lab_options(const char *command_line, void (*log)(const char *text));
+void lab_options(const char *command_line, void (*log)(const char *text),
+                 struct lab_wishes *wishes);
+
+/*
+ * Take memory for page tables and choose the window, at boot: when all of `total` bytes of memory
+ * can be reached. `claim` takes aligned memory out of the map for good.
+ */
+void lab_boot_virtual(const struct lab_wishes *wishes, uint64_t total,
+                      void *(*claim)(uint64_t size, uint64_t align),
+                      void (*log)(const char *text));
 
 #endif

@@ -4,16 +4,11 @@
 #include "arch/arch.h"
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
+#include "kernel/machine_access.h"
 #include "kernel/trap.h"
 
 #define STATUS_FAILED 1
-
-/* One access under guard. */
-struct access {
-    virt_t address;
-    unsigned width;
-    uint64_t value;
-};
+#define ZERO_STEP ((size_t)2 << 20)   /* bytes zeroed between two looks for a ^C */
 
 /* ^C by their number on the line: how many came in, and up to which one they had their effect. */
 static uint64_t interrupts_came, interrupts_passed, interrupts_heeded;
@@ -24,25 +19,58 @@ const char *machine_name(void)
     return arch_name;
 }
 
-static void access_load(void *argument)
+const struct mmu *machine_mmu(void)
+{
+    return &arch_mmu;
+}
+
+/* ---- one access ---- */
+
+void access_load(void *argument)
 {
     struct access *access = argument;
 
     access->value = arch_load(access->address, access->width);
 }
 
-static void access_store(void *argument)
+void access_store(void *argument)
 {
     struct access *access = argument;
 
     arch_store(access->address, access->width, access->value);
 }
 
-/* Memory, but beyond what this machine's instructions can address. */
+void access_execute(void *argument)
+{
+    struct access *access = argument;
+
+    arch_execute(access->address);
+}
+
+/* A failed assertion is not the access's: it goes on to the guard around this one. */
+enum error access_run(void (*function)(void *), void *argument, struct fault *fault)
+{
+    struct ending ending = trap_run(function, argument);
+
+    if (ending.outcome == ASSERTED)
+        assert_failed(ending.condition, ending.file, ending.line);
+    if (ending.outcome == ENDED)
+        return OK;
+    *fault = ending.fault;
+    return ending.fault.class;
+}
+
+bool access_is_owned(const struct mmu_mapping *mapping, uint64_t address, uint64_t size)
+{
+    return phys_is_memory(&lab.phys, mapping->phys.a + (address - mapping->unit.a), size);
+}
+
+/* Memory, but at an address that this machine's instructions do not have for it. */
 static bool out_of_reach(uint64_t address, unsigned width)
 {
-    return phys_is_memory(&lab.phys, address, width)
-        && arch_pointer(phys(address), width) == NULL;
+    struct mmu_mapping mapping;
+
+    return !arch_mmu.query(virt(address), &mapping) && phys_is_memory(&lab.phys, address, width);
 }
 
 static enum error access_check(uint64_t address, unsigned width)
@@ -54,19 +82,6 @@ static enum error access_check(uint64_t address, unsigned width)
     if (!is_aligned(address, width))
         return E_CALL_ALIGN;
     return out_of_reach(address, width) ? E_CALL_UNSUPPORTED : OK;
-}
-
-/* A failed assertion is not the access's: it goes on to the guard around this one. */
-static enum error access_run(void (*function)(void *), struct access *access, struct fault *fault)
-{
-    struct ending ending = trap_run(function, access);
-
-    if (ending.outcome == ASSERTED)
-        assert_failed(ending.condition, ending.file, ending.line);
-    if (ending.outcome == ENDED)
-        return OK;
-    *fault = ending.fault;
-    return ending.fault.class;
 }
 
 enum error machine_read(uint64_t address, unsigned width, uint64_t *value, struct fault *fault)
@@ -85,10 +100,11 @@ enum error machine_write(uint64_t address, unsigned width, uint64_t value, struc
 {
     struct access access = { .address = virt(address), .width = width, .value = value };
     enum error e = access_check(address, width);
+    struct mmu_mapping mapping;
 
     if (e != OK)
         return e;
-    if (!phys_is_memory(&lab.phys, address, width)) {
+    if (arch_mmu.query(access.address, &mapping) && !access_is_owned(&mapping, address, width)) {
         *fault = (struct fault){
             .class = E_FAULT_PROTECTION, .has_address = true, .address = address,
         };
@@ -105,50 +121,85 @@ static uint64_t pattern_word(uint64_t address, uint64_t seed)
     return x ^ x >> 32;
 }
 
-static bool page_fill(uint64_t *words, uint64_t address, uint64_t seed, phys_t *at)
-{
-    (void)at;
-    for (size_t i = 0; i < PAGE_SIZE / 8; i++)
-        words[i] = pattern_word(address + 8 * i, seed);
-    return true;
-}
+/* ---- patterns ---- */
 
-static bool page_verify(uint64_t *words, uint64_t address, uint64_t seed, phys_t *at)
+/* One page of a pattern; `direct` is where its memory is, or NULL: by single accesses only. */
+struct page_work {
+    uint64_t at, end, seed;           /* at: how far it got */
+    uint64_t *direct;
+    bool differs;
+};
+
+static void page_fill(void *argument)
 {
-    for (size_t i = 0; i < PAGE_SIZE / 8; i++) {
-        if (words[i] != pattern_word(address + 8 * i, seed)) {
-            *at = phys(address + 8 * i);
-            return false;
-        }
+    struct page_work *work = argument;
+
+    for (; work->at < work->end; work->at += 8) {
+        uint64_t value = pattern_word(work->at, work->seed);
+
+        if (work->direct != NULL)
+            *work->direct++ = value;
+        else
+            arch_store(virt(work->at), 8, value);
     }
-    return true;
 }
 
-typedef bool page_worker(uint64_t *words, uint64_t address, uint64_t seed, phys_t *at);
+static void page_verify(void *argument)
+{
+    struct page_work *work = argument;
 
-static enum error each_page(pfn_t first, uint64_t pages, uint64_t seed, page_worker *worker,
+    for (; work->at < work->end && !work->differs;) {
+        uint64_t value = work->direct != NULL ? *work->direct++ : arch_load(virt(work->at), 8);
+
+        work->differs = value != pattern_word(work->at, work->seed);
+        work->at += work->differs ? 0 : 8;
+    }
+}
+
+static enum error page_check(uint64_t address, uint64_t **direct)
+{
+    struct mmu_mapping mapping;
+
+    if (!arch_mmu.query(virt(address), &mapping))
+        return out_of_reach(address, 8) ? E_CALL_UNSUPPORTED : E_FAULT_ADDRESS;
+    if (!access_is_owned(&mapping, address, PAGE_SIZE))
+        return E_FAULT_PROTECTION;
+    *direct = mapping.phys.a == mapping.unit.a ? arch_pointer(phys(address), PAGE_SIZE) : NULL;
+    return OK;
+}
+
+static enum error page_run(uint64_t address, uint64_t seed, void (*worker)(void *), phys_t *at)
+{
+    struct page_work work = { .at = address, .end = address + PAGE_SIZE, .seed = seed };
+    struct fault fault;
+    enum error e = page_check(address, &work.direct);
+
+    if (e == OK)
+        e = access_run(worker, &work, &fault);
+    *at = phys(work.at);
+    return e == OK && work.differs ? E_FAULT_PATTERN : e;
+}
+
+/* Nothing is written before each page was looked at. */
+static enum error each_page(pfn_t first, uint64_t pages, uint64_t seed, void (*worker)(void *),
                             phys_t *at)
 {
-    uint64_t *words;
+    uint64_t *direct;
+    enum error e = OK;
 
     if (lab.injected)
         return E_CALL_UNSUPPORTED;
     if (pages == 0 || first.n >= PFN_LIMIT || pages > PFN_LIMIT - first.n)
         return E_CALL_RANGE;
-    if (!phys_is_memory(&lab.phys, pfn_phys(first).a, pages << PAGE_SHIFT))
-        return E_FAULT_PROTECTION;
-    words = arch_pointer(pfn_phys(first), pages << PAGE_SHIFT);
-    if (words == NULL)
-        return E_CALL_UNSUPPORTED;
-    *at = pfn_phys(first);
-    for (uint64_t i = 0; i < pages; i++, words += PAGE_SIZE / 8) {
-        if (machine_interrupted())
-            return E_STOP_INTERRUPTED;
-        if (!worker(words, at->a, seed, at))
-            return E_FAULT_PATTERN;
-        at->a += PAGE_SIZE;
+    for (uint64_t i = 0; e == OK && i < pages; i++) {
+        *at = pfn_phys(pfn(first.n + i));
+        e = page_check(at->a, &direct);
     }
-    return OK;
+    *at = e == OK ? pfn_phys(first) : *at;
+    for (uint64_t i = 0; e == OK && i < pages; i++)
+        e = machine_interrupted() ? E_STOP_INTERRUPTED
+            : page_run(pfn_phys(pfn(first.n + i)).a, seed, worker, at);
+    return e;
 }
 
 enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
@@ -161,15 +212,21 @@ enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at
     return each_page(first, pages, seed, page_verify, at);
 }
 
-bool machine_zero(pfn_t first, uint64_t pages)
+enum error machine_zero(pfn_t first, uint64_t pages)
 {
-    uint64_t size = pages << PAGE_SHIFT;
-    void *memory = arch_pointer(pfn_phys(first), size);
+    size_t left = (size_t)(pages << PAGE_SHIFT), step;
+    unsigned char *memory = arch_pointer(pfn_phys(first), pages << PAGE_SHIFT);
 
     if (memory == NULL)
-        return false;
-    memset(memory, 0, (size_t)size);
-    return true;
+        return E_CALL_UNSUPPORTED;
+    for (;; memory += step, left -= step) {
+        step = left < ZERO_STEP ? left : ZERO_STEP;
+        memset(memory, 0, step);
+        if (left == step)
+            return OK;
+        if (machine_interrupted())
+            return E_STOP_INTERRUPTED;
+    }
 }
 
 static void count_interrupts(void)

@@ -6,17 +6,21 @@
 #define PFNLAB_MACHINE_H
 
 #include "kernel/base.h"
+#include "kernel/mmu.h"
 #include "kernel/trap.h"
 
 const char *machine_name(void);
 
+/* The page tables of the machine. */
+const struct mmu *machine_mmu(void);
+
 /*
- * One access of `width` (1, 2, 4, 8) bytes at a naturally aligned address of real memory. On error
- * nothing has changed. CALL_ALIGN, CALL_RANGE (the width), CALL_UNSUPPORTED (an injected map has no
- * memory; the allocators' memory lies beyond what this machine can reach); else *fault tells the
- * address and place: FAULT_* as the processor reports, and for writes FAULT_PROTECTION, without
- * trying, where the address is not memory that the allocators own (the kernel itself, its pool,
- * devices).
+ * One access of `width` (1, 2, 4, 8) bytes at a naturally aligned address, of the direct map or of
+ * the window. On error nothing has changed. CALL_ALIGN, CALL_RANGE (the width), CALL_UNSUPPORTED
+ * (an injected map has no memory; the allocators' memory lies beyond what this machine can reach);
+ * else *fault tells the address and place: FAULT_* as the processor reports, and for writes
+ * FAULT_PROTECTION, without trying, where what is mapped there is not memory that the allocators
+ * own (the kernel itself, its pool, devices).
  */
 MUST_USE enum error machine_read(uint64_t address, unsigned width, uint64_t *value,
                                  struct fault *fault);
@@ -24,16 +28,49 @@ MUST_USE enum error machine_write(uint64_t address, unsigned width, uint64_t val
                                   struct fault *fault);
 
 /*
- * Frames as a pattern made of `seed` and the address of each 8-byte word. verify: *at is the first
- * address that differs, FAULT_PATTERN. CALL_UNSUPPORTED: this machine cannot reach the frames.
- * FAULT_PROTECTION: not memory that the allocators own. CALL_RANGE: 0 pages, or beyond PFN_LIMIT.
- * STOP_INTERRUPTED: ^C; *at is how far it got. On an injected map nothing can be reached.
+ * Pages, by their addresses as above, as a pattern made of `seed` and the address of each 8-byte
+ * word. *at is how far it got. verify: FAULT_PATTERN, *at differs. CALL_UNSUPPORTED: this machine
+ * cannot reach the page. FAULT_PROTECTION: not memory that the allocators own, or read-only;
+ * FAULT_ADDRESS: not mapped. CALL_RANGE: 0 pages, or beyond PFN_LIMIT. STOP_INTERRUPTED: ^C. On an
+ * injected map nothing can be reached.
  */
 MUST_USE enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);
 MUST_USE enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);
 
-/* Zero frames; false if they cannot be reached. The shape of pages_hooks.zero. */
-bool machine_zero(pfn_t first, uint64_t pages);
+/* What came of the kinds of access to an address, each by its ACCESS_* bit. */
+struct machine_probe {
+    unsigned tried, done;
+    enum error read, write, execute;  /* FAULT_* of what was tried and not done */
+};
+
+/*
+ * Read a byte, write the same value back, and execute a return instruction that is put there and
+ * taken away again: nothing has changed. Not tried is what would touch more than memory that the
+ * allocators own: writing and executing where that is allowed, but for the probes of arch_parts().
+ * CALL_UNSUPPORTED: an injected map. MEM_METADATA: no page table for making the page writable for
+ * a moment.
+ */
+MUST_USE enum error machine_probe(uint64_t address, struct machine_probe *probe);
+
+/* Promise and observation for the pages of one set of attributes, or for a part of the kernel. */
+struct machine_truth {
+    const char *part;                 /* NULL: a set of attributes */
+    virt_t first;                     /* of a part */
+    unsigned attributes;              /* of a set: those asked for, and those read back */
+    unsigned entry;
+    unsigned promised, observed;      /* ACCESS_* */
+};
+
+/*
+ * Call `row` for each set of attributes that this machine has, tried on a page of the window, and
+ * for each part of the kernel; until it returns false. Leaves nothing mapped. MEM_NONE: no address
+ * is left in the window. MEM_METADATA: no page table. CALL_UNSUPPORTED: nothing can be mapped.
+ */
+MUST_USE enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
+                                  void *context);
+
+/* Zero frames: pages_hooks.zero. What is at most 2 MiB is done before ^C is looked for. */
+MUST_USE enum error machine_zero(pfn_t first, uint64_t pages);
 
 /*
  * Shall the command that runs stop? True if a ^C came in that stands behind it on the line and has

@@ -171,11 +171,13 @@ enum error dump_phys(const struct dump_range *range, struct reply *reply)
 enum error cmd_dump(const struct args_dump *args, struct reply *reply)
 {
     static enum error (*const parts[])(const struct dump_range *, struct reply *) = {
-        dump_areas, dump_free, dump_pages, dump_phys, dump_map,   /* in the order of `what` */
+        /* in the order of `what` */
+        dump_areas, dump_free, dump_pages, dump_phys, dump_map, dump_pagetables, dump_virt,
     };
-    const bool is_phys = parts[args->what.number] == dump_phys;
+    const bool always = parts[args->what.number] == dump_phys
+        || parts[args->what.number] == dump_pagetables;
     struct dump_range range = { .limit = pfn(PFN_LIMIT), .bounded = args->pages.given };
-    enum error e = is_phys ? OK : need_pages(reply);
+    enum error e = always ? OK : need_pages(reply);
 
     if (e == OK)
         e = page_frame(reply, &args->address, &range.first);

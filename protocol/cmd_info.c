@@ -38,9 +38,16 @@ enum error cmd_info(const struct args_info *args, struct reply *reply)
     reply_key_number(reply, "managed", managed_pages());
     reply_key_number(reply, "pool", lab.pool.pages);
     reply_key_number(reply, "pool_used", lab.pool.used);
+    reply_key_word(reply, "attributes",
+                   attributes_text(lab.mmu->attributes, ATTRIBUTE_NAMES).text);
+    reply_key_address(reply, "window", lab.window.a);
+    reply_key_address(reply, "window_limit", lab.window_limit.a);
+    reply_key_number(reply, "tables", tables_size(&lab_tables));
+    reply_key_number(reply, "tables_used", lab_tables.used);
+    reply_key_number(reply, "flushes", lab.mmu->flushes());
     reply_key_number(reply, "minimum_alignment", lab.phys.minimum_alignment);
     reply_key_number(reply, "dead", lab.dead);
-    reply_text(reply, "memory in bytes, managed and pool in pages");
+    reply_text(reply, "memory and tables in bytes, managed and pool in pages");
     return OK;
 }
 
@@ -75,10 +82,11 @@ enum error cmd_areas(const struct args_areas *args, struct reply *reply)
 enum error cmd_check(const struct args_check *args, struct reply *reply)
 {
     struct page_violation violation = { .text = "" };
+    enum error e = lab_check(&violation);
 
     (void)args;
-    if (lab_check(&violation))
-        return OK;
+    if (e != E_BUG_CHECK)
+        return e;
     reply_key_number(reply, "invariant", violation.invariant);
     reply_key_address(reply, "at", pfn_phys(violation.at).a);
     reply_text(reply, violation.text);

@@ -5,13 +5,15 @@
 /* The keys that all requests for pages share, and what the command itself asks for. */
 struct wish {
     const struct value *areas, *align, *min, *max, *at, *fresh, *dontzero;
+    const struct value *attributes;   /* NULL or not given: the default */
     uint64_t pages;
     unsigned order_of_alignment;  /* by the command; align= may ask for more */
 };
 
-#define WISH_KEYS(args) \
+#define WISH_PLACE(args) \
     .align = &(args)->align, .min = &(args)->min, .max = &(args)->max, .at = &(args)->at, \
     .fresh = &(args)->fresh, .dontzero = &(args)->dontzero
+#define WISH_KEYS(args) WISH_PLACE(args), .attributes = &(args)->attributes
 
 static enum error wish_alignment(const struct wish *wish, struct reply *reply, unsigned *order)
 {
@@ -54,8 +56,13 @@ static enum error grant(const struct wish *wish, struct reply *reply)
         e = wish_request(wish, reply, &request);
     if (e != OK)
         return e;
-    e = pages_alloc(&lab.pages, &request, reply_tag(reply), wish->dontzero->number != 0, &frame,
-                    &zeroed, &blame);
+    if (wish->attributes != NULL && wish->attributes->given)
+        e = attributes_alloc(&lab.attributes, &request, reply_tag(reply),
+                             wish->dontzero->number != 0, (unsigned)wish->attributes->number,
+                             &frame, &zeroed, &blame);
+    else
+        e = pages_alloc(&lab.pages, &request, reply_tag(reply), wish->dontzero->number != 0,
+                        &frame, &zeroed, &blame);
     if (e == E_MEM_NONE && request.exact)
         reply_key_address(reply, "at", pfn_phys(blame).a);
     if (e != OK)
@@ -79,6 +86,33 @@ enum error cmd_alloc_pages(const struct args_alloc_pages *args, struct reply *re
         WISH_KEYS(args), .areas = &args->area, .pages = UINT64_C(1) << order,
         .order_of_alignment = order,
     }, reply);
+}
+
+#define ALLOC_PAGES_WITH(args, wanted) \
+    (struct wish){ \
+        WISH_PLACE(args), .areas = &(args)->area, .pages = UINT64_C(1) << (args)->order.number, \
+        .order_of_alignment = (unsigned)(args)->order.number, \
+        .attributes = &(struct value){ .given = true, .number = (wanted) }, \
+    }
+
+enum error cmd_alloc_pages_ro(const struct args_alloc_pages_ro *args, struct reply *reply)
+{
+    unsigned wanted = MMU_READ_ONLY | attributes_default(lab.mmu);
+
+    return grant(&ALLOC_PAGES_WITH(args, wanted), reply);
+}
+
+enum error cmd_alloc_pages_nx(const struct args_alloc_pages_nx *args, struct reply *reply)
+{
+    return grant(&ALLOC_PAGES_WITH(args, MMU_NO_EXECUTE), reply);
+}
+
+enum error cmd_alloc_pages_uncached(const struct args_alloc_pages_uncached *args,
+                                    struct reply *reply)
+{
+    unsigned wanted = MMU_UNCACHED | attributes_default(lab.mmu);
+
+    return grant(&ALLOC_PAGES_WITH(args, wanted), reply);
 }
 
 enum error cmd_alloc_pages_area(const struct args_alloc_pages_area *args, struct reply *reply)
@@ -123,15 +157,15 @@ enum error cmd_free(const struct args_free *args, struct reply *reply)
 {
     enum error e = need_pages(reply);
     uint64_t freed;
-    pfn_t frame;
+    pfn_t frame, blame;
 
     if (e == OK)
         e = page_frame(reply, &args->address, &frame);
     if (e != OK)
         return e;
-    e = pages_free(&lab.pages, frame, args->pages.number, &freed);
+    e = attributes_free(&lab.attributes, frame, args->pages.number, &freed, &blame);
     if (e != OK)
-        return blame_frame(reply, e, frame);
+        return blame_frame(reply, e, blame);
     reply_number(reply, freed);
     return OK;
 }
@@ -170,7 +204,7 @@ enum error cmd_unreserve(const struct args_unreserve *args, struct reply *reply)
 
     if (e != OK)
         return e;
-    e = pages_unreserve(&lab.pages, first, args->pages.number, reply_tag(reply), &blame);
+    e = attributes_unreserve(&lab.attributes, first, args->pages.number, reply_tag(reply), &blame);
     return blame_frame(reply, e, blame);
 }
 

@@ -81,7 +81,16 @@ enum error cmd_poweroff(const struct args_poweroff *args, struct reply *reply)
 }
 
 /* In the order of the words of `ending`. */
-enum { END_PANIC, END_ASSERT, END_FAULT };
+enum { END_PANIC, END_ASSERT, END_FAULT, END_OVERFLOW };
+
+/* Frame after frame, each of which is written to, until the stack ends: that is never `enough`. */
+static unsigned stack_overflow(unsigned depth, unsigned enough)
+{
+    volatile unsigned frame[64];
+
+    frame[0] = depth;
+    return depth == enough ? depth : stack_overflow(depth + 1, enough) + frame[0];
+}
 
 enum error cmd_panic(const struct args_panic *args, struct reply *reply)
 {
@@ -94,6 +103,9 @@ enum error cmd_panic(const struct args_panic *args, struct reply *reply)
         return OK;
     case END_FAULT:
         __builtin_trap();
+    case END_OVERFLOW:
+        (void)stack_overflow(0, UINT32_MAX);
+        return OK;
     default:
         panic("request", __FILE__, __LINE__, NULL);
     }

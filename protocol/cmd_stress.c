@@ -37,8 +37,9 @@ static size_t below(uint64_t random, size_t n)
 
 static enum error stress_free(struct stress *stress, size_t i)
 {
+    pfn_t blame;
     uint64_t freed;
-    enum error e = pages_free(&lab.pages, live[i], 0, &freed);
+    enum error e = pages_free(&lab.pages, live[i], 0, &freed, &blame);
 
     if (e == OK)
         live[i] = live[--stress->count];
@@ -83,9 +84,10 @@ static enum error stress_step(struct stress *stress)
 static enum error stress_check(struct reply *reply)
 {
     struct page_violation violation = { .text = "" };
+    enum error e = lab_check(&violation);
 
-    if (lab_check(&violation))
-        return OK;
+    if (e != E_BUG_CHECK)
+        return e;
     reply_key_number(reply, "invariant", violation.invariant);
     reply_key_address(reply, "at", pfn_phys(violation.at).a);
     return E_BUG_CHECK;

@@ -67,7 +67,7 @@ static void candidate_values(struct search *search, enum type type)
     if (types[type].form == FORM_set)
         candidate_areas(search);
     for (size_t i = 0; i < types[type].nwords; i++)
-        candidate(search, types[type].words[i], " ");
+        candidate(search, types[type].words[i], types[type].form == FORM_joined ? "" : " ");
 }
 
 static void candidate_keys(struct search *search, const struct command *command)

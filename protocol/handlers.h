@@ -29,6 +29,11 @@ MUST_USE enum error blame_frame(struct reply *reply, enum error e, pfn_t frame);
 /* MEM_METADATA with the bytes that were needed, if known. Returns `e`. */
 MUST_USE enum error blame_needed(struct reply *reply, enum error e, uint64_t needed);
 
+/* A set as words joined by |, in the order of their bits; the first name is that of none. */
+enum attributes_names { ATTRIBUTE_NAMES, ACCESS_NAMES };
+struct attributes_text { char text[32]; };
+struct attributes_text attributes_text(unsigned set, enum attributes_names names);
+
 /* A chain of rows that stops at MAX_ROWS. */
 struct listing {
     uint64_t n;

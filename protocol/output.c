@@ -7,7 +7,7 @@
 static const struct channel *channel;
 static void (*interrupted)(void);
 
-/* False after an echo or a prompt: the next line of ours must end that one first. */
+/* False after an echo or a prompt, and within a line: the next line must end that one first. */
 static bool at_line_start = true;
 
 void output_open(const struct channel *to)
@@ -26,6 +26,7 @@ void output_raw(const char *text, size_t length)
 {
     if (length == 0)
         return;
+    at_line_start = false;
     channel->write(text, length);
     at_line_start = text[length - 1] == '\n';
 }

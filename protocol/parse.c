@@ -4,7 +4,12 @@
 #include "kernel/lab.h"
 #include "kernel/lib/number.h"
 #include "kernel/lib/string.h"
+#include "kernel/mmu.h"
 #include "protocol/session.h"
+
+/* The words of `attributes` behind rw, in the order of their bits. */
+_Static_assert(MMU_READ_ONLY == 1 && MMU_NO_EXECUTE == 2 && MMU_UNCACHED == 4
+               && MMU_WRITE_COMBINING == 8, "ro nx uncached wc");
 
 static bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -99,6 +104,50 @@ static enum error parse_closed(const struct type_row *type, struct piece piece,
     return E_CALL_WORD;
 }
 
+/* Word after word; one given twice is a mistake. */
+static enum error parse_joined(const struct type_row *type, struct piece piece,
+                               struct value *value)
+{
+    const char *end = piece.text + piece.length;
+    uint64_t set = 0;
+
+    for (;;) {
+        struct piece word = { piece.text, 0 };
+        struct value one;
+        enum error e;
+
+        while (word.text + word.length < end && word.text[word.length] != '|')
+            word.length++;
+        e = parse_closed(type, word, &one);
+        if (e != OK)
+            return e;
+        if ((set >> one.number & 1) != 0)
+            return E_CALL_TWICE;
+        set |= UINT64_C(1) << one.number;
+        if (word.text + word.length == end)
+            break;
+        piece.text = word.text + word.length + 1;
+    }
+    value->number = set;
+    return OK;
+}
+
+/* rw is the absence of all others' restrictions; what is not cached cannot be combined. */
+static enum error parse_attributes(const struct type_row *type, struct piece piece,
+                                   struct value *value)
+{
+    enum { RW = 1, RO = 2, UNCACHED = 8, WC = 16 };
+    enum error e = parse_joined(type, piece, value);
+
+    if (e != OK)
+        return e;
+    if ((value->number & (RW | RO)) == (RW | RO)
+        || (value->number & (UNCACHED | WC)) == (UNCACHED | WC))
+        return E_CALL_CONFLICT;
+    value->number >>= 1;
+    return OK;
+}
+
 /* A limit that falls inside an area is a promise, and holds for all of the set. */
 static enum error parse_areas(struct piece piece, struct value *value)
 {
@@ -136,6 +185,9 @@ static enum error parse_value(const struct argument *argument, struct piece piec
         return parse_ranged(argument, piece, value);
     case FORM_words:
         return parse_closed(type, piece, value);
+    case FORM_joined:
+        return argument->type == TYPE_attributes ? parse_attributes(type, piece, value)
+                                                 : parse_joined(type, piece, value);
     case FORM_set:
         return parse_areas(piece, value);
     case FORM_word:

@@ -47,10 +47,12 @@ const size_t aliases_count = ARRAY_SIZE(aliases);
 
 #define NUMBER(name, min, max, text)
 #define WORDS(name, text, ...) static const char *const words_##name[] = { __VA_ARGS__ };
+#define JOINED(name, text, ...) WORDS(name, text, __VA_ARGS__)
 #define FORM(name, form, text)
 #include "protocol/types.def"
 #undef NUMBER
 #undef WORDS
+#undef JOINED
 #undef FORM
 
 const struct type_row types[TYPE_COUNT] = {
@@ -60,10 +62,14 @@ const struct type_row types[TYPE_COUNT] = {
 #define WORDS(name, text, ...) \
     [TYPE_##name] = { #name, FORM_words, "words", 0, 0, words_##name, ARRAY_SIZE(words_##name), \
                       text },
+#define JOINED(name, text, ...) \
+    [TYPE_##name] = { #name, FORM_joined, "joined", 0, 0, words_##name, ARRAY_SIZE(words_##name), \
+                      text },
 #define FORM(name, form, text) [TYPE_##name] = { #name, FORM_##form, #form, 0, 0, NULL, 0, text },
 #include "protocol/types.def"
 #undef NUMBER
 #undef WORDS
+#undef JOINED
 #undef FORM
 };
 

@@ -15,22 +15,26 @@ enum type {
     TYPE_none,
 #define NUMBER(name, min, max, text) TYPE_##name,
 #define WORDS(name, text, ...) TYPE_##name,
+#define JOINED(name, text, ...) TYPE_##name,
 #define FORM(name, form, text) TYPE_##name,
 #include "protocol/types.def"
 #undef NUMBER
 #undef WORDS
+#undef JOINED
 #undef FORM
     TYPE_COUNT
 };
 
-enum form { FORM_none, FORM_number, FORM_words, FORM_set, FORM_word, FORM_value, FORM_rest };
+enum form {
+    FORM_none, FORM_number, FORM_words, FORM_joined, FORM_set, FORM_word, FORM_value, FORM_rest
+};
 
 struct type_row {
     const char *name;
     enum form form;
     const char *form_name;
     uint64_t min, max;             /* FORM_number */
-    const char *const *words;      /* FORM_words */
+    const char *const *words;      /* FORM_words, FORM_joined */
     size_t nwords;
     const char *text;
 };

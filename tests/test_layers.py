@@ -15,13 +15,16 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = (
     ("kernel/base.h", ("kernel/errors.def",)),
     ("kernel/error.c", ("kernel/base.h", "kernel/errors.def")),
+    ("kernel/mmu.h", ("kernel/base.h",)),
     ("kernel/lib/*", ("kernel/lib/*", "kernel/base.h")),
+    ("kernel/mm/vmap*", ("kernel/base.h", "kernel/mmu.h", "kernel/lib/*", "kernel/mm/*")),
+    ("kernel/mm/attributes*", ("kernel/base.h", "kernel/mmu.h", "kernel/lib/*", "kernel/mm/*")),
     ("kernel/mm/*", ("kernel/base.h", "kernel/lib/*", "kernel/mm/*")),
     ("kernel/main.c", ("*",)),
     ("kernel/*", ("kernel/*", "arch/arch.h")),
-    ("arch/*", ("arch/*", "kernel/base.h", "kernel/trap.h", "kernel/lib/*")),
+    ("arch/*", ("arch/*", "kernel/base.h", "kernel/mmu.h", "kernel/trap.h", "kernel/lib/*")),
     ("protocol/*", ("protocol/*", "kernel/base.h", "kernel/lab.h", "kernel/machine.h",
-                    "kernel/trap.h", "kernel/mm/*", "kernel/lib/*")),
+                    "kernel/mmu.h", "kernel/trap.h", "kernel/mm/*", "kernel/lib/*")),
     ("tests/*", ("*",)),
 )
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "stdatomic.h"}
@@ -74,6 +77,7 @@ def test_a_file_includes_only_what_its_room_may_see(name: str) -> None:
     ("arch/x86/serial.c", '#include "kernel/mm/page.h"'),
     ("kernel/lib/string.c", "#include <string.h>"),
     ("kernel/base.h", '#include "kernel/trap.h"'),
+    ("kernel/mm/virt.c", '#include "kernel/mmu.h"'),
 ])
 def test_the_rule_sees_what_it_forbids(name: str, line: str) -> None:
     assert offences(name, line)

@@ -58,3 +58,10 @@ void arch_store(virt_t address, unsigned width, uint64_t value)
     default: store_8(at, value);
     }
 }
+
+void arch_execute(virt_t address)
+{
+    if (address.a > UINTPTR_MAX)
+        fault_beyond(address.a, __builtin_return_address(0));
+    ((void (*)(void))(uintptr_t)address.a)();
+}

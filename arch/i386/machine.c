@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 32 bits: memory below 4 GiB is mapped one to one, memory above is managed and never touched. The
- * addresses at which there is no memory are left to mappings of a kernel's own making: at least
- * [0xe0000000, 0xfec00000) on QEMU and Bochs, whose memory below 4 GiB ends there at the latest,
- * and all from the end of memory on where there is less.
+ * 32 bits: memory below 4 GiB is mapped one to one, memory above is managed and can be mapped into
+ * the window. That lies where there is no memory below 4 GiB: behind 2 GiB, or behind the memory if
+ * that is larger, and below the devices that every PC has there (the IO APIC at 0xfec00000). QEMU's
+ * and Bochs's memory below 4 GiB ends at 0xe0000000 at the latest.
  */
 #include "arch/arch.h"
 #include "arch/i386/machine.h"
 #include "arch/x86/machine.h"
+#include "arch/x86/pte.h"
 
 #define CR0_PG 0x80000000u
 #define CR4_PAE 0x20u
@@ -23,7 +24,10 @@ const char arch_name[] = "i386";
  */
 static _Alignas(4096) uint64_t root[DIRECTORIES * 512];
 static _Alignas(32) uint64_t pointers[DIRECTORIES];
-const struct paging paging = { .levels = 2, .end = UINT64_C(1) << 32, .root = root };
+const struct paging paging = {
+    .format = &pte_format_pae, .root = root, .limit = UINT64_C(1) << 32,
+    .window_first = UINT64_C(2) << 30, .window_limit = UINT64_C(0xfec00000),
+};
 
 void paging_load(void)
 {

@@ -10,7 +10,6 @@
 #define GATE_TASK 0x8500u
 #define TSS_AVAILABLE 0x89u
 #define EFLAGS_RESERVED 0x2u          /* always set */
-#define DOUBLE_FAULT_STACK 16384u
 
 struct gate { uint16_t offset_low, selector, flags, offset_high; };
 
@@ -22,13 +21,12 @@ struct tss {
 
 struct __attribute__((packed)) table_pointer { uint16_t limit; uint32_t base; };
 
-extern const char trap_entries[], trap_ignored[];
+extern const char trap_entries[], trap_ignored[], double_fault_stack_top[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];
 static struct tss main_tss = { .io_map = sizeof(main_tss) };
 static struct tss double_fault_tss = { .io_map = sizeof(double_fault_tss) };
-static _Alignas(16) char double_fault_stack[DOUBLE_FAULT_STACK];
 
 void trap_entered(const struct trap_frame *frame);
 
@@ -83,8 +81,8 @@ static struct trap_frame frame_of(const struct tss *tss)
 
 /*
  * A double fault mostly means that the stack overflowed. Its gate switches to a task with a stack
- * of its own; here that one becomes the main task again, so that a guard can be unwound to and the
- * next double fault be served, too.
+ * of its own; here that one becomes the main task again, so that a panic that is survived finds its
+ * guard and the next double fault is served, too.
  */
 static _Noreturn void double_fault_entered(void)
 {
@@ -100,7 +98,7 @@ static _Noreturn void double_fault_entered(void)
 static void double_fault_open(void)
 {
     double_fault_tss.eip = (uintptr_t)double_fault_entered;
-    double_fault_tss.esp = (uintptr_t)(double_fault_stack + DOUBLE_FAULT_STACK);
+    double_fault_tss.esp = (uintptr_t)double_fault_stack_top;
     double_fault_tss.eflags = EFLAGS_RESERVED;
     double_fault_tss.cs = SELECTOR_CODE;
     double_fault_tss.ds = double_fault_tss.es = double_fault_tss.ss = SELECTOR_DATA;

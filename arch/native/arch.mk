@@ -3,7 +3,9 @@
 CC := $(if $(LLVM),clang$(LLVM_SUFFIX),gcc)
 CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS := -fsanitize=address,undefined
-SOURCES := $(sort $(wildcard arch/native/*.c))
+# Its page tables are those of x86_64, simulated.
+SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/pte.c \
+	$(sort $(wildcard arch/native/*.c))
 # The C library has the memory functions, and the sanitizers check its.
 SKIP := kernel/lib/string.c
 IMAGES := $(BUILD)/pfnlab

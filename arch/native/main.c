@@ -132,6 +132,7 @@ void arch_init(void)
 {
     trap_open();
     console_open();
+    paging_open();
 }
 
 const char *arch_command_line(void)

@@ -16,6 +16,31 @@ bool memory_open(uint64_t size);
 /* True if `host` lies in the fake address space; *address is what the guest calls it. */
 bool memory_guest_address(uintptr_t host, uint64_t *address);
 
+/*
+ * Simulated address translation. Memory at a physical address is at memory_at(), reachable by the
+ * process as far as it is mapped there; memory_protect() is what mprotect() says to the host.
+ */
+void *memory_at(uint64_t address);
+void *memory_on_bus(uint64_t address);        /* for the simulated processor, always accessible */
+uint64_t memory_address(const void *at);
+bool memory_is_ram(uint64_t start, uint64_t size);
+uint64_t memory_end(void);
+void memory_protect(uint64_t start, uint64_t size, int protection);
+
+/*
+ * The kernel of this machine is the process; in the image's reservation lies what a kernel has
+ * elsewhere, so that its parts can be tried: code, constants, data, a stack with a guard page.
+ */
+#define IMAGE_START (UINT64_C(1) << 20)
+#define IMAGE_END (UINT64_C(3) << 20)
+#define IMAGE_TABLES (UINT64_C(2) << 20)      /* page tables of the boot, up to IMAGE_END */
+
+/* Map the image and the usable memory below 4 GiB. */
+void paging_open(void);
+
+/* The class of a fault of the process at an address of the guest: mapped at all, or not? */
+enum error paging_fault_class(uint64_t address);
+
 /* Catch what the processor reports; after it a wild access is a fault of the guest. */
 void trap_open(void);
 

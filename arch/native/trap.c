@@ -47,7 +47,6 @@ static uint64_t context_pc(const ucontext_t *at)
 
 static void signal_fault(int number, siginfo_t *info, void *at)
 {
-    /* The space has holes but nothing in it is read-only, so that memory has one class of fault. */
     bool is_memory = number == SIGSEGV || number == SIGBUS;
     struct fault fault = { .class = is_memory ? E_FAULT_ADDRESS : E_FAULT_OTHER,
                            .has_address = is_memory, .code = (uint64_t)number };
@@ -55,8 +54,8 @@ static void signal_fault(int number, siginfo_t *info, void *at)
     interrupted = true;
     fault.pc = context_pc(&context);
     fault.address = (uintptr_t)info->si_addr;
-    if (is_memory)
-        memory_guest_address((uintptr_t)info->si_addr, &fault.address);
+    if (is_memory && memory_guest_address((uintptr_t)info->si_addr, &fault.address))
+        fault.class = paging_fault_class(fault.address);
     kernel_fault(&fault);
 }
 

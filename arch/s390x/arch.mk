@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 CC := $(if $(LLVM),clang$(LLVM_SUFFIX) --target=s390x-linux-gnu,s390x-linux-gnu-gcc)
 OBJCOPY := $(if $(LLVM),llvm-objcopy$(LLVM_SUFFIX),s390x-linux-gnu-objcopy)
-# z196 is the newest that Hercules 3.13 has. Page 0 is memory: a pointer to it is no mistake.
+# z196 is the newest that Hercules 3.13 has.
 CFLAGS := -O2 -march=z196 -msoft-float -mbackchain -ffreestanding -fno-pic -fno-stack-protector \
-	-fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks
+	-fno-asynchronous-unwind-tables
 LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/s390x/link.ld
-SOURCES := $(sort $(wildcard arch/s390x/*.[cS]))
+SOURCES := arch/common/radix.c arch/common/radix_protect.c arch/common/space.c \
+	$(sort $(wildcard arch/s390x/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel.bin
 ISO := $(BUILD)/pfnlab.iso
 

@@ -98,7 +98,7 @@ static void wait_for_event(void)
 
     if (!sclp_has_event())
         cpu_wait();
-    interrupts_restore(mask);
+    system_mask_restore(mask);
 }
 
 size_t arch_console_read(char *buffer, size_t size, bool wait)

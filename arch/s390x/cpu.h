@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Instructions that C does not have, and this CPU's own page. */
+/* Instructions that C does not have, and this CPU's own page. For code that runs with DAT on. */
 #ifndef PFNLAB_S390X_CPU_H
 #define PFNLAB_S390X_CPU_H
 
@@ -7,34 +7,32 @@
 
 #include "arch/s390x/lowcore.h"
 
-extern char lowcore[];                /* at 0 */
-
 static inline uint64_t lowcore_u64(unsigned offset)
 {
-    return *(volatile uint64_t *)(lowcore + offset);
+    return *(volatile uint64_t *)(LC_VIEW + offset);
 }
 
 static inline uint32_t lowcore_u32(unsigned offset)
 {
-    return *(volatile uint32_t *)(lowcore + offset);
+    return *(volatile uint32_t *)(LC_VIEW + offset);
 }
 
 static inline uint16_t lowcore_u16(unsigned offset)
 {
-    return *(volatile uint16_t *)(lowcore + offset);
+    return *(volatile uint16_t *)(LC_VIEW + offset);
 }
 
 static inline uint8_t lowcore_u8(unsigned offset)
 {
-    return *(volatile uint8_t *)(lowcore + offset);
+    return *(volatile uint8_t *)(LC_VIEW + offset);
 }
 
 static inline void lowcore_set_u32(unsigned offset, uint32_t value)
 {
-    *(volatile uint32_t *)(lowcore + offset) = value;
+    *(volatile uint32_t *)(LC_VIEW + offset) = value;
 }
 
-/* The system mask before; give it to interrupts_restore(). */
+/* The system mask before; give it to system_mask_restore(). */
 static inline uint8_t interrupts_off(void)
 {
     uint8_t mask;
@@ -49,7 +47,15 @@ static inline uint8_t interrupts_on(void)
     return mask;
 }
 
-static inline void interrupts_restore(uint8_t mask)
+/* DAT off: addresses are real, page 0 of this CPU's own page, which nobody may touch by C. */
+static inline uint8_t translation_off(void)
+{
+    uint8_t mask;
+    __asm__ volatile ("stnsm %0, 0xfb" : "=Q"(mask) : : "memory");
+    return mask;
+}
+
+static inline void system_mask_restore(uint8_t mask)
 {
     __asm__ volatile ("ssm %0" : : "Q"(mask) : "memory");
 }

@@ -26,26 +26,40 @@
 #define LC_OURS 0x200
 #define LC_EXTERNAL_SAVED 0x200       /* r0 and r1 while an external interrupt is served */
 #define LC_PROGRAM_SAVED 0x210        /* r0 .. r15 at the last program check */
-#define LC_TRAPPED 0x290              /* not 0: a program check was not unwound yet */
+#define LC_TRAPPED 0x290              /* u32: program checks that were not unwound yet */
 #define LC_GUARD 0x298                /* the innermost guard's frame */
 #define LC_TRAP_STACK 0x2a0           /* stack pointer for program checks */
 #define LC_SERVICE_DONE 0x2a8         /* u32: address of the SCCB that was served last, or 0 */
 #define LC_SERVICE_EVENT 0x2ac        /* u32: not 0: the SCLP has events for us */
 #define LC_FACILITIES 0x2b0           /* what STFLE stores: facilities 0 .. 63 */
-#define LC_OURS_SIZE 0x0b8
+#define LC_EXTERNAL_RETURN 0x2b8      /* the PSW that an external interrupt goes back to */
+#define LC_OURS_SIZE 0x0c8
 #define LC_SIZE 0x2000
 
-/* PSW masks: 64-bit addressing, DAT off; disabled unless it says otherwise. */
-#define PSW_KERNEL 0x0000000180000000
+/*
+ * Where the page is seen with DAT on, as address 0 is not mapped: at the end of the first TiB, far
+ * behind all memory. What is mapped there is real address 0, thus each CPU sees its own page.
+ */
+#define LC_VIEW 0xffffffe000
+
+/* Program checks within one another, beyond which a CPU stops. */
+#define TRAPS_MAX 2
+
+/* PSW masks: 64-bit addressing; disabled and without DAT unless it says otherwise. */
+#define PSW_REAL 0x0000000180000000
 #define PSW_ENABLED_WAIT 0x0102000180000000
 #define PSW_DISABLED_WAIT 0x0002000180000000
+#define PSW_DAT 0x0400000000000000
 
 /* In the first byte of a PSW, and in the second. */
 #define SYSTEM_MASK_EXTERNAL 0x01
+#define SYSTEM_MASK_DAT 0x04
 #define PSW_BYTE1_WAIT 0x02
 
-/* CR0: only the service signal interrupts. */
+/* CR0: only the service signal interrupts; no store to 0..511 and 4096..4607; no execution. */
 #define CR0_SERVICE_SIGNAL 0x200
+#define CR0_LOW_ADDRESS_PROTECTION 0x10000000
+#define CR0_EXECUTION_PROTECTION 0x00100000
 
 /*
  * Instruction addresses of disabled waits, by which a stopped CPU tells why. QEMU takes the first
@@ -55,6 +69,7 @@
 #define STOP_PANIC 0xeee
 #define STOP_OLD_PROCESSOR 0xe01
 #define STOP_NO_CONSOLE 0xe02
+#define STOP_TRAPS 0xe03              /* a program check in one in one, see TRAPS_MAX */
 #define STOP_UNEXPECTED 0xe00000      /* plus the offset of the new PSW that was loaded */
 
 #define EXTERNAL_SERVICE_SIGNAL 0x2401

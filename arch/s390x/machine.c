@@ -3,17 +3,11 @@
 #include "arch/arch.h"
 #include "arch/s390x/console.h"
 #include "arch/s390x/cpu.h"
+#include "arch/s390x/dat.h"
 #include "arch/s390x/loadparm.h"
 #include "arch/s390x/machine.h"
 #include "arch/s390x/sclp.h"
 #include "kernel/lib/string.h"
-
-/*
- * The image owns this much from its start on, whatever its size, so that the memory map does not
- * depend on the build; link.ld verifies that it fits.
- */
-#define IMAGE_START UINT64_C(0x10000)
-#define IMAGE_END UINT64_C(0x200000)
 
 /* Bit 51 of the TOD clock is a microsecond. */
 #define TICKS_PER_SECOND UINT64_C(4096000000)
@@ -47,6 +41,8 @@ static void read_info(void)
             machine_refuse("the SCLP does not tell how much memory there is");
     }
     info = sccb_info(&sclp_page);
+    if (info.memory > DAT_MEMORY_MAX)
+        info.memory = DAT_MEMORY_MAX;
     if (info.memory <= IMAGE_END)
         machine_refuse("there is too little memory");
 }
@@ -66,6 +62,7 @@ void arch_init(void)
     console_open();
     interrupts_on();
     read_info();
+    dat_map_memory(info.memory);
     read_options();
 }
 
@@ -76,28 +73,30 @@ const char *arch_command_line(void)
 
 void arch_memory_map(void (*range)(const struct phys_range *range, const char *name))
 {
+    const uint64_t tables = dat_tables(info.memory);
     const struct { struct phys_range range; const char *name; } map[] = {
         { { phys(0), info.memory, RANGE_USABLE }, "memory" },
         { { phys(0), LC_SIZE, RANGE_RESERVED }, "lowcore" },
         { { phys(IMAGE_START), IMAGE_END - IMAGE_START, RANGE_RESERVED }, "image" },
+        { { phys(tables), info.memory - tables, RANGE_RESERVED }, "page tables" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(map); i++)
         range(&map[i].range, map[i].name);
 }
 
-/* Address translation is off: all memory is there. */
-bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void))
-{
-    (void)table_page;
-    return start.a <= info.memory && size <= info.memory - start.a;
-}
-
+/* All memory but the lowcore has been mapped by dat_map_memory(). */
 void *arch_pointer(phys_t start, uint64_t size)
 {
-    if (start.a > info.memory || size > info.memory - start.a)
+    if (start.a < LC_SIZE || start.a > info.memory || size > info.memory - start.a)
         return NULL;
     return (void *)(uintptr_t)start.a;
+}
+
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table)(uint64_t size))
+{
+    (void)table;
+    return arch_pointer(start, size) != NULL;
 }
 
 uint64_t arch_ticks(void)

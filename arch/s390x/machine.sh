@@ -8,6 +8,7 @@ machine_cpus_maximum=16
 machine_boots='direct iso'
 machine_accels='tcg'
 machine_emulators='qemu hercules'
+machine_debugger='gdb-multiarch'
 machine_serials='stdio pty unix'
 machine_options='cpu loadparm qmp snapshot gdb'
 

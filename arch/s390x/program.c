@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/s390x/program.h"
 
+#include "arch/s390x/lowcore.h"
+
 enum {
     PROTECTION = 0x04, ADDRESSING = 0x05, SEGMENT_TRANSLATION = 0x10, PAGE_TRANSLATION = 0x11,
     ASCE_TYPE = 0x38, REGION_FIRST = 0x39, REGION_SECOND = 0x3a, REGION_THIRD = 0x3b,
@@ -44,6 +46,16 @@ static bool has_teid(unsigned code)
     return code == PROTECTION || is_nullified(code);
 }
 
+/* The TEID tells the page only. It is that of the instruction if that could not be fetched. */
+static uint64_t fault_address(const struct program_check *check, const struct fault *fault)
+{
+    uint64_t page = check->teid & TEID_PAGE;
+
+    if (check->is_access)
+        return check->access_address;
+    return fault->class != E_FAULT_PROTECTION && (fault->pc & TEID_PAGE) == page ? fault->pc : page;
+}
+
 struct fault program_fault(const struct program_check *check)
 {
     unsigned code = check->code & CODE_WITHOUT_PER;
@@ -53,12 +65,12 @@ struct fault program_fault(const struct program_check *check)
 
     if (!is_nullified(code))
         fault.pc -= check->ilc;
-    if (check->is_access) {
+    if (check->is_access || has_teid(code)) {
         fault.has_address = true;
-        fault.address = check->access_address;
-    } else if (has_teid(code)) {
-        fault.has_address = true;
-        fault.address = check->teid & TEID_PAGE;
+        fault.address = fault_address(check, &fault);
     }
+    /* Low addresses are protected before anybody sees that there is nothing. */
+    if (fault.class == E_FAULT_PROTECTION && fault.address < LC_SIZE)
+        fault.class = E_FAULT_ADDRESS;
     return fault;
 }

@@ -39,7 +39,7 @@ uint16_t sclp_call(uint32_t command)
         wait_done();
     if (cc == ACCEPTED)
         wait_done();
-    interrupts_restore(mask);
+    system_mask_restore(mask);
     return cc == ACCEPTED ? sccb_response(&sclp_page) : 0;
 }
 

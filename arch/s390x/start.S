@@ -13,6 +13,7 @@
 
 #define BOOT_STACK_SIZE 0x10000
 #define TRAP_STACK_SIZE 0x4000
+#define GUARD_SIZE 0x1000
 
     /* gdb unwinds by it; nothing else does. */
     .cfi_sections .debug_frame
@@ -20,16 +21,16 @@
     /* From LC_RESTART_NEW on. */
     .macro new_psws
     .quad PSW_DISABLED_WAIT, STOP_UNEXPECTED + LC_RESTART_NEW
-    .quad PSW_KERNEL, external_entry
+    .quad PSW_REAL, external_entry
     .quad PSW_DISABLED_WAIT, STOP_UNEXPECTED + LC_SVC_NEW
-    .quad PSW_KERNEL, program_entry
+    .quad PSW_REAL, program_entry
     .quad PSW_DISABLED_WAIT, STOP_UNEXPECTED + LC_MACHINE_CHECK_NEW
     .quad PSW_DISABLED_WAIT, STOP_UNEXPECTED + LC_IO_NEW
     .endm
 
     .section .lowcore, "aw"
-    .globl lowcore
-lowcore:
+    .globl real_0
+real_0:
     /*
      * IPL PSW, in the short format. What follows would be CCWs: s390-ccw firmware takes an image
      * for bootable by these 24 bytes.
@@ -37,7 +38,7 @@ lowcore:
     .long 0x00080000, 0x80000000 + start
     .long 0x02000018, 0x60000050, 0x02000068, 0x60000050, 0x40404040, 0x40404040
 
-    .org lowcore + LC_RESTART_NEW
+    .org real_0 + LC_RESTART_NEW
     new_psws
 
     .section .start, "ax"
@@ -79,6 +80,7 @@ start:
     jz refuse
     tm LC_FACILITIES + 5, 0x04      /* 45: distinct operands and more (z196) */
     jz refuse
+    brasl %r14, dat_open
     /* It does not return; called, so that a debugger finds the end of the stack here. */
     brasl %r14, kernel_main
     .cfi_endproc
@@ -94,7 +96,9 @@ refuse:
     .insn rre, 0xb2200000, %r2, %r3 /* SERVC */
     jnz 4f
     j 3f
-2:  brasl %r14, cpu_wait
+2:  larl %r1, refuse_wait_psw
+    lpswe 0(%r1)
+refuse_waited:
 3:  larl %r1, no_interrupts
     ssm 0(%r1)
     icm %r0, 15, LC_SERVICE_DONE
@@ -137,9 +141,11 @@ external_entry:
     ltr %r0, %r0                    /* NILL tells of its 16 bits only */
     jz 2f                           /* events only: a completion told before must not be lost */
     st %r0, LC_SERVICE_DONE
-2:  ni LC_EXTERNAL_OLD + 1, 0xff - PSW_BYTE1_WAIT
+    /* In a copy: the old PSW itself is protected as a low address. */
+2:  mvc LC_EXTERNAL_RETURN(16), LC_EXTERNAL_OLD
+    ni LC_EXTERNAL_RETURN + 1, 0xff - PSW_BYTE1_WAIT
     lmg %r0, %r1, LC_EXTERNAL_SAVED
-    lpswe LC_EXTERNAL_OLD
+    lpswe LC_EXTERNAL_RETURN
     .cfi_endproc
 
     .section .rodata
@@ -147,7 +153,9 @@ external_entry:
 psws:
     new_psws
 wait_psw:
-    .quad PSW_ENABLED_WAIT, wait_done
+    .quad PSW_DAT + PSW_ENABLED_WAIT, wait_done
+refuse_wait_psw:
+    .quad PSW_ENABLED_WAIT, refuse_waited
 refuse_psw:
     .quad PSW_DISABLED_WAIT, STOP_OLD_PROCESSOR
 control_0:
@@ -170,12 +178,19 @@ refuse_text:                        /* write event data: type 0x1a */
     .ascii "pfnlab: this processor is older than a z196\r\n"
 refuse_end:
 
+    .macro stack name, size
+    .globl \name\()_guard, \name, \name\()_top
+\name\()_guard:
+    .skip GUARD_SIZE
+\name:
+    .skip \size
+\name\()_top:
+    .endm
+
     .bss
-    .balign 8
-    .skip BOOT_STACK_SIZE
-boot_stack_top:
-    .skip TRAP_STACK_SIZE
-trap_stack_top:
+    .balign GUARD_SIZE
+    stack boot_stack, BOOT_STACK_SIZE
+    stack trap_stack, TRAP_STACK_SIZE
 
     /* The command line as run-guest.sh finds its place in an ISO. */
     .section .command_line, "a"

@@ -12,27 +12,48 @@
 
     /*
      * The interrupted registers lie in the lowcore, its place in the old PSW (65 is DWARF's number
-     * of the PSW's address): DW_CFA_def_cfa_expression and DW_CFA_expression with DW_OP_const2u, so
+     * of the PSW's address): DW_CFA_def_cfa_expression and DW_CFA_expression with DW_OP_const8u, so
      * that a debugger walks through.
      */
+    .macro address at
+    .irp shift, 56, 48, 40, 32, 24, 16, 8, 0
+    .cfi_escape (\at) >> \shift & 0xff
+    .endr
+    .endm
+    .macro interrupted_context lowcore
+    .cfi_escape 0x0f, 10, 0x0e
+    address \lowcore + LC_PROGRAM_SAVED + 120
+    .cfi_escape 6
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    .cfi_escape 0x10, \n, 9, 0x0e
+    address \lowcore + LC_PROGRAM_SAVED + 8 * \n
+    .endr
+    .cfi_escape 0x10, 65, 9, 0x0e
+    address \lowcore + LC_PROGRAM_OLD + 8
+    .endm
+
     .globl program_entry
     .type program_entry, @function
     .cfi_startproc simple
     .cfi_signal_frame
     .cfi_return_column 65
-    .cfi_escape 0x0f, 4, 0x0a, (LC_PROGRAM_SAVED + 120) >> 8, (LC_PROGRAM_SAVED + 120) & 0xff, 6
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    .cfi_escape 0x10, \n, 3, 0x0a, (LC_PROGRAM_SAVED + 8 * \n) >> 8, \
-        (LC_PROGRAM_SAVED + 8 * \n) & 0xff
-    .endr
-    .cfi_escape 0x10, 65, 3, 0x0a, (LC_PROGRAM_OLD + 8) >> 8, (LC_PROGRAM_OLD + 8) & 0xff
+    interrupted_context 0
 program_entry:
     stmg %r0, %r15, LC_PROGRAM_SAVED
-    mvi LC_TRAPPED, 1
+    /* What happens again and again while this runs would never end. */
+    l %r1, LC_TRAPPED
+    ahi %r1, 1
+    st %r1, LC_TRAPPED
+    chi %r1, TRAPS_MAX
+    jh 1f
     lg %r15, LC_TRAP_STACK
+    larl %r1, translation_on
+    ssm 0(%r1)
+    interrupted_context LC_VIEW
     xc 0(8, %r15), 0(%r15)
     brasl %r14, trap_program
-    nopr                            /* the return address lies in this function, too */
+1:  larl %r1, traps_psw
+    lpswe 0(%r1)
     .cfi_endproc
 
 /* ---- Guards: a chain of saved contexts on the stack, innermost first ---- */
@@ -48,15 +69,17 @@ arch_guard:
     aghi %r15, -GUARD_FRAME
     .cfi_adjust_cfa_offset GUARD_FRAME
     stg %r1, 0(%r15)
-    mvc GUARD_OUTER(8, %r15), LC_GUARD
+    lgrl %r1, lowcore_view
+    mvc GUARD_OUTER(8, %r15), LC_GUARD(%r1)
     stosm GUARD_MASK(%r15), 0       /* stores the mask, changes nothing */
-    stg %r15, LC_GUARD
+    stg %r15, LC_GUARD(%r1)
     lgr %r1, %r2
     lgr %r2, %r3
     basr %r14, %r1
     lghi %r2, 1
 guard_leave:
-    mvc LC_GUARD(8), GUARD_OUTER(%r15)
+    lgrl %r1, lowcore_view
+    mvc LC_GUARD(8, %r1), GUARD_OUTER(%r15)
     ssm GUARD_MASK(%r15)
     lmg %r6, %r15, GUARD_FRAME + FRAME_SAVED(%r15)
     br %r14
@@ -67,8 +90,9 @@ guard_leave:
 arch_unwind:
     .cfi_startproc
     .cfi_undefined 14
-    mvi LC_TRAPPED, 0
-    lg %r15, LC_GUARD
+    lgrl %r1, lowcore_view
+    xc LC_TRAPPED(4, %r1), LC_TRAPPED(%r1)
+    lg %r15, LC_GUARD(%r1)
     slgr %r2, %r2
     j guard_leave
     .cfi_endproc
@@ -113,3 +137,25 @@ arch_store:
     br %r14
     .cfi_endproc
 access_end:
+
+    /* ---- What is found there by whoever tries code and data (arch/s390x/parts.c) ---- */
+
+    .globl text_return, data_return
+    .balign 8
+text_return:
+    br %r14
+
+    .data
+    .balign 8
+data_return:
+    br %r14
+    .balign 8
+
+    .section .rodata
+    .balign 8
+lowcore_view:
+    .quad LC_VIEW
+traps_psw:
+    .quad PSW_DISABLED_WAIT, STOP_TRAPS
+translation_on:
+    .byte SYSTEM_MASK_DAT

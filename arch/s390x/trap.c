@@ -36,12 +36,15 @@ void trap_program(void)
 
     check.is_access = is_between(check.psw_address - check.ilc, access_start, access_end);
     fault = program_fault(&check);
+    /* What went wrong while a fault was told is the teller's mistake, nobody's command. */
+    if (lowcore_u32(LC_TRAPPED) > 1 && !panicking())
+        panic("trap", NULL, 0, &fault);
     kernel_fault(&fault);
 }
 
 static bool is_interrupted(void)
 {
-    return lowcore_u8(LC_TRAPPED) != 0;
+    return lowcore_u32(LC_TRAPPED) != 0;
 }
 
 void arch_registers(void (*reg)(const char *name, uint64_t value))
@@ -62,11 +65,14 @@ void arch_registers(void (*reg)(const char *name, uint64_t value))
         reg(names[i], is_interrupted() ? saved_register(i) : registers[i]);
 }
 
-/* All kernel stacks lie in the image. */
 static bool is_frame(uint64_t at)
 {
-    return at % 8 == 0 && is_between(at, bss_start, bss_end)
-        && (uintptr_t)bss_end - at >= FRAME_SIZE;
+    if (at % 8 != 0)
+        return false;
+    if (is_between(at, boot_stack, boot_stack_top))
+        return (uintptr_t)boot_stack_top - at >= FRAME_SIZE;
+    return is_between(at, trap_stack, trap_stack_top)
+        && (uintptr_t)trap_stack_top - at >= FRAME_SIZE;
 }
 
 static uint64_t frame_word(uint64_t frame, unsigned offset)

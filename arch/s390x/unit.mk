@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-UNIT_SOURCES += $(addprefix arch/s390x/,ebcdic.c loadparm.c program.c sccb.c screen.c)
+UNIT_SOURCES += $(addprefix arch/s390x/,ebcdic.c loadparm.c program.c pte.c sccb.c screen.c)

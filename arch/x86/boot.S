@@ -12,6 +12,7 @@
 #define EFLAGS_ID 0x200000
 
 #define BOOT_STACK_SIZE 0x10000
+#define DOUBLE_FAULT_STACK_SIZE 0x4000
 
     .section .multiboot, "a"
     .balign 4
@@ -92,8 +93,21 @@ boot_address: .long 0
 
     .bss
     .balign 4096
-    /* Not mapped by paging_open(): a stack that overflows faults. */
-    .globl boot_stack_guard, boot_stack_top
+    /* The guards are not mapped by paging_open(): a stack that overflows faults. */
+    .globl boot_stack_guard, boot_stack_top, double_fault_stack_guard, double_fault_stack_top
 boot_stack_guard: .skip 4096
     .skip BOOT_STACK_SIZE
 boot_stack_top:
+double_fault_stack_guard: .skip 4096
+    .skip DOUBLE_FAULT_STACK_SIZE
+double_fault_stack_top:
+    .skip 16                        /* for arch_parts() */
+
+    /* What arch_parts() lets be executed, in code and in data. */
+    .text
+    .globl text_return
+text_return:
+    ret
+    .data
+    .globl data_return
+data_return: .byte 0xc3

@@ -66,4 +66,16 @@ static inline void wait_for_interrupt(void)
     __asm__ volatile ("sti; hlt; cli" : : : "memory");
 }
 
+/* The translation of one address, with all that the processor keeps of tables above it. */
+static inline void translation_drop(uint64_t at)
+{
+    __asm__ volatile ("invlpg (%0)" : : "r"((uintptr_t)at) : "memory");
+}
+
+static inline void translations_drop(void)
+{
+    uintptr_t root;
+    __asm__ volatile ("mov %%cr3, %0; mov %0, %%cr3" : "=r"(root) : : "memory");
+}
+
 #endif

@@ -3,6 +3,7 @@
 #ifndef PFNLAB_X86_MACHINE_H
 #define PFNLAB_X86_MACHINE_H
 
+#include "arch/common/radix.h"
 #include "arch/x86/multiboot.h"
 
 /*
@@ -24,13 +25,13 @@ _Noreturn void machine_refuse(const char *why);
 void paging_open(void);
 
 /*
- * The port's shape of page tables. Addresses below `end` can be mapped; the root is the table of
- * level `levels` (1: of pages), one of as many entries as reach `end`, zeroed.
+ * The port's page tables: their shape, the root's zeroed entries, which reach `limit`, and where
+ * the virtual allocator's window may lie.
  */
 struct paging {
-    unsigned levels;
-    uint64_t end;
+    const struct radix_format *format;
     uint64_t *root;
+    uint64_t limit, window_first, window_limit;
 };
 extern const struct paging paging;
 

@@ -13,6 +13,9 @@ machine_emulators='qemu bochs'
 machine_serials='stdio pty unix'
 machine_options='cpu module qmp snapshot gdb'
 
+# Bytes of kernel command line that fit (arch/x86/multiboot.h), its NUL not counted.
+append_maximum=4095
+
 # at_least SIZE WHY
 at_least() {
     [ "$(size_bytes "$memory")" -ge "$(size_bytes "$1")" ] || refuse "$2 needs at least $1"
@@ -34,6 +37,8 @@ check_bochs() {
 }
 
 machine_check() {
+    [ ${#append} -le $append_maximum ] \
+        || refuse "--append: $arch takes at most $append_maximum characters, not ${#append}"
     [ "$emulator" != bochs ] || check_bochs
     if [ "$firmware" = uefi ]; then
         [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: it starts no kernel directly"

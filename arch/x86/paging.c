@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables, one to one: four levels in 64-bit mode, three with PAE (Intel SDM volume 3, sections
- * 4.5 and 4.4), with 512 entries of 64 bits each. Only what is there is mapped: usable memory, the
- * image and the local APIC's page. Anything else faults, page 0 too.
+ * The processor's page tables. One to one is mapped what is there: usable memory, the image and the
+ * local APIC's page. Anything else faults, page 0 too.
  */
 #include "arch/arch.h"
+#include "arch/common/space.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/machine.h"
+#include "arch/x86/pte.h"
 
-#define PRESENT UINT64_C(0x001)
-#define WRITE UINT64_C(0x002)
-#define UNCACHED UINT64_C(0x018)      /* PCD and PWT */
-#define LARGE UINT64_C(0x080)
-#define NO_EXECUTE (UINT64_C(1) << 63)
-#define ENTRY_ADDRESS UINT64_C(0x000ffffffffff000)
-
-#define LARGE_SIZE (UINT64_C(1) << 21)
+#define MSR_PAT 0x277u
 #define MSR_EFER 0xc0000080u
 #define EFER_NXE (UINT64_C(1) << 11)
-#define CPUID_EXTENDED 0x80000001u
-#define CPUID_NX (1u << 20)
+#define CPUID_FEATURES 1u
+#define CPUID_PAT (1u << 16)          /* EDX */
+#define CPUID_EXTENDED 0x80000000u
+#define CPUID_EXTENDED_FEATURES 0x80000001u
+#define CPUID_NX (1u << 20)           /* EDX */
+#define CPUID_1G (1u << 26)           /* EDX */
 
 #define APIC_PAGE UINT64_C(0xfee00000)
 
@@ -29,106 +27,160 @@
 /* Tables for what is below EARLY_END: 5 upper ones, and one for each 2 MiB that hold a border. */
 #define EARLY_TABLES 64u
 
-extern char image_start[], image_rodata[], image_data[], image_end[], boot_stack_guard[];
-
 static _Alignas(4096) uint64_t early_tables[EARLY_TABLES][512];
 static unsigned early_used;
-static uint64_t no_execute;           /* the bit, or 0 on a processor without it */
+static struct radix_format format;
+static struct flush flush;
 
-static void *early_table(void)
+/* ---- The tree ---- */
+
+static void *take_early(void *context, uint64_t size)
 {
+    (void)context, (void)size;
     return early_used < EARLY_TABLES ? early_tables[early_used++] : NULL;
 }
 
-static unsigned level_shift(unsigned level)
+static void *table_pointer(uint64_t address)
 {
-    return PAGE_SHIFT + 9 * (level - 1);
+    return (void *)(uintptr_t)address;
 }
 
-/* The root may have more entries than 512, and none for addresses that cannot be mapped. */
-static uint64_t *entry_in(uint64_t *table, uint64_t address, unsigned level)
+static uint64_t table_number(const void *table)
 {
-    uint64_t index = address >> level_shift(level);
-    return &table[level == paging.levels ? index : index & 511];
+    return (uintptr_t)table;
 }
 
-static uint64_t *entry_table(uint64_t entry)
+/* In one piece, so that no CPU sees half an entry, in 32-bit mode either; they are aligned. */
+static void entry_set(uint64_t *entry, uint64_t value)
 {
-    return (uint64_t *)(uintptr_t)(entry & ENTRY_ADDRESS);
+    typedef uint64_t __attribute__((aligned(8))) aligned_entry;
+    aligned_entry *place = (aligned_entry *)entry;
+    while (!__sync_bool_compare_and_swap(place, *place, value))
+        ;
 }
 
-/* The entry for `address` at `level`; makes the tables above it. NULL: there is no page for one. */
-static uint64_t *entry_make(uint64_t address, unsigned level, void *(*table_page)(void))
+static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_t at)
 {
-    uint64_t *table = paging.root;
-    for (unsigned at = paging.levels; at > level; at--) {
-        uint64_t *entry = entry_in(table, address, at);
-        if ((*entry & PRESENT) == 0) {
-            void *page = table_page();
-            if (page == NULL)
-                return NULL;
-            *entry = (uintptr_t)page | PRESENT | WRITE;
-        }
-        table = entry_table(*entry);
-    }
-    return entry_in(table, address, level);
+    uint64_t before = *entry;
+    entry_set(entry, value);
+    space_note(&flush, level, before, value, at);
 }
 
-/* The entry that maps `address`, or NULL; *size is how much it maps. */
-static const uint64_t *entry_find(uint64_t address, uint64_t *size)
+static void entries_written(void)
 {
-    uint64_t *table = paging.root;
-    if (address >= paging.end)
-        return NULL;
-    for (unsigned level = paging.levels; ; level--) {
-        const uint64_t *entry = entry_in(table, address, level);
-        *size = UINT64_C(1) << level_shift(level);
-        if ((*entry & PRESENT) == 0)
-            return NULL;
-        if (level == 1 || (*entry & LARGE) != 0)
-            return entry;
-        table = entry_table(*entry);
-    }
+    flush_run(&flush, translation_drop, translations_drop);
 }
 
-static bool is_mapped(uint64_t address, uint64_t *size)
+struct radix space = {
+    .format = &format, .pointer = table_pointer, .number = table_number,
+    .write = entry_write, .written = entries_written, .source = SPACE_EARLY(take_early),
+};
+
+/* ---- The kernel's own parts ---- */
+
+extern char image_start[], image_rodata[], image_data[], boot_stack_guard[], boot_stack_top[],
+    double_fault_stack_guard[], double_fault_stack_top[], text_return[], data_return[];
+
+const uint8_t arch_return_code[] = { 0xc3 };
+const size_t arch_return_code_size = sizeof(arch_return_code);
+
+#define UNMAPPED (~0u)
+
+/* One behind the other, up to the end of the image's reservation. */
+static const struct {
+    const char *name;
+    char *first, *probe;
+    unsigned attributes;
+} parts[] = {
+    { "text", image_start, text_return, MMU_READ_ONLY },
+    { "rodata", image_rodata, (char *)(uintptr_t)arch_return_code, MMU_READ_ONLY | MMU_NO_EXECUTE },
+    { "data", image_data, data_return, MMU_DATA },
+    { "guard", boot_stack_guard, boot_stack_guard, UNMAPPED },
+    { "stack", boot_stack_guard + PAGE_SIZE, boot_stack_guard + PAGE_SIZE, MMU_DATA },
+    { "guard", double_fault_stack_guard, double_fault_stack_guard, UNMAPPED },
+    { "stack", double_fault_stack_guard + PAGE_SIZE, double_fault_stack_guard + PAGE_SIZE,
+      MMU_DATA },
+    /* The rest of the reservation is mapped too, so that it is memory to whoever looks. */
+    { "data", double_fault_stack_top, double_fault_stack_top, MMU_DATA },
+};
+
+static uint64_t part_end(size_t i)
 {
-    return entry_find(address, size) != NULL;
+    return i + 1 < ARRAY_SIZE(parts) ? (uintptr_t)parts[i + 1].first : IMAGE_END;
 }
 
-/* Maps [from, end), page borders, leaving alone what is mapped; large pages where they fit. */
-static bool map(uint64_t from, uint64_t end, uint64_t flags, void *(*table_page)(void))
+static bool map_same(uint64_t from, uint64_t end, unsigned attributes)
 {
-    while (from < end) {
-        uint64_t size = PAGE_SIZE;
-        if (!is_mapped(from, &size)) {
-            bool large = is_aligned(from, LARGE_SIZE) && end - from >= LARGE_SIZE
-                && size >= LARGE_SIZE;
-            uint64_t *entry = entry_make(from, large ? 2 : 1, table_page);
-            if (entry == NULL)
-                return false;
-            size = large ? LARGE_SIZE : PAGE_SIZE;
-            *entry = from | flags | PRESENT | (large ? LARGE : 0);
-        }
-        from = align_down(from, size) + size;
-    }
-    return true;
-}
-
-static bool map_early(uint64_t from, uint64_t end, uint64_t flags)
-{
-    return map(from, end, flags, early_table);
+    return space_map_same(from, end, attributes & arch_mmu.attributes);
 }
 
 static bool map_image(void)
 {
-    uintptr_t text = (uintptr_t)image_start, rodata = (uintptr_t)image_rodata,
-              data = (uintptr_t)image_data, guard = (uintptr_t)boot_stack_guard;
-    /* The rest of the reservation is mapped too, so that it is memory to whoever looks. */
-    return map_early(text, rodata, 0)
-        && map_early(rodata, data, no_execute)
-        && map_early(data, guard, WRITE | no_execute)
-        && map_early(guard + PAGE_SIZE, IMAGE_END, WRITE | no_execute);
+    bool fits = true;
+    for (size_t i = 0; fits && i < ARRAY_SIZE(parts); i++)
+        if (parts[i].attributes != UNMAPPED)
+            fits = map_same((uintptr_t)parts[i].first, part_end(i), parts[i].attributes);
+    return fits;
+}
+
+void arch_parts(void (*part)(const struct arch_part *part))
+{
+    static const struct arch_part null = { .name = "null", .size = PAGE_SIZE };
+    part(&null);
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        unsigned attributes = parts[i].attributes;
+        uint64_t first = (uintptr_t)parts[i].first;
+        part(&(struct arch_part){
+            .name = parts[i].name, .first = virt(first), .size = part_end(i) - first,
+            .probe = virt((uintptr_t)parts[i].probe),
+            .accesses = attributes == UNMAPPED ? 0 : mmu_accesses(attributes & arch_mmu.attributes),
+        });
+    }
+}
+
+/* ---- What kernel/mmu.h asks for ---- */
+
+static uint64_t flushes(void)
+{
+    return flush.count;
+}
+
+struct mmu arch_mmu = {
+    .attributes = MMU_READ_ONLY | MMU_UNCACHED, .observable = MMU_READ_ONLY,
+    .units = UINT64_C(1) << PAGE_SHIFT | UINT64_C(1) << 21,
+    SPACE_OPERATIONS, .flushes = flushes,
+};
+
+/* ---- Start ---- */
+
+/* Leaves beyond the last one answer with something else. */
+static uint32_t extended_features(void)
+{
+    return cpuid(CPUID_EXTENDED).a >= CPUID_EXTENDED_FEATURES ? cpuid(CPUID_EXTENDED_FEATURES).d
+                                                               : 0;
+}
+
+static void features_open(void)
+{
+    uint32_t extended = extended_features();
+    format = *paging.format;
+    if ((extended & CPUID_NX) != 0) {
+        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+        arch_mmu.attributes |= MMU_NO_EXECUTE;
+        arch_mmu.observable |= MMU_NO_EXECUTE;
+    }
+    if ((cpuid(CPUID_FEATURES).d & CPUID_PAT) != 0) {
+        wrmsr(MSR_PAT, PTE_PAT);
+        arch_mmu.attributes |= MMU_WRITE_COMBINING;
+    }
+    if (format.levels > 2 && (extended & CPUID_1G) != 0)
+        arch_mmu.units |= UINT64_C(1) << 30;
+    else if (format.levels > 2)
+        format.level[3].maps = false;
+    space.root = paging.root;
+    space.limit = paging.limit;
+    arch_mmu.levels = format.levels;
+    arch_mmu.limit = virt(paging.limit);
 }
 
 /* Usable memory below EARLY_END; a page that is usable only in part is mapped. */
@@ -142,19 +194,17 @@ static bool map_usable(const struct phys_range *range)
     from = from < PAGE_SIZE ? PAGE_SIZE : from;
     uint64_t before = end < IMAGE_START ? end : IMAGE_START;
     uint64_t behind = from > IMAGE_END ? from : IMAGE_END;
-    return map_early(from, before, WRITE | no_execute)
-        && map_early(behind, end, WRITE | no_execute);
+    return map_same(from, before, MMU_DATA) && map_same(behind, end, MMU_DATA);
 }
 
 void paging_open(void)
 {
     bool fits;
-    if ((cpuid(CPUID_EXTENDED).d & CPUID_NX) != 0) {
-        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-        no_execute = NO_EXECUTE;
-    }
-    fits = map_image() && map_early(APIC_PAGE, APIC_PAGE + PAGE_SIZE,
-                                    WRITE | UNCACHED | no_execute);
+    features_open();
+    double_fault_stack_guard[PAGE_SIZE] = (char)arch_return_code[0];
+    boot_stack_guard[PAGE_SIZE] = (char)arch_return_code[0];
+    double_fault_stack_top[0] = (char)arch_return_code[0];
+    fits = map_image() && map_same(APIC_PAGE, APIC_PAGE + PAGE_SIZE, MMU_UNCACHED | MMU_DATA);
     for (size_t i = 0; fits && i < boot_info.count; i++)
         fits = map_usable(&boot_info.ranges[i].range);
     if (!fits)
@@ -162,21 +212,21 @@ void paging_open(void)
     paging_load();
 }
 
-bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void))
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table)(uint64_t size))
 {
-    if (start.a >= paging.end || size > paging.end - start.a)
-        return false;
-    return map(align_down(start.a, PAGE_SIZE), align_up(start.a + size, PAGE_SIZE),
-               WRITE | no_execute, table_page);
+    return space_map_memory(start, size, MMU_DATA & arch_mmu.attributes, table);
+}
+
+void arch_window(virt_t *first, virt_t *limit)
+{
+    struct space_window window = { paging.window_first, paging.window_limit };
+    for (size_t i = 0; i < boot_info.count; i++)
+        space_window_behind(&window, &boot_info.ranges[i].range);
+    *first = virt(window.first);
+    *limit = virt(window.limit);
 }
 
 void *arch_pointer(phys_t start, uint64_t size)
 {
-    uint64_t mapped = 0;
-    if (size > UINT64_MAX - start.a)
-        return NULL;
-    for (uint64_t at = start.a; at < start.a + size; at = align_down(at, mapped) + mapped)
-        if (!is_mapped(at, &mapped))
-            return NULL;
-    return (void *)(uintptr_t)start.a;
+    return space_is_direct(start, size) ? (void *)(uintptr_t)start.a : NULL;
 }

@@ -45,6 +45,13 @@ static struct fault describe(const struct x86_trap *trap)
     return fault;
 }
 
+/* The stack is gone. If an interrupt found that out, its controller still waits for a word. */
+static _Noreturn void double_fault(const struct fault *fault)
+{
+    pic_acknowledge();
+    panic("double_fault", NULL, 0, fault);
+}
+
 void trap_handle(const struct x86_trap *trap)
 {
     if (trap->vector == VECTOR_IRQ + IRQ_COM1) {
@@ -53,6 +60,8 @@ void trap_handle(const struct x86_trap *trap)
     } else if (trap->vector < VECTOR_IRQ) {
         struct fault fault = describe(trap);
         interrupted = *trap;
+        if (trap->vector == VECTOR_DOUBLE_FAULT)
+            double_fault(&fault);
         kernel_fault(&fault);
     }
     /* Any other is a spurious one of the controllers: all their other lines are masked. */

@@ -101,7 +101,7 @@ arch_unwind:
 
 /* ---- Single accesses: rdi is the address, esi the width, rdx the value ---- */
 
-    .globl access_start, access_end, arch_load, arch_store
+    .globl access_start, access_end, arch_load, arch_store, arch_execute
 access_start:
 arch_load:
     cmp $4, %esi
@@ -131,6 +131,10 @@ arch_store:
 4:  mov %edx, (%rdi)
     ret
 8:  mov %rdx, (%rdi)
+    ret
+
+arch_execute:
+    call *%rdi
     ret
 access_end:
 

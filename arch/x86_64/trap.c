@@ -8,7 +8,6 @@
 #define GATE_INTERRUPT 0x8e00u        /* present, interrupts off */
 #define TSS_AVAILABLE 0x89u
 #define IST_DOUBLE_FAULT 1u
-#define DOUBLE_FAULT_STACK 16384u
 
 struct gate { uint16_t offset_low, selector, flags, offset_middle; uint32_t offset_high, zero; };
 
@@ -20,12 +19,12 @@ struct __attribute__((packed)) tss {
 
 struct __attribute__((packed)) table_pointer { uint16_t limit; uint64_t base; };
 
-extern const char trap_entries[], trap_ignored[], access_start[], access_end[];
+extern const char trap_entries[], trap_ignored[], access_start[], access_end[],
+    double_fault_stack_top[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];
 static struct tss tss = { .io_map = sizeof(tss) };
-static _Alignas(16) char double_fault_stack[DOUBLE_FAULT_STACK];
 
 void trap_entered(const struct trap_frame *frame);
 
@@ -44,7 +43,7 @@ static void tss_open(void)
 {
     uint64_t base = (uintptr_t)&tss, limit = sizeof(tss) - 1;
     uint64_t *descriptor = &gdt[SELECTOR_TSS / sizeof(*gdt)];
-    tss.ist[IST_DOUBLE_FAULT - 1] = (uintptr_t)(double_fault_stack + DOUBLE_FAULT_STACK);
+    tss.ist[IST_DOUBLE_FAULT - 1] = (uintptr_t)double_fault_stack_top;
     descriptor[0] = limit | (base & 0xffffff) << 16 | (uint64_t)TSS_AVAILABLE << 40
         | (base >> 24 & 0xff) << 56;
     descriptor[1] = base >> 32;
@@ -62,13 +61,20 @@ void trap_open(void)
     __asm__ volatile ("lidt %0" : : "m"(pointer));
 }
 
+static bool is_canonical(uint64_t address)
+{
+    return address + (UINT64_C(1) << 47) < UINT64_C(1) << 48;
+}
+
 void trap_entered(const struct trap_frame *frame)
 {
     const struct x86_trap trap = {
         .vector = (unsigned)frame->vector, .code = frame->code,
         .pc = frame->rip, .frame_pointer = frame->rbp,
-        .has_wild_address = frame->rip >= (uintptr_t)access_start
-            && frame->rip < (uintptr_t)access_end,
+        /* A processor may notice it with the call, or with the fetch that follows. */
+        .has_wild_address = (frame->rip >= (uintptr_t)access_start
+                             && frame->rip < (uintptr_t)access_end)
+            || !is_canonical(frame->rip),
         .wild_address = frame->rdi,
         .frame = frame,
     };

@@ -43,7 +43,7 @@ class Commands:
 
     def dump(self, what: str, address: Number | None = ..., pages: Number | None = ..., *,
              timeout: float | None = ...) -> Rows:
-        """Show areas, free blocks, page states, early memory or a map of it all."""
+        """Show areas, free blocks, page states, early memory, a map of it all or page tables."""
         ...
 
     def check(self, *, timeout: float | None = ...) -> Rows:
@@ -53,7 +53,8 @@ class Commands:
     def alloc_page(self, *, area: str | Iterable[str] | None = ..., align: Number | None = ...,
                    min: Number | None = ..., max: Number | None = ..., at: Number | None = ...,
                    fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
-                   as_: Number | None = ..., timeout: float | None = ...) -> Address:
+                   as_: Number | None = ..., attributes: str | Iterable[str] | None = ...,
+                   timeout: float | None = ...) -> Address:
         """Allocate one page."""
         ...
 
@@ -61,6 +62,7 @@ class Commands:
                     align: Number | None = ..., min: Number | None = ..., max: Number | None = ...,
                     at: Number | None = ..., fresh: bool | int | None = ...,
                     dontzero: bool | int | None = ..., as_: Number | None = ...,
+                    attributes: str | Iterable[str] | None = ...,
                     timeout: float | None = ...) -> Address:
         """Allocate 2^order pages, aligned to their size."""
         ...
@@ -69,7 +71,8 @@ class Commands:
                          align: Number | None = ..., min: Number | None = ...,
                          max: Number | None = ..., at: Number | None = ...,
                          fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
-                         as_: Number | None = ..., timeout: float | None = ...) -> Address:
+                         as_: Number | None = ..., attributes: str | Iterable[str] | None = ...,
+                         timeout: float | None = ...) -> Address:
         """Allocate 2^order pages, aligned to their size, from the areas named."""
         ...
 
@@ -77,7 +80,8 @@ class Commands:
                             align: Number | None = ..., min: Number | None = ...,
                             max: Number | None = ..., at: Number | None = ...,
                             fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
-                            as_: Number | None = ..., timeout: float | None = ...) -> Address:
+                            as_: Number | None = ..., attributes: str | Iterable[str] | None = ...,
+                            timeout: float | None = ...) -> Address:
         """Allocate the power of two of pages that holds so many bytes, aligned."""
         ...
 
@@ -85,8 +89,33 @@ class Commands:
                           align: Number | None = ..., min: Number | None = ...,
                           max: Number | None = ..., at: Number | None = ...,
                           fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
-                          as_: Number | None = ..., timeout: float | None = ...) -> Address:
+                          as_: Number | None = ..., attributes: str | Iterable[str] | None = ...,
+                          timeout: float | None = ...) -> Address:
         """Allocate exactly so many pages, aligned to one page unless align= says more."""
+        ...
+
+    def alloc_pages_ro(self, order: Number, *, area: str | Iterable[str] | None = ...,
+                       align: Number | None = ..., min: Number | None = ...,
+                       max: Number | None = ..., at: Number | None = ...,
+                       fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
+                       as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """As alloc_pages attributes=ro|nx: nobody can write them, at their own address."""
+        ...
+
+    def alloc_pages_nx(self, order: Number, *, area: str | Iterable[str] | None = ...,
+                       align: Number | None = ..., min: Number | None = ...,
+                       max: Number | None = ..., at: Number | None = ...,
+                       fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
+                       as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """As alloc_pages attributes=nx, which is what memory has anyway."""
+        ...
+
+    def alloc_pages_uncached(self, order: Number, *, area: str | Iterable[str] | None = ...,
+                             align: Number | None = ..., min: Number | None = ...,
+                             max: Number | None = ..., at: Number | None = ...,
+                             fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
+                             as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """As alloc_pages attributes=uncached|nx."""
         ...
 
     def free(self, address: Number, pages: Number | None = ..., *,
@@ -105,6 +134,70 @@ class Commands:
 
     def scan_order(self, areas: str | Iterable[str], *, timeout: float | None = ...) -> None:
         """Try these areas in this order, then the rest, highest first."""
+        ...
+
+    def vmalloc(self, size: Number, *, area: str | Iterable[str] | None = ...,
+                attributes: str | Iterable[str] | None = ..., redzone: bool | int | None = ...,
+                dontzero: bool | int | None = ..., align: Number | None = ...,
+                at: Number | None = ..., guard: str | None = ..., guard_pages: Number | None = ...,
+                as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """Allocate single pages, from anywhere, behind addresses that follow one another."""
+        ...
+
+    def vmemalign(self, alignment: Number, size: Number, *, area: str | Iterable[str] | None = ...,
+                  attributes: str | Iterable[str] | None = ..., redzone: bool | int | None = ...,
+                  dontzero: bool | int | None = ..., at: Number | None = ...,
+                  guard: str | None = ..., guard_pages: Number | None = ...,
+                  as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """The same at an address that is aligned."""
+        ...
+
+    def vfree(self, address: Number, *, force: bool | int | None = ...,
+              timeout: float | None = ...) -> int:
+        """Free what vmalloc made; with force=1 even if its red zone was written."""
+        ...
+
+    def vmap(self, physical: Number, size: Number, *, attributes: str | Iterable[str] | None = ...,
+             align: Number | None = ..., at: Number | None = ..., guard: str | None = ...,
+             guard_pages: Number | None = ..., as_: Number | None = ...,
+             timeout: float | None = ...) -> Address:
+        """Map physical memory once more, at addresses of the window."""
+        ...
+
+    def ioremap(self, physical: Number, size: Number, *, align: Number | None = ...,
+                at: Number | None = ..., guard: str | None = ..., guard_pages: Number | None = ...,
+                as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """As vmap attributes=uncached|nx."""
+        ...
+
+    def vunmap(self, address: Number, *, timeout: float | None = ...) -> int:
+        """Unmap what vmap or ioremap mapped."""
+        ...
+
+    def alloc_vpages(self, pages: Number, *, align: Number | None = ..., at: Number | None = ...,
+                     guard: str | None = ..., guard_pages: Number | None = ...,
+                     as_: Number | None = ..., timeout: float | None = ...) -> Address:
+        """Allocate addresses of the window, with nothing behind them."""
+        ...
+
+    def free_vpages(self, address: Number, *, timeout: float | None = ...) -> int:
+        """Free what alloc_vpages allocated."""
+        ...
+
+    def protect(self, address: Number, pages: Number, attributes: str | Iterable[str], *,
+                timeout: float | None = ...) -> None:
+        """Give mapped pages other attributes, all or nothing: of the window, or allocated ones."""
+        ...
+
+    def fail(self, *, nth: Number | None = ..., every: Number | None = ..., p: Number | None = ...,
+             what: str | Iterable[str] | None = ..., area: str | Iterable[str] | None = ...,
+             order: Number | None = ..., times: Number | None = ..., seed: Number | None = ...,
+             timeout: float | None = ...) -> None:
+        """Refuse attempts to get frames, tables or pages of the pool; without a rule, none any more."""
+        ...
+
+    def failures(self, *, timeout: float | None = ...) -> Rows:
+        """What is refused on purpose, how many attempts counted, how many were refused."""
         ...
 
     def phys_alloc(self, size: Number, *, align: Number | None = ..., min: Number | None = ...,
@@ -170,6 +263,18 @@ class Commands:
         """Verify the pattern of fill."""
         ...
 
+    def translate(self, address: Number, *, timeout: float | None = ...) -> Address:
+        """Tell what an address is mapped to, and how."""
+        ...
+
+    def probe(self, address: Number, *, timeout: float | None = ...) -> Rows:
+        """Read, write and execute at an address, leave it as it was, and tell what happened."""
+        ...
+
+    def truth(self, *, timeout: float | None = ...) -> Rows:
+        """What attributes and the kernel's own parts promise, and what accesses show."""
+        ...
+
     def store(self, place: Number, line: str, *, timeout: float | None = ...) -> None:
         """Store a command line in the numbered place of the batch."""
         ...
@@ -189,7 +294,7 @@ class Commands:
         ...
 
     def panic(self, how: str | None = ..., *, timeout: float | None = ...) -> None:
-        """Break the guest on purpose, to test the tests: panic, assert or fault."""
+        """Break the guest on purpose, to test the tests: panic, assert, fault or stack overflow."""
         ...
 
     def free_pages(self, address: Number, pages: Number | None = ..., *,
@@ -216,6 +321,7 @@ class Commands:
                        align: Number | None = ..., min: Number | None = ...,
                        max: Number | None = ..., at: Number | None = ...,
                        fresh: bool | int | None = ..., dontzero: bool | int | None = ...,
-                       as_: Number | None = ..., timeout: float | None = ...) -> Address:
+                       as_: Number | None = ..., attributes: str | Iterable[str] | None = ...,
+                       timeout: float | None = ...) -> Address:
         """Allocate the power of two of pages that holds so many bytes, aligned."""
         ...

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pfnlab import errors
+from pfnlab.channel import Channel
 from pfnlab.commands import Commands
 from pfnlab.link import Link
+from pfnlab.port import open_port
+from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.request import Request, Result
+from pfnlab.spec import Spec, project_root
 from pfnlab.table import Command, Table, python_name, read_table
-from pfnlab.transport import Spec, Transport
+from pfnlab.transport import Transport
 from pfnlab.values import Row, Rows, Value
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
@@ -42,6 +47,11 @@ def _with_fields(value: Value, final: Row) -> Value:
     if hasattr(value, "fields"):
         value.fields = final.fields
     return value
+
+
+def open_channel(spec: Spec, timeout: float) -> Channel:
+    """The line to the guest of that name, which is started if it is not there."""
+    return open_port(spec, timeout) if spec.scheme else Transport.start(spec.name, timeout)
 
 
 class Pending:
@@ -97,19 +107,23 @@ class Pipeline:
 class Guest(Commands):
     """A running guest. Not for several threads at once.
 
-    `name` as in pfnlab.transport. Every command of the guest's `help` is a method; `as` and `from`
+    `name` as in pfnlab.spec. Every command of the guest's `help` is a method; `as` and `from`
     are spelled `as_` and `from_`. Each takes `timeout` in seconds. An error of the guest raises the
     class of its word, `pfnlab.errors.MemNone` for "mem.none".
     """
 
-    def __init__(self, name: str = "native", *, timeout: float = 20.0, boot_timeout: float = 120.0,
-                 transport: Transport | None = None) -> None:
+    def __init__(self, name: str = "native", *, timeout: float | None = None,
+                 boot_timeout: float = 120.0, transport: Channel | None = None) -> None:
         self.name = name
-        self.timeout = timeout
-        self.transport = transport or Transport.start(Spec(name).name, boot_timeout)
+        self.spec = Spec(name)
+        self.transport = transport or open_channel(self.spec, boot_timeout)
         self.link = Link(self.transport)
+        self.load_base = 0            # where its program's address 0 is
+        self._monitor: Monitor | None = None
         try:
-            self.link.connect(boot_timeout)
+            self.link.connect(boot_timeout, booting=self.transport.boots)
+            self.timeout = timeout or self.link.patience()
+            self.load_base = self.transport.load_base()
             self.table = self._read_table()
         except BaseException:
             self.kill()
@@ -123,7 +137,7 @@ class Guest(Commands):
         request = self.link.wait(self.link.submit(["help"], "query"), self.timeout)
         rows = outcome(request, None)
         assert isinstance(rows, Rows)
-        self.link.forget_rows(request)
+        self.link.log.forget_rows(request)
         return read_table(rows)
 
     @property
@@ -134,7 +148,7 @@ class Guest(Commands):
     @property
     def dead(self) -> bool:
         """Is there nobody any more?"""
-        return self.link.reason is not None or self.transport.process.poll() is not None
+        return self.link.reason is not None or self.transport.status() is not None
 
     # ---- commands ----
 
@@ -199,16 +213,65 @@ class Guest(Commands):
 
     def transcript(self) -> str:
         """The session so far as a script: requests, rows and finals, without checksums."""
-        return self.link.transcript()
+        return self.link.log.transcript()
+
+    # ---- snapshots ----
+
+    @property
+    def monitor(self) -> Monitor:
+        """QEMU's control socket. MonitorError: the guest runs elsewhere."""
+        if self._monitor is None:
+            if self.transport.control is None:
+                raise MonitorError(f"{self.name} is not in QEMU")
+            self._monitor = Monitor(self.transport.control)
+        return self._monitor
+
+    def save(self, name: str) -> None:
+        """Keep the machine as it is now under that name. MonitorError: it has no place for it; name
+        the guest with the option `snapshots`."""
+        self.link.drain(self.timeout)
+        self.monitor.human(f"savevm {name}")
+
+    def load(self, name: str) -> None:
+        """Go back to what was saved, whatever the guest does now. What was under way is lost; tags
+        go on from those of then."""
+        try:
+            self.monitor.human(f"loadvm {name}")
+        except MonitorError:
+            self.monitor.command("cont")          # QEMU has stopped before it looked
+            raise
+        self.link.connect(self.timeout, booting=False)
+
+    def open_to_debugger(self) -> str:
+        """Stop the machine for a debugger; the line that attaches it. A guest that is a process of
+        this host is not stopped: the debugger does that. MonitorError: there is no way in."""
+        if self.spec.native:
+            process = getattr(self.transport, "process")
+            return f"gdb -p {process.pid} {self.transport.argv[0]}"
+        monitor = self.monitor
+        path = Path(str(self.transport.control)).with_name("gdb")
+        monitor.command("stop")
+        if not path.exists():
+            monitor.human(f"gdbserver unix:{path},server=on,wait=off")
+        elf = project_root() / "build" / self.arch / "kernel.elf"
+        return f"gdb -ex 'target remote {path}' {elf}"
+
+    def close_to_debugger(self) -> None:
+        """Let a machine go on that open_to_debugger() stopped."""
+        if not self.spec.native and self.transport.status() is None:
+            self.monitor.command("cont")
 
     # ---- the end ----
 
     def close(self) -> int | None:
-        """End the guest orderly, or by force if it will not; its exit status."""
+        """End the guest orderly, or by force if it will not; its exit status. One that was running
+        before us goes on, ready for a person."""
         status = None
         try:
-            if not self.dead:
+            if not self.dead and self.transport.boots:
                 self.link.submit(["poweroff"], "session")
+            elif not self.dead:
+                self.link.raw(b"> sync 0\n")
             status = self.transport.wait(END_PATIENCE)
         except (errors.PfnlabError, OSError):
             pass
@@ -217,6 +280,8 @@ class Guest(Commands):
 
     def kill(self) -> None:
         """End the guest by force."""
+        if self._monitor is not None:
+            self._monitor.close()
         self.transport.close()
         self.link.join()
 

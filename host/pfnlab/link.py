@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from pfnlab import wire
+from pfnlab.channel import Channel
 from pfnlab.errors import GuestGone, GuestPanic, GuestSilent, LinkLost, ProtocolMismatch
-from pfnlab.request import Entry, Request, Result, refused
-from pfnlab.transport import Transport
+from pfnlab.request import Log, Request, Result, refused
 from pfnlab.values import Row, Value
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
@@ -26,29 +26,33 @@ SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
 SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
 RECOVERY_PATIENCE = 10.0          # seconds for a sync and its answer to come through the noise
-PANIC_PATIENCE = 2.0              # seconds for the lines behind the first one of a panic
-LOG_LINES = 20000                 # lines kept, both directions
+PANIC_PATIENCE = 1.5              # seconds for the lines behind the first one of a panic
+STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
+EVENTS = 20000                    # kept
 
 
 class Link:
     """The session. `hello` holds the fields of the guest's answer to `sync`."""
 
-    def __init__(self, transport: Transport, silence: float = 10.0) -> None:
+    def __init__(self, transport: Channel, silence: float = 10.0) -> None:
         self.transport = transport
         self.silence = silence        # seconds without a byte that make us ask what happened
-        self.log: deque[Entry] = deque(maxlen=LOG_LINES)
+        self.log = Log()
         self.hello: dict[str, Value] = {}
-        self.events: deque[Row] = deque(maxlen=LOG_LINES)
+        self.events: deque[Row] = deque(maxlen=EVENTS)
         self.recoveries = 0
+        self.round_trip = 0.0         # seconds, of the last sync
         self.reason: GuestGone | None = None
         self.strict = False
+        self.overdue = False          # somebody gave up waiting: a command may still run
         self.deadline = 0.0           # of the request that is waited for
         self.on_event: Callable[[Row], None] | None = None
+        self.on_log: Callable[[str], None] | None = None
         self._panic: list[str] = []
+        self._connected = False
         self._pending: deque[Request] = deque()
         self._outstanding = 0
         self._last = 0
-        self._start = time.monotonic()
         self._inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._drain, daemon=True, name="pfnlab-reader")
         self._reader.start()
@@ -65,19 +69,14 @@ class Link:
             self._inbox.put(rest)
         self._inbox.put(None)
 
-    def note(self, way: str, data: bytes | str) -> None:
-        """Add a line to the log."""
-        text = data if isinstance(data, str) else data.decode("ascii", "backslashreplace")
-        self.log.append(Entry(time.monotonic() - self._start, way, text))
-
     def raw(self, data: bytes, timeout: float = 10.0) -> None:
         """Send bytes as they are: for tests of the line itself."""
-        self.note("->", data.rstrip(b"\n"))
+        self.log.note("->", data.rstrip(b"\n"))
         self._send(data, time.monotonic() + timeout)
 
     def interrupt(self) -> None:
         """Ask the guest to stop what it does: ^C."""
-        self.note("->", "^C")
+        self.log.note("->", "^C")
         self._send(wire.INTERRUPT, time.monotonic() + self.silence)
 
     def _send(self, data: bytes, deadline: float) -> None:
@@ -114,7 +113,7 @@ class Link:
             return None
         if line is None:
             raise self._gone()
-        self.note("<-", line)
+        self.log.note("<-", line)
         return line
 
     def _gone(self) -> GuestGone:
@@ -123,11 +122,16 @@ class Link:
             if self._panic:
                 self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
             else:
-                status = self.transport.wait(5.0)
-                last = (self.transport.stderr().splitlines() or [""])[-1]
-                self.reason = GuestGone(f"the guest has ended, exit status {status}"
-                                        + (f": {last}" if last else ""))
+                self.reason = self._ended()
         return self.reason
+
+    def _ended(self) -> GuestGone:
+        status = self.transport.wait(STATUS_PATIENCE)
+        if status is None:
+            return GuestGone("the serial line broke")
+        last = (self.transport.stderr().splitlines() or [""])[-1]
+        return GuestGone(f"the guest has ended, exit status {status}"
+                         + (f": {last}" if last else ""))
 
     # ---- lines ----
 
@@ -147,6 +151,8 @@ class Link:
     def _dispatch(self, line: wire.Line) -> None:
         if line.sigil == "%":
             self._event(line)
+        elif line.sigil == ";" and self.on_log is not None:
+            self.on_log(line.raw)
         elif refused(line):
             if line.words[0] == "link.form":
                 self._late(line)        # it came whole and is no request: nothing will mend it
@@ -161,6 +167,9 @@ class Link:
         if self._panic or line.words[:1] == ["panic"]:
             self._panic.append(line.raw)
             self._await_end(line)
+        elif self._connected and line.words[:1] == ["boot"]:
+            self.reason = GuestGone("the guest has restarted")
+            raise self.reason
         elif self.on_event is not None:
             self.on_event(row)
 
@@ -188,6 +197,11 @@ class Link:
         while self._pending and self._pending[0].done:
             self._outstanding -= self._pending.popleft().size
 
+    def poll(self) -> None:
+        """Handle what has come in, without waiting."""
+        while self._pump(time.monotonic()):
+            pass
+
     # ---- the session ----
 
     def connect(self, timeout: float = 60.0, booting: bool = True) -> None:
@@ -196,9 +210,16 @@ class Link:
         A guest that boots is not disturbed until it says so: boot loaders take keys as commands.
         """
         deadline = time.monotonic() + timeout
+        self._connected = self.overdue = False
+        if self._reader.is_alive():
+            self.reason, self._panic = None, []
+        for request in self._pending:
+            request.lost = not request.done
+        self._settle()
         if booting:
             self._await_boot(deadline)
         self._sync(deadline)
+        self._connected = True
         version = self.hello.get("proto")
         if version != wire.VERSION:
             raise ProtocolMismatch(f"the guest speaks version {version} of the protocol, "
@@ -222,14 +243,20 @@ class Link:
         while time.monotonic() < deadline:
             nonce = f"0x{secrets.randbits(63):016x}"
             data = wake + b"\n" + wire.request(0, f"sync {nonce}")
-            self.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
+            self.log.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
+            sent = time.monotonic()
             self._send(data, deadline)
             tries += 1
             pause = SYNC_INTERVAL if tries < SYNC_TRIES else SYNC_PAUSE
             if self._await_sync(int(nonce, 0), min(deadline, time.monotonic() + pause)):
                 self.strict = True
+                self.round_trip = time.monotonic() - sent
                 return
         raise GuestSilent("the guest does not answer")
+
+    def patience(self) -> float:
+        """Seconds after which a reply is overdue on a machine as fast as this one was just now."""
+        return min(max(20.0, 2000 * self.round_trip), 300.0)
 
     def _await_sync(self, nonce: int, deadline: float) -> bool:
         """Wait for the answer to the last try. That to an earlier one says nothing: the line of the
@@ -261,7 +288,7 @@ class Link:
         Without ^C: silence may just as well be a command that takes its time.
         """
         self.recoveries += 1
-        self.note("--", "recovery: " + why)
+        self.log.note("--", "recovery: " + why)
         self._sync(max(self.deadline, time.monotonic() + RECOVERY_PATIENCE), wake=b"")
         ran = self._last
         pending, self._pending = list(self._pending), deque()
@@ -288,7 +315,7 @@ class Link:
         request.size = len(data)
         self._pending.append(request)
         self._outstanding += request.size
-        self.note("->", data.rstrip(b"\n"))
+        self.log.note("->", data.rstrip(b"\n"))
         self._send(data, time.monotonic() + self.silence)
 
     @property
@@ -327,6 +354,7 @@ class Link:
             if self._pump(min(deadline, time.monotonic() + patience)):
                 continue
             if time.monotonic() >= deadline:
+                self.overdue = True
                 raise GuestSilent(f"no answer in {timeout:g} s to: {request.text()}")
             self._recover("silence")
         if request.lost:
@@ -341,23 +369,6 @@ class Link:
                 self.wait(request, timeout)
             except LinkLost:
                 self._settle()
-
-    def transcript(self) -> str:
-        """The lines of both directions as a script: without checksums, noise and line editing."""
-        lines = []
-        for entry in self.log:
-            line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
-            if entry.way == "->" and entry.text.startswith(">"):
-                lines.append(entry.text.rpartition(" *")[0])
-            elif entry.way == "<-" and line is not None:
-                lines.append(line.raw)
-        return "\n".join(lines) + "\n"
-
-    def forget_rows(self, request: Request) -> None:
-        """Take the rows of a reply out of the log, where they would hide what matters."""
-        kept = [e for e in self.log if e.way != "<-" or not e.text.startswith(f":{request.tag} ")]
-        self.log.clear()
-        self.log.extend(kept)
 
     def join(self) -> None:
         """Wait for the thread that reads: the transport is closed."""

@@ -17,10 +17,13 @@ from typing import Any
 from pfnlab.errors import LinkLost
 from pfnlab.guest import Guest, Pending
 from pfnlab.request import Request
-from pfnlab.stream import EarlyStream, Range, Stream, random_map
+from pfnlab.stream import EarlyStream, Range, Stream, VirtualStream, random_map
 from pfnlab.table import argument_word
+from pfnlab.spec import Spec
+from pfnlab.twin import window
 from pfnlab.values import PAGE_SIZE, Value
 
+WINDOW = "virt=2G:1G"              # one that all of them have free
 UNDER_WAY = 200                   # commands that the others may lag behind
 PATIENCE = 120.0                  # seconds for one answer on a slow machine under load
 
@@ -39,9 +42,13 @@ class Lockstep:
         self.commands = 0
         self._posted: deque[tuple[int, list[Pending]]] = deque()
         with ExitStack() as stack:
-            self.guests = [stack.enter_context(Guest(name)) for name in names]
+            self.guests = [stack.enter_context(Guest(with_window(name))) for name in names]
             for guest in self.guests:
                 guest.link.silence = PATIENCE     # a repeated request would have another tag
+            windows = [window(guest) for guest in self.guests]
+            if len(set(windows)) > 1:
+                raise Difference(f"the window is not everywhere {WINDOW}: {windows}")
+            self.window = windows[0]
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Lockstep:
@@ -93,6 +100,11 @@ class Lockstep:
                                  + each)
 
 
+def with_window(name: str) -> str:
+    """The guest's name with a window that is the same everywhere."""
+    return f"{name}{'&' if Spec(name).options else '?'}{WINDOW}"
+
+
 def reply(request: Request) -> list[str]:
     """A reply, line by line."""
     assert request.final is not None
@@ -107,7 +119,8 @@ WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", 
          "Any", "$", "$0", "$1", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1", "as=0", "as=256",
          "area=any", "fresh=2", "min=1M", "max=0", "width=3", "align=3", "order=19", "kind=spare",
          "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")
-NEVER = ("sync", "info", "poweroff", "panic", "trace")      # a machine's own, or its end
+# A machine's own, or its end.
+NEVER = ("sync", "info", "poweroff", "panic", "trace", "ioremap", "truth", "probe", "translate")
 
 
 class Mixture:
@@ -118,8 +131,9 @@ class Mixture:
         self.rng = random.Random(seed)
         self.commands = [name for name in player.guests[0].table.commands if name not in NEVER]
         self.pages = Stream(player, self.rng)
+        self.virtual = VirtualStream(player, self.rng)
         self.kinds = (self._variable, self._look, self._batch, self._stress, self._bad_map,
-                      self._again, self._garbage, self._touch, self._scan, self._edge)
+                      self._again, self._garbage, self._touch, self._scan, self._edge, self._fail)
 
     def run(self, commands: int) -> None:
         """At least so many commands, and every reply compared."""
@@ -167,15 +181,19 @@ class Mixture:
 
     def _steps(self, end: int) -> None:
         self.pages = Stream(self.player, self.rng)
+        self.virtual = VirtualStream(self.player, self.rng)
         while self.player.commands < end:
-            if self.rng.random() < 0.7:
+            choice = self.rng.random()
+            if choice < 0.45:
                 self.pages.step()
+            elif choice < 0.75:
+                self.virtual.step()
             else:
                 self.rng.choice(self.kinds)()
 
     def _whole_state(self) -> None:
         """All that can be seen."""
-        for what in ("areas", "phys", "map", "free", "pages"):
+        for what in ("areas", "phys", "map", "free", "pages", "virt"):
             start: Value | None = 0
             while start is not None:
                 final = self.player.send(f"dump {what} {start}").final
@@ -260,6 +278,18 @@ class Mixture:
                                      f"poke {at:#x} 1", f"fill {at:#x} 1 seed=1",
                                      f"verify {at:#x} {rng.randrange(1, 3)}")))
 
+    def _fail(self) -> None:
+        """Frames only: how many tables are taken is each machine's own."""
+        rng = self.rng
+        self.player.send("fail what=frames " + rng.choice((
+            f"nth={rng.randrange(1, 9)}", f"every={rng.randrange(2, 9)} times=3",
+            f"p={rng.randrange(1, 400000)} seed={rng.randrange(9)} area={self.pages.area_set()}",
+            "nth=1 order=0")))
+        for _ in range(rng.randrange(6)):
+            rng.choice((self.pages.step, self.virtual.step))()
+        self.player.send("failures")
+        self.player.send("fail")
+
     def _scan(self) -> None:
         self.player.send(f"scan_order {self.pages.area_set()}")
 
@@ -272,4 +302,7 @@ class Mixture:
             f"alloc_pages_exact {most}", "alloc_pages 18", "alloc_pages 19", f"phys_alloc {most}",
             f"reserve {self.pages.address():#x} {most}", f"free 0x1000 {most}",
             "alloc_page min=4G max=1M", "alloc_page at=0", f"alloc_page at={1 << 52}",
+            f"vmalloc {most}", f"vmap 4K {most}", f"alloc_vpages {most}", "vmalloc 1G",
+            f"protect {self.virtual.address():#x} {most} ro", "vmalloc 1 guard=both guard_pages=1M",
+            "vmap 0 4K", "vmalloc 4K attributes=rw|ro", "alloc_vpages 1 align=2G",
             "alloc_page align=1G fresh=1", "reserve 4K 0", "phys_hand_over")))

@@ -247,7 +247,7 @@ class Pages:
                 raise Refusal("mem.inside", first << PAGE_SHIFT)
             count = end - first
         if first + count > end:
-            raise Refusal("mem.beyond", first << PAGE_SHIFT)
+            raise Refusal("mem.beyond", end << PAGE_SHIFT)
         owner = self.owners.pop(block)
         del self.blocks[block]
         for start, stop in ((block, first), (first + count, end)):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pfnlab.model import ALLOCATED, PFN_LIMIT, Pages, Phys, Refusal, Request, order_for
+from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set
 from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT, PAGE_SIZE
 
 ALIAS_BITS = {"any": 64, "dma24": 24, "dma31": 31, "dma32": 32}
@@ -19,15 +20,17 @@ class Oracle:
     """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved")."""
 
     def __init__(self, areas: Iterable[tuple[str, int]], ranges: Iterable[tuple[int, int, str]],
-                 stage: str = "page") -> None:
+                 stage: str = "page", window: tuple[int, int] = (1 << 40, 1 << 42)) -> None:
         self.areas = [(name, limit >> PAGE_SHIFT) for name, limit in areas]
         self.ranges = list(ranges)
+        self.window = window
         self.reset(stage)
 
     def reset(self, stage: str | None = None) -> None:
         """Begin afresh."""
         self.phys = Phys()
         self.pages: Pages | None = None
+        self.virtual: Virtual | None = None
         for base, size, kind in self.ranges:
             end = min(base + size, ADDRESS_LIMIT)
             (self.phys.usable if kind == "usable" else self.phys.reserved).append((base, end))
@@ -56,6 +59,7 @@ class Oracle:
         if self.pages is not None:
             raise Refusal("call.state")
         self.pages = Pages(self.phys.hand_over(), self.areas)
+        self.virtual = Virtual(self.pages, *self.window)
 
     # ---- pages ----
 
@@ -93,6 +97,9 @@ class Oracle:
         at = keys.get("at")
         if at is not None:
             self._frame(at)
+        if keys.get("attributes") is not None:
+            attribute_set(keys["attributes"])
+            raise Refusal("call.unsupported")        # there is no memory on an injected map
         want = Request(found, pages, align, lowest, highest, bool(keys.get("fresh")),
                        None if at is None else at >> PAGE_SHIFT)
         return engine.alloc(want, owner) << PAGE_SHIFT
@@ -129,7 +136,10 @@ class Oracle:
     def free(self, address: int, pages: int | None = None) -> int:
         """A block, or pages of one."""
         engine = self._engine()
-        return engine.free(self._frame(address), pages)
+        frame = self._frame(address)
+        if self.virtual is not None and frame in self.virtual.kept:
+            raise Refusal("mem.kind", address)
+        return engine.free(frame, pages)
 
     def reserve(self, address: int, pages: int) -> int:
         """Pages by address."""
@@ -150,6 +160,91 @@ class Oracle:
             first += sorted((i for i in self.area_set(word)[0] if i not in first), reverse=True)
         rest = [i for i in reversed(range(len(self.areas))) if i not in first]
         engine.scan = first + rest
+
+    # ---- virtual memory ----
+
+    def _virtual(self) -> Virtual:
+        if self.virtual is None:
+            raise Refusal("call.state")
+        return self.virtual
+
+    def vmalloc(self, size: int, area: str | None = None, owner: int = 0, **keys: Any) -> int:
+        """Single pages behind addresses that follow one another."""
+        virtual = self._virtual()
+        found, limit = self.area_set(area)
+        attributes = attribute_set(keys.get("attributes"))
+        redzone = bool(keys.get("redzone"))
+        pages = -(-(size + (ZONE if redzone else 0)) // PAGE_SIZE)
+        place = virtual.place(pages, keys)
+        if redzone and size < (1 << 64) - ZONE:
+            raise Refusal("call.unsupported")        # as above
+        return virtual.vmalloc(place, size, redzone, Request(found, 1, max=limit), attributes,
+                               owner)
+
+    def vmemalign(self, alignment: int, size: int, owner: int = 0, **keys: Any) -> int:
+        """The same, aligned."""
+        return self.vmalloc(size, owner=owner, align=alignment, **keys)
+
+    def vfree(self, address: int, force: int = 0) -> int:
+        """The reverse; nothing is ever written on an injected map."""
+        return self._virtual().vfree(address)
+
+    def _vmap(self, physical: int, size: int, attributes: frozenset[str], owner: int,
+              keys: dict[str, Any]) -> int:
+        virtual = self._virtual()
+        if physical % PAGE_SIZE:
+            raise Refusal("mem.unaligned", physical)
+        if physical == 0 or physical + size > ADDRESS_LIMIT:
+            raise Refusal("call.range")
+        natural = 0
+        if keys.get("at") is None and keys.get("align") is None:
+            natural = next((shift - PAGE_SHIFT for shift in LARGE_UNITS
+                            if physical % (1 << shift) == 0 and size >= 1 << shift), 0)
+        place = virtual.place(-(-size // PAGE_SIZE), keys, natural)
+        return virtual.vmap(place, size, physical >> PAGE_SHIFT, attributes, owner)
+
+    def vmap(self, physical: int, size: int, owner: int = 0, attributes: str | None = None,
+             **keys: Any) -> int:
+        """Physical memory once more."""
+        return self._vmap(physical, size, attribute_set(attributes), owner, keys)
+
+    def ioremap(self, physical: int, size: int, owner: int = 0, **keys: Any) -> int:
+        """The same, uncached."""
+        return self._vmap(physical, size, DATA | {"uncached"}, owner, keys)
+
+    def vunmap(self, address: int) -> int:
+        """The reverse of both."""
+        return self._virtual().give(address, "vmap")
+
+    def alloc_vpages(self, pages: int, owner: int = 0, **keys: Any) -> int:
+        """Addresses with nothing behind them."""
+        virtual = self._virtual()
+        place = virtual.place(pages, keys)
+        return virtual.window.alloc(place, "vpages", pages * PAGE_SIZE, owner).first << PAGE_SHIFT
+
+    def free_vpages(self, address: int) -> int:
+        """The reverse."""
+        return self._virtual().give(address, "vpages")
+
+    def protect(self, address: int, pages: int, attributes: str) -> None:
+        """Other attributes: of the window only, as an injected map has no memory."""
+        virtual = self._virtual()
+        wanted = attribute_set(attributes)
+        first, limit = self.window
+        if address % PAGE_SIZE:
+            raise Refusal("mem.unaligned", address)
+        if first <= address < limit:
+            if pages > (limit - address) >> PAGE_SHIFT:
+                raise Refusal("call.range")
+            virtual.protect(address, pages, wanted)
+        elif address + pages * PAGE_SIZE > 1 << 64:
+            raise Refusal("call.range")
+        elif address >= ADDRESS_LIMIT:
+            raise Refusal("fault.address", address)
+        elif address + pages * PAGE_SIZE > ADDRESS_LIMIT:
+            raise Refusal("call.range")
+        else:
+            raise Refusal("call.unsupported")
 
     # ---- what is there ----
 

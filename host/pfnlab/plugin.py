@@ -2,114 +2,136 @@
 """The pytest plugin: guests as fixtures, transcripts as tests, reports that show what happened."""
 from __future__ import annotations
 
-import os
-import shlex
-import sys
-from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import pexpect  # type: ignore[import]
 import pytest
 
-from pfnlab import errors, report
+from pfnlab import errors, plugin_report, plugin_transcripts
 from pfnlab.guest import Guest
-from pfnlab.transcript import Mismatch, Transcript
-from pfnlab.transport import Spec, project_root
+from pfnlab.memory_map import map_of
+from pfnlab.plugin_report import use
+from pfnlab.pool import Pool
+from pfnlab.spec import Spec, architectures, project_root
+from pfnlab.transcript import Run, Transcript
 
-POOL_SIZE = 4                     # guests that a run keeps; they hold memory
+_pool_key = pytest.StashKey[Pool]()
+_second_key = pytest.StashKey[Pool]()
+_seed_key = pytest.StashKey[int]()
 
-_pool_key = pytest.StashKey[dict[str, Guest]]()
-_used_key = pytest.StashKey[list[Guest]]()
 
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of this plugin."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """The options of this plugin, and its other parts."""
+    for part in (plugin_report, plugin_transcripts):
+        pluginmanager.register(part, part.__name__)
     group = parser.getgroup("pfnlab")
-    group.addoption("--guest", "--arch", action="append", default=[], metavar="NAME", dest="guest",
+    group.addoption("--guest", "--arch", action="append", default=[], metavar="GUEST", dest="guest",
                     help="run on this guest (repeatable; default: every architecture there is), "
-                         "as in native or 'x86_64?memory=1G&boot=iso'")
+                         "as in native, 'x86_64?memory=1G&boot=iso', unix:PATH")
     group.addoption("--memory", metavar="SIZE", help="memory of the guests")
+    group.addoption("--seed", type=int, metavar="N", help="of the fixture seed (default: another "
+                                                          "one for each run)")
+    group.addoption("--snapshot", action="store_true",
+                    help="guests in QEMU that cannot be reset go back to a snapshot")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and where the guests of this run are kept."""
-    pool: dict[str, Guest] = {}
-    config.stash[_pool_key] = pool
-    config.addinivalue_line("markers", "only(*arches): run on guests of these architectures")
-    config.addinivalue_line("markers", "options(text): the guest needs these options")
+    config.stash[_pool_key] = Pool()
+    config.stash[_second_key] = Pool(2)
+    seed = config.getoption("seed")
+    workers = getattr(config, "workerinput", {})
+    config.stash[_seed_key] = workers.get("pfnlab_seed", random.randrange(1 << 32)) \
+        if seed is None else seed
+    for line in (
+            "arch(*names): run on guests of these architectures", "only(*names): as arch",
+            "options(text): the guest needs these options",
+            "needs(*commands): skip where the guest has not all of these commands",
+            "expect_panic(kind=, at=): the guest panics so; no panic is a failure"):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The seed, with which a run is the same again."""
+    return f"pfnlab: --seed {config.stash[_seed_key]}, guests {' '.join(guest_names(config))}"
+
+
+class _Workers:
+    """All workers of a run have one seed."""
+
+    @pytest.hookimpl(optionalhook=True)  # type: ignore[misc]
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand it to a worker that starts."""
+        node.workerinput["pfnlab_seed"] = node.config.stash[_seed_key]
+
+
+pytest_configure_node = _Workers().pytest_configure_node
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """No guest outlives the run."""
-    for guest in config.stash[_pool_key].values():
-        guest.close()
+    config.stash[_pool_key].close()
+    config.stash[_second_key].close()
 
 
 def guest_names(config: pytest.Config) -> list[str]:
     """The guests of this run, native first."""
-    names: list[str] = config.getoption("guest")
-    if not names:
-        there = sorted(p.parent.name for p in project_root().glob("arch/*/arch.mk"))
-        names = sorted(there, key=lambda name: bool(name != "native"))
+    names: list[str] = config.getoption("guest") or architectures()
     memory = config.getoption("memory")
     return [Spec(n).with_option("memory", memory).name if memory else n for n in names]
 
 
 def with_options(name: str, options: str) -> str:
     """The guest's name with more options behind it."""
-    return f"{name}{'&' if '?' in name else '?'}{options}" if options else name
+    return Spec(name).with_options(options).name
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for a guest runs once on each."""
     if "guest_name" not in metafunc.fixturenames:
         return
-    only = [m.args for m in metafunc.definition.iter_markers("only")]
-    options = "&".join(m.args[0] for m in metafunc.definition.iter_markers("options"))
-    names = [n for n in guest_names(metafunc.config) if all(Spec(n).arch in o for o in only)]
-    metafunc.parametrize("guest_name", [with_options(n, options) for n in names], scope="session",
-                         ids=[with_options(n, options) for n in names])
+    marks = metafunc.definition.iter_markers
+    only = [m.args for kind in ("arch", "only") for m in marks(kind)]
+    options = "&".join(m.args[0] for m in marks("options"))
+    names = [with_options(n, options) for n in guest_names(metafunc.config)
+             if Spec(n).scheme or all(Spec(n).arch in o for o in only)]
+    metafunc.parametrize("guest_name", names, scope="session", ids=names)
 
 
 def acquire(config: pytest.Config, name: str) -> Guest:
-    """A guest of that name in its first state: the one that runs, or a new one."""
-    pool = config.stash[_pool_key]
-    guest = pool.pop(name, None)
-    if guest is not None:
-        pool[name] = guest            # the one used last is ended last
-    if guest is not None and not guest.dead:
-        try:
-            guest.link.drain()
-            guest.call("map_machine")
-            guest.call("trace", 0)
-            return guest
-        except errors.PfnlabError:
-            pass
-    if guest is not None:
-        pool.pop(name).kill()
-    while len(pool) >= POOL_SIZE:
-        pool.pop(next(iter(pool))).close()
-    pool[name] = start(name)
-    return pool[name]
-
-
-def start(name: str) -> Guest:
-    """A new guest of that name; skips what the second emulator of a machine does not offer."""
+    """A guest of that name in its first state: the one that runs, or a new one; skips what the
+    second emulator of a machine does not offer."""
+    spec = Spec(name)
+    if config.getoption("snapshot") and spec.arch and not spec.native and "emulator=" not in name:
+        name = spec.with_option("snapshots", "").name
     try:
-        return Guest(name)
+        return config.stash[_pool_key].acquire(name)
     except errors.GuestRefused as refused:
         if "emulator=" not in name:
             raise
         pytest.skip(str(refused))
 
 
+def check_marks(node: pytest.Item, guest: Guest) -> None:
+    """Skip what this guest cannot show."""
+    for mark in node.iter_markers("needs"):
+        missing = [name for name in mark.args if guest.table.find(name) is None]
+        if missing:
+            pytest.skip(f"{guest.name} has no command {', '.join(missing)}")
+    for kind in ("arch", "only"):
+        for mark in node.iter_markers(kind):
+            if guest.arch not in mark.args:
+                pytest.skip(f"{guest.name} is {guest.arch}")
+
+
 @pytest.fixture
-def guest(request: pytest.FixtureRequest, guest_name: str) -> Iterator[Guest]:
+def guest(request: pytest.FixtureRequest, guest_name: str) -> Guest:
     """A clean guest: nothing allocated, the machine's own map. Shared between tests."""
     found = acquire(request.config, guest_name)
-    request.node.stash[_used_key] = [found]
-    yield found
+    check_marks(request.node, found)
+    use(request.node, found)
+    return found
 
 
 @pytest.fixture
@@ -117,19 +139,90 @@ def fresh_guest(request: pytest.FixtureRequest, guest_name: str
                 ) -> Iterator[Callable[..., Guest]]:
     """Starts a guest for this test alone: fresh_guest(), fresh_guest("kpool=1M")."""
     mine: list[Guest] = []
-    request.node.stash[_used_key] = mine
 
     def start(options: str = "", **keys: Any) -> Guest:
         mine.append(Guest(with_options(guest_name, options), **keys))
+        use(request.node, mine[-1])
+        check_marks(request.node, mine[-1])
         return mine[-1]
     yield start
     for one in mine:
         one.close()
 
 
+@pytest.fixture(scope="session")
+def _session_guest(request: pytest.FixtureRequest, guest_name: str) -> Iterator[Guest]:
+    one = Guest(guest_name)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def guest_session(request: pytest.FixtureRequest, _session_guest: Guest) -> Guest:
+    """One guest for all tests that ask for it, each of which finds what the last one left."""
+    use(request.node, _session_guest)
+    return _session_guest
+
+
+class TwoGuests(tuple[Guest, Guest]):
+    """Two clean guests on the same map."""
+
+    def same(self, name: str, *args: Any, **keys: Any) -> Any:
+        """Run a command on both: its result, or the error that both raise. AssertionError: they do
+        not answer the same."""
+        ends: list[Any] = []
+        for one in self:
+            try:
+                ends.append(one.call(name, *args, **keys))
+            except errors.GuestError as error:
+                ends.append(error)
+        told = [f"? {end.code} {end.fields}" if isinstance(end, errors.GuestError) else repr(end)
+                for end in ends]
+        assert told[0] == told[1], (f"{name}: {self[0].name} says {told[0]}, "
+                                    f"{self[1].name} says {told[1]}")
+        if isinstance(ends[0], errors.GuestError):
+            raise ends[0]
+        return ends[0]
+
+
+@pytest.fixture
+def two_guests(request: pytest.FixtureRequest, guest_name: str) -> TwoGuests:
+    """This guest beside a native one, both clean and on this one's map: two_guests.same("free", 0).
+    """
+    mine = acquire(request.config, guest_name)
+    check_marks(request.node, mine)
+    other = request.config.stash[_second_key].acquire("native")
+    common = map_of(mine)
+    for one in (mine, other):
+        common.inject(one)
+        use(request.node, one)
+    return TwoGuests((mine, other))
+
+
+@pytest.fixture
+def transcript(request: pytest.FixtureRequest, guest: Guest) -> Callable[[str], Run]:
+    """Replays a transcript on the guest, a text or a file beside the test: transcript("setup.t").
+    The requests that it made are in `done`, by their tags."""
+    def play(text: str) -> Run:
+        path = request.path.parent / text
+        one = Transcript(path.read_text("ascii") if text.endswith(".t") else text, text)
+        run = Run(guest)
+        for step in one.steps:
+            run.compare(step, run.wait(run.submit(step)))
+        return run
+    return play
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """A number for what is random in a test: --seed, or another one for each run."""
+    return request.config.stash[_seed_key]
+
+
 @pytest.fixture
 def console(guest_name: str) -> Iterator[Any]:
     """run-guest.sh on a terminal, as a person sees it, at the prompt: a pexpect.spawn."""
+    pexpect = pytest.importorskip("pexpect")
     spec = Spec(guest_name)
     argv = [str(project_root() / "run-guest.sh"), spec.arch, *spec.arguments()]
     child = pexpect.spawn(argv[0], argv[1:], timeout=60, encoding="ascii", codec_errors="replace",
@@ -140,97 +233,3 @@ def console(guest_name: str) -> Iterator[Any]:
         yield child
     finally:
         child.close(force=True)
-
-
-# ---- reports ----
-
-def _command_line(item: pytest.Item) -> str:
-    option = item.config.option
-    words = [sys.executable, "-m", "pytest"]
-    for plugin in option.plugins:
-        words += ["-p", plugin] if plugin.startswith("pfnlab") else []
-    for name in option.guest:
-        words += ["--guest", name]
-    words += ["--memory", option.memory] if option.memory else []
-    words.append("::".join([os.path.relpath(item.path), *_inner(item.nodeid)]))
-    places = os.environ.get("PYTHONPATH")
-    return (f"PYTHONPATH={shlex.quote(places)} " if places else "") + shlex.join(words)
-
-
-def _inner(nodeid: str) -> list[str]:
-    return nodeid.partition("::")[2].split("::")
-
-
-@pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
-                              ) -> Generator[None, Any, None]:
-    """Show the guest behind a failure."""
-    outcome = yield
-    result = outcome.get_result()
-    if result.when == "teardown" or not result.failed:
-        return
-    silent = call.excinfo is not None and call.excinfo.errisinstance(errors.GuestSilent)
-    for one in item.stash.get(_used_key, []):
-        result.sections += report.sections(one, silent)
-        if silent:
-            one.kill()
-    result.sections.append(("run it again", _command_line(item)))
-
-
-# ---- transcripts ----
-
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Files *.t are tests."""
-    if file_path.suffix != ".t":
-        return None
-    collector: pytest.Collector = TranscriptFile.from_parent(parent, path=file_path)
-    return collector
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All transcripts of a guest in a row: one start serves them, however many guests there are."""
-    places = [i for i, item in enumerate(items) if isinstance(item, TranscriptItem)]
-    transcripts = [item for item in items if isinstance(item, TranscriptItem)]
-    transcripts.sort(key=lambda item: item.guest_name)
-    for place, item in zip(places, transcripts):
-        items[place] = item
-
-
-class TranscriptFile(pytest.File):
-    """A transcript: one test for each guest."""
-
-    def collect(self) -> Iterator[pytest.Item]:
-        """Its tests."""
-        transcript = Transcript(self.path.read_text("ascii"), str(self.path))
-        names = guest_names(self.config)
-        names += [name for name in transcript.also if Spec(name).arch in names]
-        for name in names:
-            full = with_options(name, transcript.options)
-            yield TranscriptItem.from_parent(self, name=f"{self.path.stem}[{full}]",
-                                             guest_name=full, transcript=transcript)
-
-
-class TranscriptItem(pytest.Item):
-    """A transcript on a guest."""
-
-    def __init__(self, *, guest_name: str, transcript: Transcript, **keys: Any) -> None:
-        super().__init__(**keys)
-        self.guest_name = guest_name
-        self.transcript = transcript
-
-    def runtest(self) -> None:
-        """Replay it."""
-        guest = acquire(self.config, self.guest_name)
-        self.stash[_used_key] = [guest]
-        self.transcript.replay(guest)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException],
-                     style: Any = None) -> Any:
-        """Expected and answered, nothing of this program."""
-        if isinstance(excinfo.value, Mismatch):
-            return f"{self.path}: {excinfo.value}"
-        return super().repr_failure(excinfo, style)
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        """Where it is."""
-        return self.path, 0, self.name

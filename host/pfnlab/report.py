@@ -2,20 +2,67 @@
 """What a person needs to see of a guest when something went wrong with it."""
 from __future__ import annotations
 
+import re
+import shlex
+from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
 from pfnlab import errors
 from pfnlab.guest import Guest
+from pfnlab.lockstep import Difference
+from pfnlab.memory_map import MemoryMap, map_of
+from pfnlab.replica import Exchange, Lost, exchanges, replica_of
+from pfnlab.request import Entry
+from pfnlab.symbols import backtrace
+from pfnlab.transcript import Mismatch
+from pfnlab.twin import Disagreement, guest_rows
 from pfnlab.values import Rows
 
 LAST_LINES = 40
 LAST_LOG_LINES = 15
 MAP_LINES = 60
+MOST_EXCHANGES = 3000             # of a session that is worth the time of a brute-force model
 
 
-def transcript_tail(guest: Guest, lines: int = LAST_LINES) -> str:
+@dataclass
+class Report:
+    """Of one guest: `reason` in a line, sections as (title, text), files by name."""
+
+    reason: str
+    sections: list[tuple[str, str]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def add(self, title: str, text: str) -> None:
+        """A section, unless there is nothing in it."""
+        if text.strip():
+            self.sections.append((title, text))
+
+
+def reason_of(error: BaseException | None, guest: Guest) -> str:
+    """What happened, in one line: a panic, the guest's end, silence, an answer."""
+    last = next((e.text for e in reversed(guest.link.log) if e.way == "->"), "")
+    request = re.sub(r" \*[0-9a-f]{4}$", "", last)
+    gone = guest.link.reason
+    if isinstance(error, errors.GuestPanic) or isinstance(gone, errors.GuestPanic):
+        lines = getattr(error, "lines", None) or getattr(gone, "lines")
+        return f"PANIC {' '.join(re.findall(r'(?:kind|at)=[^ ]+', lines[0]))} in {request}"
+    if isinstance(error, errors.GuestSilent):
+        heard = next((e.when for e in reversed(guest.link.log) if e.way == "<-"), 0.0)
+        return f"HANG {request} (no line for {guest.link.log.now() - heard:.1f} s)"
+    if isinstance(error, errors.GuestGone) or gone is not None:
+        return f"GONE {error if isinstance(error, errors.GuestGone) else gone} in {request}"
+    if isinstance(error, (Disagreement, Mismatch, Difference)):
+        return "MISMATCH " + " / ".join(line.strip() for line in str(error).splitlines())
+    if isinstance(error, errors.GuestError):
+        return f"ERROR {error}"
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"FAILED {first} after {request}"
+
+
+def transcript_tail(log: list[Entry], lines: int = LAST_LINES) -> str:
     """The last lines of both directions, with times in seconds since the start."""
-    return "\n".join(str(entry) for entry in list(guest.link.log)[-lines:])
+    return "\n".join(map(str, log[-lines:]))
 
 
 def guest_log(guest: Guest, lines: int = LAST_LOG_LINES) -> str:
@@ -30,9 +77,13 @@ def memory_map(guest: Guest) -> str:
     if guest.dead:
         return ""
     try:
-        rows = guest.call("dump", "map", timeout=5.0)
+        return map_text(guest.call("dump", "map", timeout=5.0))
     except (errors.PfnlabError, AttributeError) as error:
         return f"no map: {error}"
+
+
+def map_text(rows: Rows) -> str:
+    """A map as text, cut where it is long."""
     lines = map_lines(rows)
     cut = [f"... {len(lines) - MAP_LINES} lines more"] if len(lines) > MAP_LINES else []
     return "\n".join([*lines[:MAP_LINES], *cut, f"({rows.final.text})"])
@@ -52,18 +103,139 @@ def map_lines(rows: Rows) -> list[str]:
 def statistics(guest: Guest) -> str:
     """The guest's name, how it was started, and how its line was."""
     return (f"guest {guest.name}: {' '.join(guest.transport.argv)}\n"
-            f"exit status {guest.transport.process.poll()}, "
-            f"recoveries of the line {guest.link.recoveries}")
+            f"exit status {guest.transport.status()}, command table "
+            f"{guest.link.hello.get('schema')}, recoveries of the line {guest.link.recoveries}, "
+            f"round trip {guest.link.round_trip * 1000:.1f} ms")
 
 
 def sections(guest: Guest, silent: bool = False) -> list[tuple[str, str]]:
-    """All of it, as (title, text); the transcript before this report's own requests.
+    """The guest as it is, as (title, text); the transcript before this report's own requests.
 
     A guest that is silent may be busy: it is stopped, that it tells its map.
     """
-    tail = transcript_tail(guest)
+    report = Report("")
+    _present(report, guest, list(guest.link.log), silent)
+    return report.sections
+
+
+def _present(report: Report, guest: Guest, log: list[Entry], silent: bool) -> None:
     if silent and not guest.dead:
         guest.interrupt()
-    return [(title, text) for title, text in (
-        ("guest", statistics(guest)), ("guest transcript", tail), ("guest log", guest_log(guest)),
-        ("guest map", memory_map(guest))) if text]
+    report.add("guest", statistics(guest))
+    report.add("guest transcript", transcript_tail(log))
+    report.add("guest log", guest_log(guest))
+    lines = getattr(guest.link.reason, "lines", None) or [
+        e.text for e in log if e.text.startswith("?") and " pc=" in e.text]
+    report.add("guest backtrace", "\n".join(backtrace(guest, lines)))
+    after = memory_map(guest)
+    report.add("guest map", after)
+    report.files["map-after.txt"] = after + "\n"
+
+
+def session_since(guest: Guest, tag: int) -> list[Entry]:
+    """The log from the request of that tag on."""
+    log = list(guest.link.log)
+    first = next((i for i, e in enumerate(log)
+                  if e.way == "->" and e.text.startswith(f">{tag} ")), 0)
+    return log[first:]
+
+
+def full_report(guest: Guest, error: BaseException | None, first_tag: int) -> Report:
+    """All of it, of a session that began on a clean guest with that tag. The guest is not what it
+    was afterwards: it is asked for its own map."""
+    silent = isinstance(error, errors.GuestSilent)
+    report = Report(reason_of(error, guest))
+    log = session_since(guest, first_tag)
+    report.files["session.log"] = transcript_tail(log, len(log)) + "\n"
+    session = exchanges(log)
+    report.files["session.t"] = _script(guest, log)
+    _present(report, guest, log, silent)
+    try:
+        _past(report, guest, session, silent)
+    except errors.PfnlabError as trouble:
+        report.add("guest before", f"not to be had: {trouble}")
+    return report
+
+
+def _script(guest: Guest, log: list[Entry]) -> str:
+    text = type(guest.link.log)()
+    text.extend(log)
+    return text.transcript()
+
+
+def _past(report: Report, guest: Guest, session: list[Exchange], silent: bool) -> None:
+    """The map of a clean guest, and what the model says of the session, from that guest or, if it
+    is gone, from another of its name."""
+    mine = not (guest.dead or silent or guest.link.overdue)
+    if not mine and guest.spec.scheme:
+        return
+    clean = guest if mine else Guest(guest.name)
+    try:
+        compared = _state_rows(guest) if mine else None
+        clean.call("map_machine")
+        own = map_of(clean)
+        report.files["machine.map"] = _map_file(own)
+        report.files["map-before.txt"] = map_text(clean.call("dump", "map")) + "\n"
+        report.add("guest against model", _model(clean, own, session, compared))
+    finally:
+        if not mine:
+            clean.close()
+    changed = _changed(report.files["map-before.txt"], report.files["map-after.txt"])
+    report.add("guest map, what changed since the beginning", changed)
+
+
+def _map_file(own: MemoryMap) -> str:
+    return "\n".join([f"; {own.text}", *own.lines(), ""])
+
+
+def _state_rows(guest: Guest) -> list[tuple[object, ...]] | None:
+    try:
+        return guest_rows(guest)
+    except errors.PfnlabError:
+        return None
+
+
+def _model(clean: Guest, own: MemoryMap, session: list[Exchange],
+           rows: list[tuple[object, ...]] | None) -> str:
+    """The first reply of the session that is not the model's, else the first page."""
+    if len(session) > MOST_EXCHANGES:
+        return f"not compared: {len(session)} requests are too many for the model"
+    try:
+        model = replica_of(clean, own)
+        for one in session:
+            told = model.follow(one)
+            if told is not None and one.final is not None:
+                return f">{one.tag} {one.text}\n  guest: {one.final.raw}\n  model: {told}"
+    except Lost as why:
+        return f"not compared: {why}"
+    found = model.compare_rows(rows) if rows is not None else None
+    return found or "they agree: every reply of the session" + (
+        ", and every page at its end" if rows is not None else "")
+
+
+def _changed(before: str, after: str) -> str:
+    """Rows of the map that are not as before."""
+    old = set(before.splitlines())
+    new = [line for line in after.splitlines() if line not in old and not line.startswith("...")]
+    return "\n".join(new[:MAP_LINES])
+
+
+def write_files(report: Report, directory: Path) -> None:
+    """The report and its files, for nobody else to read."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, text in report.files.items():
+        (directory / name).write_text(text, "ascii", "backslashreplace")
+    text = "\n".join([report.reason, *(f"---- {title}\n{text}" for title, text in report.sections)])
+    (directory / "report.txt").write_text(text + "\n", "ascii", "backslashreplace")
+
+
+def command_lines(guest: Guest, directory: Path, command: str = "pfnlab") -> str:
+    """Three lines to copy: the session again, again natively under sanitizers, again with gdb."""
+    script = shlex.quote(str(directory / "session.t"))
+    name = shlex.quote(guest.name)
+    lines = [f"{command} --guest {name} replay {script}"]
+    if (directory / "machine.map").exists():
+        where = shlex.quote(str(directory / "machine.map"))
+        lines.append(f"{command} --guest native --map {where} replay {script}")
+    lines.append(f"{command} --guest {name} replay --gdb {script}")
+    return "\n".join(lines)

@@ -2,11 +2,15 @@
 """Requests on their way, and the log of what passed over the line."""
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pfnlab import wire
 from pfnlab.values import Row
+
+LOG_LINES = 20000                 # lines kept, both directions
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,40 @@ class Entry:
 
     def __str__(self) -> str:
         return f"{self.when:9.3f} {self.way} {self.text}"
+
+
+class Log(deque[Entry]):
+    """The lines of both directions, oldest first; the latest `LOG_LINES` of them."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=LOG_LINES)
+        self._start = time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the start, as its entries tell them."""
+        return time.monotonic() - self._start
+
+    def note(self, way: str, data: bytes | str) -> None:
+        """Add a line."""
+        text = data if isinstance(data, str) else data.decode("ascii", "backslashreplace")
+        self.append(Entry(self.now(), way, text))
+
+    def transcript(self) -> str:
+        """The lines of both directions as a script: without checksums, noise and line editing."""
+        lines = []
+        for entry in self:
+            line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
+            if entry.way == "->" and entry.text.startswith(">"):
+                lines.append(entry.text.rpartition(" *")[0])
+            elif entry.way == "<-" and line is not None:
+                lines.append(line.raw)
+        return "\n".join(lines) + "\n"
+
+    def forget_rows(self, request: Request) -> None:
+        """Take the rows of a reply out, where they would hide what matters."""
+        kept = [e for e in self if e.way != "<-" or not e.text.startswith(f":{request.tag} ")]
+        self.clear()
+        self.extend(kept)
 
 
 def refused(line: wire.Line) -> bool:

@@ -26,6 +26,14 @@ class Player(Protocol):
         """Run a command, now or later; the value that it answers, None if it is refused."""
 
 
+class VirtualPlayer(Player, Protocol):
+    """The same for commands of the virtual allocator."""
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """What it has of the addresses, in bytes: first and end."""
+
+
 def random_map(rng: random.Random, most_pages: int = 60000) -> tuple[list[Area], list[Range]]:
     """Areas with limits at odd pages, ranges that overlap, straddle them and have odd edges."""
     limits = sorted({rng.choice((1, 3, 511, 513, 4096, rng.randrange(2, 60000)))
@@ -142,6 +150,77 @@ class Stream:
             at = self.address()
             if post("reserve", at, pages) is not None:
                 self.reserved += [at, at + PAGE_SIZE * (pages - 1)]
+
+
+class VirtualStream:
+    """Operations on the window. Sizes are such that page tables do not run out."""
+
+    FREES = {"vmalloc": "vfree", "vmemalign": "vfree", "vmap": "vunmap",
+             "alloc_vpages": "free_vpages"}
+
+    def __init__(self, player: VirtualPlayer, rng: random.Random) -> None:
+        self.player = player
+        self.rng = rng
+        self.ranges: list[tuple[str, int, int]] = []      # who made it, address, pages
+
+    def address(self) -> int:
+        """In a range, next to one, or anywhere in the window and just outside."""
+        rng, (first, limit) = self.rng, self.player.window
+        if self.ranges and rng.random() < 0.7:
+            _, at, pages = rng.choice(self.ranges)
+            at += PAGE_SIZE * rng.randrange(-2, pages + 3)
+        else:
+            at = rng.choice((first, limit, first + PAGE_SIZE * rng.randrange(3000)))
+            at += PAGE_SIZE * rng.randrange(-2, 3)
+        return max(0, at) + (8 if rng.random() < 0.03 else 0)
+
+    def _keys(self) -> dict[str, Any]:
+        rng = self.rng
+        keys: dict[str, Any] = {}
+        if rng.random() < 0.3:
+            keys["guard"] = rng.choice(("front", "back", "both"))
+            if rng.random() < 0.3:
+                keys["guard_pages"] = rng.randrange(1, 20)
+        if rng.random() < 0.15:
+            keys["at"] = self.address()
+        return keys
+
+    def _attributes(self) -> str:
+        return self.rng.choice(("rw", "ro", "nx", "ro|nx", "nx|ro"))
+
+    def step(self) -> None:
+        """One operation."""
+        choice = self.rng.random()
+        if choice < 0.5 or not self.ranges:
+            self._allocate()
+        elif choice < 0.8:
+            name, at, _ = self.ranges.pop(self.rng.randrange(len(self.ranges)))
+            self.player.post(self.FREES[name], at)
+        elif choice < 0.87:
+            self.player.post(self.rng.choice(("vfree", "vunmap", "free_vpages")), self.address())
+        else:
+            self.player.post("protect", self.address(), self.rng.randrange(1, 12),
+                             self._attributes())
+
+    def _allocate(self) -> None:
+        rng, keys = self.rng, self._keys()
+        name = rng.choice(tuple(self.FREES))
+        size = rng.choice((1, PAGE_SIZE, rng.randrange(1, 9 * PAGE_SIZE),
+                           rng.randrange(1, 120 * PAGE_SIZE)))
+        if name != "vmemalign" and rng.random() < 0.15:
+            keys["align"] = 1 << rng.randrange(23)
+        if name != "alloc_vpages" and rng.random() < 0.2:
+            keys["attributes"] = self._attributes()
+        if name == "vmap":
+            frame = PAGE_SIZE << rng.randrange(20)
+            args = [rng.choice((frame, frame + PAGE_SIZE)), size << rng.choice((0, 0, 4))]
+        elif name == "alloc_vpages":
+            args = [-(-size // PAGE_SIZE)]
+        else:
+            args = [size] if name == "vmalloc" else [1 << rng.randrange(23), size]
+        at = self.player.post(name, *args, **keys)
+        if at is not None:
+            self.ranges.append((name, at, -(-size // PAGE_SIZE)))
 
 
 class EarlyStream:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from pfnlab.values import PAGE_SIZE, Rows, Value
 
-ADDRESS_TYPES = ("address", "page", "limit")
-TEXT_TYPES = ("word", "rest", "what", "kind", "stage", "direction", "ending")
+ADDRESS_TYPES = ("address", "page", "limit", "virtual")
+TEXT_TYPES = ("word", "rest", "what", "kind", "stage", "direction", "ending", "guard")
+
+JOINED = "str | Iterable[str]"
 
 
 def python_name(name: str) -> str:
@@ -90,7 +92,8 @@ def argument_word(value: object) -> object:
 
 def argument_type(argument: Argument) -> str:
     """Its annotation."""
-    plain = {"areas": "str | Iterable[str]", "flag": "bool | int", "value": "Number"}.get(
+    plain = {"areas": JOINED, "attributes": JOINED, "failing": JOINED, "flag": "bool | int",
+             "value": "Number"}.get(
         argument.type, "str" if argument.type in TEXT_TYPES else "Number")
     return plain + (" | None" if argument.role != "arg" else "")
 

@@ -2,7 +2,7 @@
 """Transcripts: a console log without checksums is a script that replays anywhere.
 
     ; free text
-    ; with memory=3G              options that the guest needs (pfnlab.transport)
+    ; with memory=3G              options that the guest needs (pfnlab.spec)
     ; also x86_64?boot=iso        pytest runs it on this guest too, where x86_64 is tested
     >1 alloc_pages_area low 3
     =1 0x0000000000800000
@@ -11,11 +11,12 @@
 
 What is written of a reply is compared, from its first word on, keys by name: `=1` alone accepts any
 success, `?3 mem.busy` any page in the way, `?3 mem.busy at=$1` just that one. `$1` is the result of
-request 1, `_` any value. Rows are compared if there are any of that request.
+request 1, however long ago, `owner=1` that request whatever its number is now, `_` any value. Rows
+are compared if there are any of that request.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -100,17 +101,67 @@ class Transcript:
         else:
             self.steps[-1].final = line
 
-    def replay(self, guest: Guest) -> int:
-        """Run it; the number of requests. Mismatch: a reply was not as expected."""
-        done: dict[int, Request] = {}
+    def replay(self, guest: Guest, on_step: Callable[[Step], None] | None = None,
+               compare: bool = True) -> int:
+        """Run it; the number of requests. Mismatch: a reply was not as expected. `on_step` hears of
+        each step that is done."""
+        run = Run(guest)
         for step in self.steps:
             if step.text == "poweroff":
                 continue
-            pending = guest.submit_words(list(request_words(step.text, done)))
-            guest.link.wait(pending, max(guest.timeout, PATIENCE))
-            done[step.tag] = pending
-            _compare(step, pending, done)
+            request = run.wait(run.submit(step))
+            if compare:
+                run.compare(step, request)
+            if on_step is not None:
+                on_step(step)
         return len(self.steps)
+
+    def text(self) -> str:
+        """It as a file."""
+        lines = [*(f"; with {self.options}" for _ in [0] if self.options),
+                 *(f"; also {name}" for name in self.also)]
+        for step in self.steps:
+            lines.append(f">{step.tag} {step.text}")
+            lines += [" ".join([f":{step.tag}", *row]) for row in step.rows]
+            lines += [step.final.raw] if step.final is not None else []
+        return "\n".join([*lines, ""])
+
+
+class Run:
+    """A guest that is led through a transcript: knows the request of each tag of the file."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.done: dict[int, Request] = {}
+
+    def submit(self, step: Step) -> Request:
+        """Send a step without waiting."""
+        reach = self.guest.link.next_tag - self.guest.link.limit("slots", 1)
+        words: list[str | Result] = []
+        for word in request_words(step.text, self.done):
+            if isinstance(word, Result) and word.of.tag <= reach:      # too old for the guest
+                final = self.wait(word.of).final
+                assert final is not None
+                word = f"{word.key}{final.words[0]}" if final.words else str(word)
+            words.append(word)
+        self.done[step.tag] = self.guest.submit_words(words)
+        return self.done[step.tag]
+
+    def wait(self, request: Request) -> Request:
+        """Wait for its end."""
+        return self.guest.link.wait(request, max(self.guest.timeout, PATIENCE))
+
+    def compare(self, step: Step, request: Request) -> None:
+        """Mismatch: the reply is not as written."""
+        assert request.final is not None
+        got = request.final.row()
+        if step.final is not None and not (step.final.sigil == request.final.sigil
+                                           and _agree(step.final.words, got, self.done)):
+            raise Mismatch(step, step.final.raw, request.final.raw)
+        if step.rows and not (len(step.rows) == len(request.rows) and all(
+                _agree(a, b, self.done) for a, b in zip(step.rows, request.rows))):
+            raise Mismatch(step, "\n".join(map(" ".join, step.rows)),
+                           "\n".join(map(repr, request.rows)))
 
 
 def request_words(text: str, done: dict[int, Request]) -> Iterator[str | Result]:
@@ -138,17 +189,8 @@ def _agree(expected: list[str], got: Row, done: dict[int, Request]) -> bool:
     values, fields = split_fields(expected)
     if len(values) > len(got.values):
         return False
+    owner = fields.get("owner")
+    if isinstance(owner, int) and owner in done:        # a tag: of the file here, of the line there
+        fields["owner"] = done[owner].tag
     pairs = [*zip(values, got.values), *((v, got.fields.get(k)) for k, v in fields.items())]
     return all(a == "_" and b is not None or _value(a, done) == b for a, b in pairs)
-
-
-def _compare(step: Step, request: Request, done: dict[int, Request]) -> None:
-    assert request.final is not None
-    got = request.final.row()
-    if step.final is not None and not (step.final.sigil == request.final.sigil
-                                       and _agree(step.final.words, got, done)):
-        raise Mismatch(step, step.final.raw, request.final.raw)
-    if step.rows and not (len(step.rows) == len(request.rows) and all(
-            _agree(a, b, done) for a, b in zip(step.rows, request.rows))):
-        raise Mismatch(step, "\n".join(map(" ".join, step.rows)),
-                       "\n".join(map(repr, request.rows)))

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Processes that are guests, and the byte stream to and from each.
 
-A guest is named by a string: an architecture, and behind `?` options joined by `&`, those of
-run-guest.sh without their dashes; what is none of these goes to the kernel's command line:
-`native`, `native?areas=dma:16M,rest`, `x86_64?memory=6G&boot=iso&kpool=4M`.
-
 No process outlives its owner: it dies with the thread that started it (parent-death signal), it has
 a process group of its own that is killed as a whole, and its files are in a private directory that
 goes with it.
@@ -13,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import os
-import select
 import shutil
 import signal
 import socket
@@ -23,29 +18,16 @@ import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl
 
-from pfnlab.errors import GuestGone, GuestRefused, GuestSilent, PfnlabError
+from pfnlab.channel import Channel
+from pfnlab.errors import GuestGone, GuestRefused
+from pfnlab.spec import Spec, project_root
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
+CONTROL = "control"               # QEMU's control socket, in the private directory
 USAGE = 2                         # exit status of run-guest.sh: wrong options
 KILL_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
-
-
-_OPTIONS = ("memory", "cpus", "boot", "firmware", "machine", "accel", "cpu", "emulator", "qmp",
-            "snapshot", "loadparm")
-
-
-def project_root() -> Path:
-    """The source tree: PFNLAB_ROOT, or where this file is, or above the working directory."""
-    named = os.environ.get("PFNLAB_ROOT")
-    places = [Path(named)] if named else [Path(__file__).resolve().parents[2],
-                                          *[Path.cwd(), *Path.cwd().parents]]
-    for place in places:
-        if (place / "kernel/errors.def").is_file():
-            return place
-    raise PfnlabError("no source tree of pfnlab here: set PFNLAB_ROOT to it")
 
 
 @functools.cache
@@ -61,41 +43,25 @@ def build_native(root: Path) -> None:
                         + done.stderr.decode("utf-8", "replace").rstrip())
 
 
-class Spec:
-    """A guest's name taken apart."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.arch, _, query = name.partition("?")
-        self.options = parse_qsl(query, keep_blank_values=True)
-
-    @property
-    def native(self) -> bool:
-        """Is the guest a plain process of this host?"""
-        return self.arch == "native"
-
-    def arguments(self) -> list[str]:
-        """Its options as arguments of run-guest.sh, or of the native guest."""
-        append = [value for key, value in self.options if key == "append"]
-        words = []
-        for key, value in self.options:
-            if key in _OPTIONS:
-                words += [f"--{key}", value]
-            elif key != "append":
-                append.append(f"{key}={value}" if value else key)
-        return words + (["--append", " ".join(append)] if append else [])
-
-    def with_option(self, key: str, value: str) -> Spec:
-        """The same guest with one more option."""
-        mark = "&" if "?" in self.name else "?"
-        return Spec(f"{self.name}{mark}{key}={value}")
+def control_arguments(spec: Spec, directory: Path) -> list[str]:
+    """QEMU's control socket, unless it is another emulator or the socket is somewhere else; and a
+    place for snapshots, if wanted."""
+    words = []
+    if spec.option("emulator") in (None, "qemu") and spec.option("qmp") is None:
+        words += ["--qmp", str(directory / CONTROL)]
+    if spec.option("snapshots") is not None:
+        words += ["--snapshot", str(directory / "snapshots.qcow2")]
+    return words
 
 
-class Transport:
+class Transport(Channel):
     """A started guest: a socket to its serial line, and its process."""
+
+    boots = True
 
     def __init__(self, argv: Sequence[str], *, directory: Path, link: socket.socket | None,
                  stdin: int) -> None:
+        super().__init__(link)
         self.argv = list(argv)
         self.directory = directory
         self._remove = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
@@ -105,14 +71,13 @@ class Transport:
             stdout=stdin if link is not None else self._errors.fileno(),
             stderr=self._errors, start_new_session=True,
             env={**os.environ, "TMPDIR": str(directory)})
-        self.socket = link
 
     @classmethod
     def start(cls, name: str, timeout: float = 30.0) -> Transport:
         """Start the guest of that name. GuestGone: it ended before there was a line to it;
         GuestRefused: its machine has no such options."""
         spec = Spec(name)
-        directory = Path(tempfile.mkdtemp(prefix="pfnlab-"))
+        directory = Path(tempfile.mkdtemp(prefix=f"pfnlab-{os.getpid()}-"))
         try:
             if spec.native:
                 return cls._on_pipe(spec, directory)
@@ -124,7 +89,7 @@ class Transport:
     @classmethod
     def command(cls, argv: Sequence[str]) -> Transport:
         """Any program that speaks the protocol on its standard input and output."""
-        directory = Path(tempfile.mkdtemp(prefix="pfnlab-"))
+        directory = Path(tempfile.mkdtemp(prefix=f"pfnlab-{os.getpid()}-"))
         ours, theirs = socket.socketpair()
         with theirs:
             return cls(argv, directory=directory, link=ours, stdin=theirs.fileno())
@@ -142,7 +107,7 @@ class Transport:
     def _on_socket(cls, spec: Spec, directory: Path, timeout: float) -> Transport:
         path = directory / "serial"
         argv = [str(project_root() / "run-guest.sh"), spec.arch, *spec.arguments(),
-                "--serial", f"unix:{path}"]
+                "--serial", f"unix:{path}", *control_arguments(spec, directory)]
         self = cls(argv, directory=directory, link=None, stdin=subprocess.DEVNULL)
         try:
             self.socket = self._connect(str(path), time.monotonic() + timeout)
@@ -171,33 +136,25 @@ class Transport:
                 raise GuestGone(f"no serial line: {self.argv[0]} ended with status {status}\n"
                                 f"{self.stderr()}".rstrip())
 
-    def send(self, data: bytes, deadline: float) -> None:
-        """Send all of it. GuestSilent: it was not taken in time; GuestGone: nobody takes it."""
-        assert self.socket is not None
-        poll = select.poll()
-        poll.register(self.socket, select.POLLOUT)
-        while data:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise GuestSilent("the guest does not take any input")
-            try:
-                data = data[self.socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL):]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise GuestGone(f"the serial line broke: {error}") from None
+    @property
+    def control(self) -> Path | None:
+        """QEMU's control socket, if there is one."""
+        path = self.directory / CONTROL
+        return path if path.exists() else None
 
-    def receive(self) -> bytes:
-        """What has come in, waiting for at least a byte; empty at the end."""
-        assert self.socket is not None
+    def status(self) -> int | None:
+        """As Channel's."""
+        return self.process.poll()
+
+    def load_base(self) -> int:
+        """As Channel's: a process may be anywhere. An emulator's program is not the guest."""
         try:
-            return self.socket.recv(65536)
+            maps = Path(f"/proc/{self.process.pid}/maps").read_text()
         except OSError:
-            return b""
-
-    def end_input(self) -> None:
-        """Tell the guest that no more will come."""
-        assert self.socket is not None
-        self.socket.shutdown(socket.SHUT_WR)
+            return 0
+        program = os.path.realpath(self.argv[0])
+        first = next((line for line in maps.splitlines() if line.endswith(program)), "0-")
+        return int(first.partition("-")[0], 16)
 
     def stderr(self) -> str:
         """The last lines that the process said on its standard error (sanitizers, the emulator)."""
@@ -226,11 +183,6 @@ class Transport:
     def close(self) -> None:
         """End the process if it still runs, and remove its directory."""
         self.kill()
-        if self.socket is not None:
-            try:
-                self.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            self.socket.close()
+        super().close()
         self._errors.close()
         self._remove()

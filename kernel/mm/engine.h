@@ -122,7 +122,7 @@ struct page_engine {
     /*
      * Give back the whole block that begins at `first`; *pages is its length. Nothing changes on
      * error: MEM_UNMANAGED, MEM_FREE, MEM_RESERVED, MEM_INSIDE (of a block), MEM_METADATA (a leaf
-     * had to be opened and could not be).
+     * had to be opened and could not be; never for the block that alloc() has just handed out).
      */
     MUST_USE enum error (*free)(void *engine, pfn_t first, uint64_t *pages);
 
@@ -166,8 +166,13 @@ struct page_engine {
     /* Totals of area `area`; false if there is no such area. May walk the open leaves. */
     bool (*area_info)(void *engine, unsigned area, struct page_area_info *info);
 
-    /* Verify every invariant; true if all hold, else *violation is the first that does not. */
-    MUST_USE bool (*check)(const void *engine, struct page_violation *violation);
+    /*
+     * Verify every invariant; true if all hold, else *violation is the first that does not. `stop`
+     * is asked every few hundred pages that are not alike: once it is true, check() gives up, and
+     * the invariant is 0.
+     */
+    MUST_USE bool (*check)(const void *engine, bool (*stop)(void),
+                           struct page_violation *violation);
 
     /*
      * Order in which areas are tried: order[0] first, `n` distinct indices, all areas. At init it

@@ -6,6 +6,7 @@ void kpool_init(struct kpool *pool, void *base, uint64_t pages)
     ASSERT(is_aligned((uintptr_t)base, PAGE_SIZE));
     pool->base = base;
     pool->pages = pages;
+    pool->fail = NULL;
     kpool_reset(pool);
 }
 
@@ -26,6 +27,8 @@ void *kpool_take(struct kpool *pool)
 {
     void *page = pool->returned;
 
+    if (pool->fail != NULL && fail_refuses(pool->fail, FAIL_POOL, 0, 0))
+        return NULL;
     if (page != NULL)
         pool->returned = *(void **)page;
     else if (pool->virgin < pool->ceiling)

@@ -6,6 +6,7 @@
 #include "kernel/mm/page_hot.h"
 
 static const char *const text[] = {
+    [0] = "stopped before all was looked at",
     [1] = "areas, spans and ranges ascend, tile their arrays, and the scan order is a permutation",
     [2] = "a node's orders are those of its free bits",
     [3] = "an open leaf is in the class of its largest free order, and in no other",
@@ -27,6 +28,7 @@ static const char *const text[] = {
 
 struct checker {
     const struct page_tree *tree;
+    bool (*stop)(void);
     struct page_violation *violation;
     const struct page_area *area;
     uint64_t free, reserved, managed;   /* of the area, so far */
@@ -41,6 +43,8 @@ static bool holds(struct checker *c, bool condition, unsigned invariant, uint64_
         *c->violation = (struct page_violation){ invariant, pfn(frame), text[invariant] };
     return condition;
 }
+
+static bool goes_on(struct checker *c) { return holds(c, !c->stop(), 0, 0); }
 
 /* ---- Pages ---- */
 
@@ -195,7 +199,8 @@ static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
         || !holds(c, chunk->index == index, 5, frame) || !check_node(c, &units, frame))
         return false;
     for (unsigned unit = 0; unit < CHUNK_UNITS; unit++)
-        if (!check_unit(c, chunk, unit, node_cell(&units, unit), frame + unit * UNIT_PAGES))
+        if (!goes_on(c)
+            || !check_unit(c, chunk, unit, node_cell(&units, unit), frame + unit * UNIT_PAGES))
             return false;
     return true;
 }
@@ -246,7 +251,7 @@ static bool check_area(struct checker *c, const struct page_area *area)
     c->area = area;
     c->free = c->reserved = c->managed = c->block = 0;
     for (uint32_t i = area->chunk; i < area->chunk + area->chunks; i++)
-        if (!check_chunk(c, i, tree_span_first(c->tree, i)))
+        if (!goes_on(c) || !check_chunk(c, i, tree_span_first(c->tree, i)))
             return false;
     for (unsigned class = 0; class < CLASSES && area->chunks > 0; class++)
         if (!check_row(c, class))
@@ -298,9 +303,9 @@ static bool check_roots(struct checker *c)
     return holds(c, scanned == (UINT32_C(1) << tree->nareas) - 1, 1, 0) && check_spans(c);
 }
 
-bool page_check(const void *engine, struct page_violation *violation)
+bool page_check(const void *engine, bool (*stop)(void), struct page_violation *violation)
 {
-    struct checker c = { .tree = engine, .violation = violation };
+    struct checker c = { .tree = engine, .stop = stop, .violation = violation };
     if (!check_roots(&c) || !holds(&c, hot_agrees(c.tree), 15, c.tree->hot.first)
         || !holds(&c, hot_keeps_class(c.tree), 16, c.tree->hot.first))
         return false;

@@ -4,8 +4,8 @@
 bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a time
 	@./arch/deps.sh
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
-	@$(MAKE) ARCH=native build/bench/engine_bench
-	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench
+	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/virtual_bench
+	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench build/bench/virtual_bench
 
 bench-check: ## the benchmark itself: it sees a slowed engine and two that are wrong
 	@./arch/deps.sh
@@ -26,6 +26,13 @@ build/bench/%.o: %
 build/bench/engine_bench: $(BENCH_OBJECTS)
 	$(Q)$(BENCH_CC) -static -o $@ $^
 
--include $(BENCH_OBJECTS:.o=.d)
+VIRTUAL_SOURCES := tests/bench/virtual_bench.c arch/x86/pte.c arch/common/radix.c \
+	arch/common/radix_protect.c kernel/error.c $(wildcard kernel/mm/*.c)
+VIRTUAL_OBJECTS := $(VIRTUAL_SOURCES:%=build/bench/%.o)
+
+build/bench/virtual_bench: $(VIRTUAL_OBJECTS)
+	$(Q)$(BENCH_CC) -static -o $@ $^
+
+-include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d)
 endif
 .PHONY: bench bench-check

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make bench`: one table of all that is measured. bench.py ENGINE_BENCH
+"""`make bench`: one table of all that is measured. bench.py ENGINE_BENCH VIRTUAL_BENCH
 
 Instruction counts are exact and repeat on any machine with the same compiler; times are of this
 machine, and only their ratios in one run compare. Nothing here passes or fails by a time.
@@ -13,6 +13,7 @@ from rich.table import Table
 
 import engine
 import line_bench
+import virtual
 
 
 def print_engine(console: Console, program: str) -> None:
@@ -26,6 +27,17 @@ def print_engine(console: Console, program: str) -> None:
     console.print(table)
 
 
+def print_virtual(console: Console, program: str) -> None:
+    """Instructions per operation, page tables and flushes."""
+    table = Table(title="virtual layer, instructions per operation (callgrind), tables of x86_64")
+    for heading in ("workload", "what", "operations", "instructions", "table bytes", "flushes"):
+        table.add_column(heading, justify="left" if heading in ("workload", "what") else "right")
+    for row in virtual.rows(program):
+        table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.instructions:,.1f}",
+                      f"{row.tables:,}", f"{row.flushes:,.1f}")
+    console.print(table)
+
+
 def print_line(console: Console) -> None:
     """Starts and command rates."""
     table = Table(title="starts and the serial line (medians of this run)")
@@ -36,9 +48,10 @@ def print_line(console: Console) -> None:
     console.print(table)
 
 
-def main(program: str) -> None:
+def main(program: str, virtual_program: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else 110)
     print_engine(console, program)
+    print_virtual(console, virtual_program)
     print_line(console)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pfnlab import Guest
-from pfnlab.transport import project_root
+from pfnlab.spec import project_root
 from pfnlab.twin import Twin
 from pfnlab.values import PAGE_SIZE
 
@@ -86,6 +86,30 @@ class Machine(RuleBasedStateMachine):
     def take_out(self, frame: int, pages: int, name: str) -> None:
         """By address, and back."""
         self.do(name, frame * PAGE_SIZE, pages)
+
+    @rule(name=st.sampled_from(["vmalloc", "alloc_vpages", "vmap"]), pages=st.integers(1, 40),
+          guard=st.sampled_from([None, "front", "back", "both"]), align=st.integers(0, 16),
+          at=st.none() | st.integers(-2, 60))
+    def map(self, name: str, pages: int, guard: str | None, align: int, at: int | None) -> None:
+        """Addresses, and what is behind them."""
+        more: dict[str, Any] = {} if guard is None else {"guard": guard}
+        if at is None:
+            more["align"] = 1 << align
+        else:
+            more["at"] = self.twin.window[0] + at * PAGE_SIZE
+        args = {"vmalloc": [pages * PAGE_SIZE - 5], "vmap": [LOW * PAGE_SIZE, pages * PAGE_SIZE]}
+        self.do(name, *args.get(name, [pages]), **more)
+
+    @rule(page=st.integers(-2, 60), name=st.sampled_from(["vfree", "vunmap", "free_vpages"]))
+    def unmap(self, page: int, name: str) -> None:
+        """A pointer that is wrong in most of the ways."""
+        self.do(name, self.twin.window[0] + page * PAGE_SIZE)
+
+    @rule(page=st.integers(-2, 60), pages=st.integers(1, 9),
+          attributes=st.sampled_from(["rw", "ro", "nx", "ro|nx", "rw|ro"]))
+    def protect(self, page: int, pages: int, attributes: str) -> None:
+        """Across ranges, guards and holes."""
+        self.do("protect", self.twin.window[0] + page * PAGE_SIZE, pages, attributes)
 
     @rule(order=st.permutations(["odd", "middle", "rest"]))
     def scan(self, order: list[str]) -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from pfnlab import Guest
-from pfnlab.stream import Stream, random_map
+from pfnlab.stream import Stream, VirtualStream, random_map
 from pfnlab.twin import Twin
 
 OPERATIONS = 1500
@@ -23,11 +23,13 @@ def test_guest_and_model_agree_on_every_answer_and_on_the_end(guest: Guest, seed
     twin = Twin(guest, *random_map(rng))
     if not (twin.oracle.pages and twin.oracle.pages.runs):
         pytest.skip("this map has no whole page")
-    stream = Stream(twin, rng)
+    stream, virtual = Stream(twin, rng), VirtualStream(twin, rng)
     for _ in range(OPERATIONS):
-        stream.step()
+        rng.choice((stream, stream, virtual)).step()
         twin.collect(leave=UNDER_WAY)
     twin.compare_state()
+    for name, address, _ in virtual.ranges:
+        twin.post(virtual.FREES[name], address)
     for address, _, _ in twin.oracle.allocated():
         twin.post("free", address)
     twin.compare_state()

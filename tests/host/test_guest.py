@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import pydoc
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,18 +14,11 @@ import pytest
 
 import pfnlab
 from pfnlab import Address, Guest, errors, stubs
-from pfnlab.transport import Spec, project_root
+from pfnlab.spec import Spec, project_root
 
 HOST = Path(pfnlab.__file__).parents[1]
 
 pytestmark = pytest.mark.only("native")
-
-
-def run(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """The command pfnlab."""
-    return subprocess.run([sys.executable, "-m", "pfnlab", *words], input=stdin, text=True,
-                          env={**os.environ, "PYTHONPATH": str(HOST)}, capture_output=True,
-                          timeout=60, check=False)
 
 
 def test_every_command_and_alias_is_a_method_with_its_text(guest: Guest) -> None:
@@ -131,7 +123,7 @@ def test_the_native_guest_is_brought_up_to_date(
     script = tmp_path / "run-guest.sh"
     script.write_text("#!/bin/sh\necho does not compile >&2\nexit 1\n")
     script.chmod(0o755)
-    monkeypatch.setenv("PFNLAB_ROOT", str(tmp_path))
+    monkeypatch.setenv("PFNLAB_HOME", str(tmp_path))
     with pytest.raises(errors.GuestGone, match="does not compile"):
         Guest("native")
     script.write_text(f"#!/bin/sh\nmkdir -p build/native\nln -s {program} build/native/\n")
@@ -161,64 +153,3 @@ def test_the_stubs_are_those_of_the_guests_table(guest: Guest) -> None:
 def test_options_of_a_guest_are_those_of_its_start_or_its_command_line() -> None:
     spec = Spec("x86_64?memory=1G&kpool=4M&append=areas=low,high&quiet")
     assert spec.arguments() == ["--memory", "1G", "--append", "areas=low,high kpool=4M quiet"]
-
-
-# ---- the command ----
-
-def test_send_prints_the_answers() -> None:
-    done = run("send", "alloc_pages_area realmode 0", "free $")
-    assert done.returncode == 0
-    assert done.stdout.splitlines()[1] == "= 1"
-
-
-def test_dollar_n_is_the_nth_line_given() -> None:
-    assert run("send", "alloc_pages 3", "echo 1", "free $1").stdout.splitlines()[-1] == "= 8"
-    done = run("pipe", stdin="; text\n>7 alloc_pages 2\n=7 0x0\n>8 free $7\n\n> free $7")
-    assert done.stdout.splitlines()[1:] == ["= 4", "? mem.free at=0x000000000ee00000 ; "
-                                            "the page is free already"]
-
-
-@pytest.mark.parametrize(("words", "status"), [
-    (("send", "free 0"), 1), (("send", "a\nb"), 2), (("send",), 2), (("nonsense",), 2),
-    (("replay", "/nowhere.t"), 2), (("--guest", "native?memory=1M", "send", "info"), 3),
-    (("send", "panic"), 4), (("--timeout", "0.5", "send", "stress 4611686018427387904"), 124)])
-def test_the_exit_status_says_what_happened(words: tuple[str, ...], status: int) -> None:
-    assert run(*words).returncode == status
-
-
-def test_what_was_recorded_replays(tmp_path: Path) -> None:
-    path = tmp_path / "session.t"
-    assert run("record", str(path), stdin="alloc_pages 3\nfree $\nareas\n").returncode == 0
-    assert ">2 alloc_pages 3\n" in path.read_text()
-    done = run("replay", str(path))
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> None:
-    path = tmp_path / "wrong.t"
-    path.write_text(">1 alloc_page\n=1 0x0000000000001000\n")
-    done = run("replay", str(path))
-    assert done.returncode == 1
-    assert "expected: =1 0x0000000000001000" in done.stdout
-
-
-# ---- the plugin ----
-
-def test_a_failure_shows_transcript_log_map_and_how_to_run_it_again(tmp_path: Path) -> None:
-    test = tmp_path / "test_it.py"
-    test.write_text("def test_it(guest):\n    guest.alloc_page()\n    guest.free(0xa0000)\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider",
-         "--guest", "native", str(test)], env={**os.environ, "PYTHONPATH": str(HOST)},
-        capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    for text in ("-> >", "free 0xa0000", "; usable 0x", "area=low unit=", "MemUnmanaged",
-                 "test_it.py::test_it[native]"):
-        assert text in done.stdout, text
-    assert "alias of=" not in done.stdout
-    again = next(line for line in done.stdout.splitlines() if " -m pytest " in line)
-    assert shlex.split(again)[0] == f"PYTHONPATH={HOST}"
-    done = subprocess.run(again, shell=True, capture_output=True, text=True, timeout=60,
-                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-                          check=False)
-    assert done.returncode == 1 and "MemUnmanaged" in done.stdout

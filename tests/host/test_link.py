@@ -135,7 +135,7 @@ def test_another_version_of_the_protocol_is_refused_by_number() -> None:
 def test_a_transcript_has_requests_and_replies_without_checksums() -> None:
     with linked() as link:
         final(link, "add 5")
-        assert link.transcript().splitlines()[-2:] == [">1 add 5", "=1 5"]
+        assert link.log.transcript().splitlines()[-2:] == [">1 add 5", "=1 5"]
 
 
 def test_classes_of_errors_are_made_from_their_words() -> None:

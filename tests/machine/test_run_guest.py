@@ -62,6 +62,8 @@ def answers(output: str) -> list[str]:
     ("native --gdb", "--gdb"),
     ("native --memory 2T", "1T"),
     ("--loadparm ONEAREA", "--loadparm"),
+    ("--append " + 4096 * "x", "4095"),
+    ("i386 --boot iso --append " + 4096 * "x", "4095"),
     ("s390x --memory 2M", "3M"),
     ("s390x --memory 4097K", "whole MiB"),
     ("s390x --firmware bios", "--firmware"),
@@ -196,11 +198,52 @@ def test_poweroff_in_the_middle(machine: str) -> None:
     assert done.returncode == ORDERLY
 
 
+SEVERAL = {name: BOOTS[name] for name in (
+    "pc", "q35", "microvm", "iso", "bochs", "i386", "i386-iso", "i386-bochs", "s390x", "s390x-iso",
+    "hercules")}
+
+
+@pytest.mark.parametrize("machine", SEVERAL)
+def test_the_status_with_several_processors(machine: str) -> None:
+    """An end and a panic are told apart, whatever the processors do that were never started."""
+    options = [*SEVERAL[machine].split(), "--cpus", "4"]
+    done = run(*options, given=b"alloc_page\ncheck\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert [line.split()[0] for line in answers(done.stdout)] == ["=", "="]
+    done = run(*options, given=b"panic\n")
+    assert done.returncode == PANIC and "panicked" in done.stderr
+
+
+@pytest.mark.parametrize("arch, debugger", [("x86_64", "gdb"), ("i386", "gdb"),
+                                            ("s390x", "gdb-multiarch")])
+def test_the_debugger_that_can_is_named(arch: str, debugger: str) -> None:
+    with subprocess.Popen([SCRIPT, arch, "--gdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as script:
+        assert script.stderr is not None
+        told = script.stderr.readline()
+        script.terminate()
+    assert re.search(f"waiting for: {debugger} -ex 'target remote [^']+' .*/kernel.elf$", told)
+
+
+@pytest.mark.parametrize("machine", ["pc", "iso", "i386"])
+def test_the_longest_command_line_arrives_whole(machine: str) -> None:
+    end = " areas=last:1G,more scan=last"
+    done = run(*BOOTS[machine].split(), "--append", f"x={'y' * (4095 - 2 - len(end))}{end}",
+               given=b"areas\n")
+    assert done.returncode == ORDERLY, done.stderr
+    assert [line.split()[1] for line in answers(done.stdout)[:-1]] == ["last", "more"]
+
+
 def test_wrong_processor_is_told() -> None:
     """32-bit code says what is missing; nobody waits for a prompt that never comes."""
     done = run("--cpu", "qemu64,-lm", given=b"echo 1\n")
     assert done.returncode == PANIC
     assert done.stdout == ""
+
+
+def guest_of(script: int) -> int:
+    """The process that the script started."""
+    return int(Path(f"/proc/{script}/task/{script}/children").read_text().split()[0])
 
 
 class Started:
@@ -216,8 +259,7 @@ class Started:
             assert self.script.poll() is None
 
     def guest(self) -> int:
-        pid = self.script.pid
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        return guest_of(self.script.pid)
 
     def __enter__(self) -> Started:
         return self

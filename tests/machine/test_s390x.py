@@ -72,13 +72,39 @@ def test_the_least_memory(path: list[str]) -> None:
     assert answers(done.stdout)[1] == "="
 
 
-def test_the_processor_s_own_page_is_read_but_not_written(path: list[str]) -> None:
-    """It holds the IPL PSW and is real memory, which nobody may change."""
-    done = run(*path, given=b"peek 0x1f0\npoke 0x1d0 0\nalloc_page at=0x1000\nreserve 0 1\n")
+def test_the_processor_s_own_pages_are_nobody_s_and_not_mapped(path: list[str]) -> None:
+    """8 KiB of real memory that hold new PSWs; address 0 is what a null pointer has."""
+    done = run(*path, given=b"peek 0\npeek 0x1f0\npeek 0x1ff8\npeek 0x2000\npoke 0x1d0 0\n"
+                            b"alloc_page at=0x1000\nreserve 0 1\n")
     got = answers(done.stdout)
-    assert got[0] == "= 0x0002000180000000"
-    assert got[1].startswith("? fault.protection ")
-    assert got[2].startswith("? mem.unmanaged ") and got[3].startswith("? mem.unmanaged ")
+    for line, address in zip(got, (0, 0x1f0, 0x1ff8)):
+        assert line.startswith(f"? fault.address at={address:#018x} ")
+    assert got[3].startswith("= ")
+    assert got[4].startswith("? fault.address at=0x00000000000001d0 ")
+    assert got[5].startswith("? mem.unmanaged ") and got[6].startswith("? mem.unmanaged ")
+
+
+def test_each_page_of_the_machine_s_memory_is_mapped(path: list[str]) -> None:
+    """Also where a table ends (1 MiB, 2 GiB), in the tables themselves, and nothing behind them."""
+    addresses = (0x2000, 0xffff8, 0x100000, 0x1ffff8, 0x200000, 0x7ffffff8, 0x80000000,
+                 0x80100000 - 8)
+    lines = "".join(f"peek {at:#x}\n" for at in (*addresses, 0x80100000))
+    got = answers(run(*path, "--memory", "2049M", given=lines.encode()).stdout)
+    assert all(line.startswith("= ") for line in got[:-1]), got
+    assert got[-1].startswith("? fault.address at=0x0000000080100000 ")
+
+
+@pytest.mark.parametrize("memory", [3, 4, 8192])
+def test_the_page_tables_take_the_end_of_the_memory(memory: int) -> None:
+    """8 bytes a page, and 16 KiB for each 2 GiB but the first, whose table the image has."""
+    done = run("s390x", "--memory", f"{memory}M", given=b"check\n")
+    assert done.returncode == ORDERLY, done.stderr
+    found = re.search(r"^; reserved (\w+) (\w+) page tables", done.stdout, re.M)
+    assert found is not None
+    start, size = (int(word, 16) for word in found.groups())
+    assert start + size == memory << 20
+    needed = (memory - 2) * 2048 + ((memory + 2047) // 2048 - 1) * 16384
+    assert needed <= size < needed + 16384
 
 
 def test_the_place_of_a_fault_is_its_instruction(path: list[str]) -> None:
@@ -152,6 +178,15 @@ def test_the_service_calls_page_is_where_the_machine_takes_it() -> None:
     assert page % 4096 == 0
     assert 0x2000 <= page < 0x200000
     assert "image_end <= 0x200000" in (ROOT / "arch/s390x/link.ld").read_text()
+
+
+def test_a_stack_overflow_is_told_with_the_page_below_the_stack(path: list[str]) -> None:
+    done = run(*path, given=b"panic overflow\nreset\nalloc_page\n")
+    assert done.returncode == ORDERLY, done.stderr
+    got = answers(done.stdout)
+    guard = symbols()["boot_stack_guard"]
+    assert got[0].startswith(f"? bug.fault class=address addr={guard:#018x} ")
+    assert got[2].startswith("= ")
 
 
 def test_the_backtrace_of_a_panic_goes_to_the_start(path: list[str]) -> None:

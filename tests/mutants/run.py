@@ -52,7 +52,7 @@ def copy_tree() -> None:
 
 def run(*command: str) -> tuple[bool, str]:
     """Run a command in the copy: is it green, and what it said. A hang is red."""
-    environment = {**os.environ, "PFNLAB_ROOT": str(TREE)}
+    environment = {**os.environ, "PFNLAB_HOME": str(TREE)}
     with subprocess.Popen(command, cwd=TREE, env=environment, text=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           start_new_session=True) as process:

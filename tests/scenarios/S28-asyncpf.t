@@ -2,10 +2,11 @@
 ; S28: the asynchronous page fault test takes 1 GiB and touches every page of it.
 ; with memory=3G
 ; also x86_64?boot=iso
+; also x86_64?machine=q35
 >1 alloc_pages 18 dontzero=1
 =1 _
 >2 dump pages $1 262144
-:2 $1 262144 allocated area=low fresh=0 order=18
+:2 $1 262144 allocated fresh=0 order=18
 =2 n=1
 >3 fill $1 seed=28
 =3

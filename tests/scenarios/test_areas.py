@@ -178,8 +178,9 @@ def test_a_part_of_a_block_is_given_back_and_the_rest_stays_allocated(guest: Gue
 
 def test_more_than_is_left_of_a_block_is_not_freed(guest: Guest) -> None:
     block = guest.alloc_pages(2)
-    with pytest.raises(errors.MemBeyond):
+    with pytest.raises(errors.MemBeyond) as caught:
         guest.free(block + PAGE, 4)
+    assert caught.value.at == block + 4 * PAGE
     assert guest.free(block) == 4
 
 

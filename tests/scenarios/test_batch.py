@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, Pending, Row, errors
+from tests.scenarios.support import Wire
 
 
 def test_stored_lines_run_as_one(guest: Guest) -> None:
@@ -47,6 +48,30 @@ def test_the_same_seed_is_the_same_stress(guest: Guest) -> None:
         told.append(reply.request.final.row())
     assert told[0] == told[1]
     assert int(told[0].fails) > 0
+
+
+def at_once(line: Wire, command: str) -> str:
+    """What a command answers that is sent together with a ^C."""
+    return line.talk(f"> {command}\n\x03".encode())[0]
+
+
+def test_an_interrupt_stops_a_zeroing_and_the_block_is_free_again(line: Wire) -> None:
+    def free_blocks() -> list[str]:
+        return [row.partition(" fresh=")[0] for row in line.talk(b"> dump free\n")]
+    before = free_blocks()
+    assert at_once(line, "alloc_pages 14").startswith("? stop.interrupted ")
+    assert free_blocks() == before
+    assert line.talk(b"> check\n") == ["="]
+    block = line.talk(b"> alloc_pages 14\n")[0].split()[1]
+    assert line.talk(f"> free {block}\n".encode()) == ["= 16384"]
+    assert line.talk(f"> dump pages {block} 1\n".encode())[0].endswith(" fresh=0")
+
+
+def test_an_interrupt_stops_a_check(line: Wire) -> None:
+    line.talk(b"> store 0 alloc_page dontzero=1\n")
+    assert line.talk(b"> run 1 times=20000\n") == ["= 20000"]
+    assert at_once(line, "check").startswith("? stop.interrupted ")
+    assert line.talk(b"> check\n") == ["="]
 
 
 def interrupted(guest: Guest, pending: Pending) -> errors.GuestError | None:

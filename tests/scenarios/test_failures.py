@@ -25,6 +25,15 @@ def test_a_fault_of_the_guest_is_an_error_with_its_class(guest: Guest) -> None:
     assert int(str(caught.value.fields["pc"]), 0) > 0
 
 
+def test_a_stack_overflow_is_a_fault_of_the_guest_at_the_page_below(guest: Guest) -> None:
+    for _ in range(3):
+        with pytest.raises(errors.BugFault) as caught:
+            guest.panic("overflow")
+        assert int(str(caught.value.fields["addr"]), 0) > 0
+        guest.reset()
+    assert guest.alloc_page()
+
+
 def test_after_that_nothing_changes_until_a_reset_and_queries_go_on(guest: Guest) -> None:
     block = guest.alloc_page()
     with pytest.raises(errors.BugAssert):

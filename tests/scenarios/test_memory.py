@@ -89,8 +89,11 @@ def test_pages_of_a_pattern_are_distinct(guest: Guest) -> None:
 
 
 def test_a_fill_of_what_is_not_ours_is_refused(guest: Guest) -> None:
+    text = next(row for row in guest.truth() if row.values[0] == "text")
     with pytest.raises(errors.FaultProtection):
-        guest.fill(0xf0000, 1)
+        guest.fill(text.first, 1)
+    with pytest.raises(errors.FaultAddress):
+        guest.fill(0, 1)
     free = guest.alloc_page()
     guest.free(free)
     with pytest.raises(errors.MemFree):

@@ -87,6 +87,7 @@ static enum error array_free_part(void *memory, pfn_t first, uint64_t pages, pfn
     if (engine->state[first.n] != PAGE_ALLOCATED)
         return E_MEM_FREE;
     end = block_end(engine, first.n);
+    *head = pfn(end);
     if (pages > end - first.n)
         return E_MEM_BEYOND;
     *head = pfn(engine->block[first.n]);
@@ -151,12 +152,13 @@ static void array_query(void *memory, pfn_t frame, struct page_info *info)
     }
 }
 
-static bool array_check(const void *memory, struct page_violation *violation)
+static bool array_check(const void *memory, bool (*stop)(void), struct page_violation *violation)
 {
     const struct array_engine *engine = memory;
+    bool stopped = stop();
 
-    *violation = (struct page_violation){ 42, pfn(7), "broken by hand" };
-    return !engine->broken;
+    *violation = (struct page_violation){ stopped ? 0 : 42, pfn(7), "broken by hand" };
+    return !stopped && !engine->broken;
 }
 
 static const struct page_engine array_engine = {

@@ -12,6 +12,10 @@
 #include "tests/unit/support.h"
 
 #include "arch/arch.h"
+
+#define FAKE_MMU struct mmu arch_mmu
+#include "tests/unit/fake_mmu.h"
+
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
@@ -39,7 +43,7 @@ static size_t machine_ranges;
 #define BOOT_MEMORY_END (256 * M)
 #define BOOT_MEMORY (254 * M)
 static unsigned char *boot_memory;
-static uint64_t table_pages_wanted, table_pages_got;
+static uint64_t tables_wanted, tables_got, table_size;
 
 void arch_memory_map(void (*range)(const struct phys_range *range, const char *name))
 {
@@ -47,19 +51,18 @@ void arch_memory_map(void (*range)(const struct phys_range *range, const char *n
         range(&machine_map[i], "memory");
 }
 
-bool arch_map_memory(phys_t start, uint64_t size, void *(*table_page)(void))
+bool arch_map_memory(phys_t start, uint64_t size, void *(*table)(uint64_t size))
 {
     (void)size;
     /* What lies high needs page tables. */
-    for (uint64_t i = 0; start.a >= 4 * G && i < table_pages_wanted; i++) {
-        unsigned char *page = table_page();
+    for (uint64_t i = 0; start.a >= 4 * G && i < tables_wanted; i++) {
+        unsigned char *memory = table(table_size);
 
-        if (page == NULL)
+        if (memory == NULL)
             return false;
-        for (unsigned byte = 0; byte < PAGE_SIZE; byte++)
-            assert_int_equal(page[byte], 0);
-        memset(page, 0xff, PAGE_SIZE);
-        table_pages_got++;
+        assert_true(is_aligned((uintptr_t)(memory - boot_memory), table_size));
+        memset(memory, 0xff, table_size);
+        tables_got++;
     }
     return true;
 }
@@ -71,6 +74,12 @@ void *arch_pointer(phys_t start, uint64_t size)
     if (start.a < first || start.a > BOOT_MEMORY_END || size > BOOT_MEMORY_END - start.a)
         return NULL;
     return boot_memory + (start.a - first);
+}
+
+void arch_window(virt_t *first, virt_t *limit)
+{
+    *first = virt(FAKE_FIRST);
+    *limit = virt(FAKE_FIRST + FAKE_PAGES * PAGE_SIZE);
 }
 
 static const char *panic_kind;
@@ -85,12 +94,19 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
 
 static unsigned zeroings;
 
-bool machine_zero(pfn_t first, uint64_t pages)
+enum error machine_zero(pfn_t first, uint64_t pages)
 {
     (void)first;
     (void)pages;
     zeroings++;
-    return true;
+    return OK;
+}
+
+static unsigned polls, polls_until_stopped;   /* 0: never */
+
+bool machine_interrupted(void)
+{
+    return ++polls == polls_until_stopped;
 }
 
 /* ---- short words for what follows ---- */
@@ -122,14 +138,15 @@ static inline void assert_whole(void)
 {
     struct page_violation violation = { .text = "" };
 
-    if (!lab_check(&violation))
+    if (lab_check(&violation) != OK)
         fail_msg("invariant %u: %s", violation.invariant, violation.text);
 }
 
 static inline int begin(void **unused)
 {
     (void)unused;
-    table_pages_wanted = table_pages_got = 0;
+    tables_wanted = tables_got = 0;
+    table_size = PAGE_SIZE;
     machine_map = usual_map;
     machine_ranges = ARRAY_SIZE(usual_map);
     boot("");

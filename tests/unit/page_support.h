@@ -32,6 +32,9 @@ void fixture_done(struct fixture *f);
 struct node_source fixture_source(struct source *source);
 struct page_tree *fixture_tree(struct fixture *f);
 
+/* Shall check() stop? */
+bool never(void);
+
 /* Fails the test, naming the invariant, unless all hold. */
 void assert_whole(struct fixture *f);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/fake_mmu.h"
 #include "tests/unit/support.h"
 
 #include "kernel/lab_parts.h"
@@ -64,6 +65,82 @@ enum error machine_write(uint64_t address, unsigned width, uint64_t value, struc
     return OK;
 }
 
+/* Pages 16 to 23 are mapped to page 64 and on, read-only from page 20 on; two levels of tables. */
+static bool mmu_query(virt_t at, struct mmu_mapping *mapping)
+{
+    uint64_t page = at.a >> PAGE_SHIFT;
+
+    if (page < 16 || page >= 24)
+        return false;
+    *mapping = (struct mmu_mapping){
+        .unit = virt(page << PAGE_SHIFT), .shift = PAGE_SHIFT,
+        .phys = phys((page + 48) << PAGE_SHIFT),
+        .attributes = page < 20 ? MMU_DATA : MMU_DATA | MMU_READ_ONLY,
+    };
+    return true;
+}
+
+static bool mmu_entry(virt_t at, unsigned level, struct mmu_entry *entry)
+{
+    struct mmu_mapping mapping;
+
+    if (at.a >> 22 != 0)
+        return false;
+    *entry = (struct mmu_entry){ .shift = 21, .level = 2, .kind = MMU_EMPTY };
+    entry->start = virt(align_down(at.a, UINT64_C(1) << 21));
+    if (at.a >> 21 != 0)
+        return true;
+    entry->kind = MMU_TABLE;
+    entry->phys = phys(0x3000);
+    if (level == 2)
+        return true;
+    *entry = (struct mmu_entry){ .shift = PAGE_SHIFT, .level = 1, .kind = MMU_EMPTY };
+    entry->start = virt(align_down(at.a, PAGE_SIZE));
+    if (!mmu_query(at, &mapping))
+        return true;
+    entry->kind = MMU_UNIT;
+    entry->phys = mapping.phys;
+    entry->attributes = mapping.attributes;
+    return true;
+}
+
+const struct mmu *machine_mmu(void)
+{
+    static const struct mmu mmu = {
+        .attributes = MMU_ALL, .observable = MMU_READ_ONLY | MMU_NO_EXECUTE, .levels = 2,
+        .query = mmu_query, .entry = mmu_entry,
+    };
+
+    return &mmu;
+}
+
+/* From 4 GiB on there is no table; below, a page reads and does not execute; 8 is not tried. */
+enum error machine_probe(uint64_t address, struct machine_probe *probe)
+{
+    *probe = (struct machine_probe){
+        .tried = ACCESS_READ | ACCESS_EXECUTE | (address == 8 ? 0 : ACCESS_WRITE),
+        .done = ACCESS_READ, .write = E_FAULT_PROTECTION, .execute = E_FAULT_EXECUTE,
+    };
+    return address >> 32 == 0 ? OK : E_MEM_METADATA;
+}
+
+/* One set that keeps its promise, one that does not, and a part. */
+enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
+                         void *context)
+{
+    static const struct machine_truth truths[] = {
+        { .attributes = MMU_READ_ONLY | MMU_UNCACHED, .entry = MMU_READ_ONLY | MMU_UNCACHED,
+          .promised = ACCESS_READ | ACCESS_EXECUTE, .observed = ACCESS_READ | ACCESS_EXECUTE },
+        { .promised = ACCESS_READ, .observed = ACCESS_WRITE },
+        { .part = "guard", .first = { 0x5000 } },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(truths); i++)
+        if (!row(context, &truths[i]))
+            break;
+    return OK;
+}
+
 enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
 {
     (void)pages, (void)seed;
@@ -78,10 +155,19 @@ enum error machine_verify(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at
     return seed == 1 ? E_FAULT_PATTERN : OK;
 }
 
-bool machine_zero(pfn_t first, uint64_t pages)
+enum error machine_zero(pfn_t first, uint64_t pages)
 {
     (void)first;
-    return pages < 1024;
+    if (pages == 1 << 13)
+        return E_STOP_INTERRUPTED;
+    return pages < 1024 ? OK : E_CALL_UNSUPPORTED;
+}
+
+void *arch_pointer(phys_t start, uint64_t size);
+void *arch_pointer(phys_t start, uint64_t size)
+{
+    (void)start, (void)size;
+    return NULL;
 }
 
 /* An assertion that fails in a command: cmocka jumps to where expect_assert_failure() would be. */
@@ -199,6 +285,26 @@ static inline const char *ask_for(const char *line, const char *start)
 
 #define POOL (UINT64_C(256) << 10)
 
+static void *table_take(void *context, uint64_t size) { return tables_take(context, size); }
+static void table_give(void *context, void *table, uint64_t size)
+{
+    tables_give(context, table, size);
+}
+
+/* The window is that of fake_mmu.h. */
+static inline void begin_virtual(void)
+{
+    static unsigned char tables[64 << 10] __attribute__((aligned(4096)));
+    const struct table_source source = { &lab_tables, table_take, table_give, NULL };
+
+    tables_init(&lab_tables, tables, sizeof(tables));
+    lab_tables.fail = &lab.fail;
+    lab.mmu = &fake_mmu;
+    lab.mmu->set_tables(&source);
+    lab.window = virt(FAKE_FIRST);
+    lab.window_limit = virt(FAKE_FIRST + FAKE_PAGES * PAGE_SIZE);
+}
+
 static inline int begin(void **unused)
 {
     static unsigned char pool[2 * POOL] __attribute__((aligned(4096)));
@@ -214,6 +320,7 @@ static inline int begin(void **unused)
     scan_order_default(lab_machine_map.scan, 2);
     lab_set_pool(pool, POOL >> PAGE_SHIFT);
     lab.engine = &page_engine_tree;
+    begin_virtual();
     if (lab_build(&lab_machine_map, STAGE_PAGE, &needed) != OK)
         return 1;
     trace_set(false);

@@ -158,7 +158,7 @@ static void assert_broken(unsigned invariant)
 {
     struct page_violation violation = { .invariant = 0 };
 
-    assert_false(lab_check(&violation));
+    assert_int_equal(lab_check(&violation), E_BUG_CHECK);
     assert_int_equal(violation.invariant, invariant);
 }
 
@@ -167,7 +167,7 @@ static void check_names_the_broken_invariant(void **unused)
     uint64_t first;
 
     (void)unused;
-    assert_int_equal(owners_add(lab.pages.owners, pfn(5), 1), OK);
+    assert_int_equal(lookup_add(lab.pages.owners, 5, 1), OK);
     assert_broken(100);
     assert_int_equal(lab_reset(STAGE_PAGE), OK);
     lab.phys.minimum_alignment = 3;
@@ -193,6 +193,32 @@ static void check_names_the_broken_invariant(void **unused)
     assert_whole();
 }
 
+static void check_stops_when_asked_to(void **unused)
+{
+    struct page_violation violation = { .invariant = 0 };
+    uint64_t first;
+    unsigned of_pages, all;
+
+    (void)unused;
+    /* More runs of frames than lie between two questions: the last one is asked among them. */
+    for (unsigned i = 0; i < 2048; i++)
+        assert_int_equal(alloc(ALL_AREAS, 1, &first), OK);
+    polls = 0;
+    assert_int_equal(pages_check(&lab.pages, &violation), OK);
+    of_pages = polls;
+    polls = 0;
+    assert_whole();
+    all = polls;
+    assert_true(all > of_pages);
+    for (unsigned at = 1; at <= all; at += at < all - 1 ? all - 2 : 1) {
+        polls = 0;
+        polls_until_stopped = at;
+        assert_int_equal(lab_check(&violation), E_STOP_INTERRUPTED);
+        assert_int_equal(polls, at);
+    }
+    polls_until_stopped = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup(words_mean_sets_of_areas, begin),
         cmocka_unit_test_setup(scan_orders_are_permutations, begin),
         cmocka_unit_test_setup(check_names_the_broken_invariant, begin),
+        cmocka_unit_test_setup(check_stops_when_asked_to, begin),
     };
 
     return cmocka_run_group_tests(tests, open_memory, close_memory);

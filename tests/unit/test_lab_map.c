@@ -99,6 +99,7 @@ static void scatter(void)
 static void a_refused_map_changes_nothing(void **unused)
 {
     uint64_t first, second, freed;
+    pfn_t blame;
 
     (void)unused;
     boot("kpool=64K");
@@ -113,7 +114,7 @@ static void a_refused_map_changes_nothing(void **unused)
         assert_whole();
     }
     assert_int_equal(alloc(ALL_AREAS, 4, &second), OK);
-    assert_int_equal(pages_free(&lab.pages, pfn(first), 0, &freed), OK);
+    assert_int_equal(pages_free(&lab.pages, pfn(first), 0, &freed, &blame), OK);
     assert_whole();
     /* The list is still there, and good enough for phys alone; the hand-over is refused whole. */
     assert_int_equal(commit(STAGE_EARLY), OK);

@@ -1,111 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/unit/fake_arch.h"
-
-#include "kernel/lab.h"
-#include "kernel/lib/string.h"
-#include "kernel/machine.h"
-
-/* Memory of the machine: pages 16 to 19; page 19 is the kernel's. Page 30 is out of its reach. */
-#define FIRST 16u
-#define PAGES 4u
-#define FAR (30 * PAGE_SIZE)
-
-const char arch_name[] = "fake";
-struct lab lab;
-
-static uint64_t words[PAGES * 512];
-static struct phys_extent records[8];
-static bool reachable, asserts;
-static unsigned pressed;             /* ^C that came in and were not told yet */
-static unsigned polls_until_pressed;
-static uint64_t broken;               /* an address that faults */
-static struct fault where;
-
-void *arch_pointer(phys_t start, uint64_t size)
-{
-    uint64_t offset = start.a - FIRST * PAGE_SIZE;
-
-    if (!reachable || offset > sizeof(words) || size > sizeof(words) - offset)
-        return NULL;
-    return (unsigned char *)words + offset;
-}
-
-static unsigned char *byte_at(uint64_t address)
-{
-    if (asserts)
-        kernel_assert_failed("x", "y.c", 3);
-    if (address == broken || address / PAGE_SIZE - FIRST >= PAGES)
-        kernel_fault(&(struct fault){ E_FAULT_ADDRESS, true, address, 0x77, 14 });
-    return (unsigned char *)words + (address - FIRST * PAGE_SIZE);
-}
-
-uint64_t arch_load(virt_t address, unsigned width)
-{
-    uint64_t value = 0;
-
-    memcpy(&value, byte_at(address.a), width);
-    return value;
-}
-
-void arch_store(virt_t address, unsigned width, uint64_t value)
-{
-    memcpy(byte_at(address.a), &value, width);
-}
-
-bool arch_console_interrupted(void)
-{
-    if (polls_until_pressed > 0 && --polls_until_pressed == 0)
-        pressed++;
-    return pressed > 0 && pressed-- > 0;
-}
-
-uint64_t arch_ticks(void)
-{
-    return 5;
-}
-
-uint64_t arch_ticks_per_second(void)
-{
-    return 1000;
-}
-
-void panic(const char *kind, const char *file, int line, const struct fault *fault)
-{
-    (void)kind, (void)file, (void)line, (void)fault;
-    arch_halt(1);
-}
-
-bool panicking(void)
-{
-    return false;
-}
-
-static bool survived;
-
-bool panic_survived(void)
-{
-    return survived;
-}
-
-static int begin(void **unused)
-{
-    const struct phys_range memory = { { FIRST * PAGE_SIZE }, PAGES * PAGE_SIZE, RANGE_USABLE };
-    const struct phys_range kernel = { { 19 * PAGE_SIZE }, PAGE_SIZE, RANGE_RESERVED };
-    const struct phys_range far = { { FAR }, PAGE_SIZE, RANGE_USABLE };
-
-    (void)unused;
-    memset(words, 0x11, sizeof(words));
-    lab.injected = asserts = false;
-    pressed = 0;
-    reachable = true;
-    polls_until_pressed = 0;
-    broken = 0;
-    where = (struct fault){ .class = OK };
-    machine_interrupt_clear();
-    phys_init(&lab.phys, records, ARRAY_SIZE(records));
-    return phys_add(&lab.phys, &memory) != OK || phys_add(&lab.phys, &kernel) != OK
-        || phys_add(&lab.phys, &far) != OK;
-}
+#include "tests/unit/machine_support.h"
 
 static void reads_what_it_wrote(void **unused)
 {
@@ -141,7 +35,7 @@ static void refuses_without_trying(void **unused)
     assert_true(where.has_address);
     assert_int_equal(where.address, 19 * PAGE_SIZE);
     assert_int_equal(words[3 * 512], UINT64_C(0x1111111111111111));
-    assert_int_equal(machine_write(UINT64_MAX - 7, 8, 0, &where), E_FAULT_PROTECTION);
+    assert_int_equal(machine_write(UINT64_MAX - 7, 8, 0, &where), E_FAULT_ADDRESS);
     lab.injected = true;
     assert_int_equal(machine_read(FIRST * PAGE_SIZE, 8, &value, &where), E_CALL_UNSUPPORTED);
     assert_int_equal(machine_write(FIRST * PAGE_SIZE, 8, 0, &where), E_CALL_UNSUPPORTED);
@@ -174,7 +68,7 @@ static void memory_out_of_reach_is_refused(void **unused)
     assert_int_equal(machine_write(FAR, 8, 0, &where), E_CALL_UNSUPPORTED);
     assert_int_equal(where.class, OK);
     assert_int_equal(machine_read(FAR + PAGE_SIZE, 8, &value, &where), E_FAULT_ADDRESS);
-    assert_int_equal(machine_write(FAR + PAGE_SIZE, 8, 0, &where), E_FAULT_PROTECTION);
+    assert_int_equal(machine_write(FAR + PAGE_SIZE, 8, 0, &where), E_FAULT_ADDRESS);
     assert_int_equal(value, 99);
 }
 
@@ -223,12 +117,56 @@ static void patterns_stay_off_what_is_not_ours(void **unused)
     assert_int_equal(machine_fill(pfn(FIRST), 0, 7, &at), E_CALL_RANGE);
     assert_int_equal(machine_fill(pfn(FIRST), UINT64_MAX, 7, &at), E_CALL_RANGE);
     assert_int_equal(machine_fill(pfn(PFN_LIMIT), 1, 7, &at), E_CALL_RANGE);
-    assert_int_equal(machine_verify(pfn(1), 1, 7, &at), E_FAULT_PROTECTION);
+    assert_int_equal(machine_verify(pfn(1), 1, 7, &at), E_FAULT_ADDRESS);
     assert_int_equal(machine_fill(pfn(30), 1, 7, &at), E_CALL_UNSUPPORTED);
     lab.injected = true;
     assert_int_equal(machine_fill(pfn(FIRST), 1, 7, &at), E_CALL_UNSUPPORTED);
-    for (unsigned i = 0; i < PAGES * 512; i++)
+    for (unsigned i = 0; i < 3 * 512; i++)
         assert_int_equal(words[i], UINT64_C(0x1111111111111111));
+}
+
+/* The window gives other names to memory, and no other rights. */
+static void an_alias_is_what_it_stands_for(void **unused)
+{
+    uint64_t value;
+    phys_t at;
+
+    (void)unused;
+    assert_int_equal(machine_write(WINDOW * PAGE_SIZE + 8, 8, 5, &where), OK);
+    assert_int_equal(machine_read(17 * PAGE_SIZE + 8, 8, &value, &where), OK);
+    assert_int_equal(value, 5);
+    assert_int_equal(machine_write((WINDOW + 1) * PAGE_SIZE, 8, 5, &where), E_FAULT_PROTECTION);
+    assert_int_equal(where.pc, 0);
+    assert_int_equal(machine_read((WINDOW + 1) * PAGE_SIZE, 8, &value, &where), OK);
+    assert_int_equal(machine_write((WINDOW + 2) * PAGE_SIZE, 8, 5, &where), E_FAULT_PROTECTION);
+    assert_int_equal(where.pc, 0x78);
+    assert_int_equal(machine_write((WINDOW + 4) * PAGE_SIZE, 8, 5, &where), E_FAULT_ADDRESS);
+    /* What is out of reach by its own address is within reach by another. */
+    assert_int_equal(machine_write((WINDOW + 3) * PAGE_SIZE, 8, 7, &where), OK);
+    assert_int_equal(far_words[0], 7);
+    assert_int_equal(machine_fill(pfn(WINDOW), 1, 7, &at), OK);
+    assert_int_equal(machine_verify(pfn(WINDOW), 1, 7, &at), OK);
+    assert_int_equal(machine_fill(pfn(WINDOW + 3), 1, 7, &at), OK);
+    assert_int_equal(machine_verify(pfn(WINDOW + 3), 1, 7, &at), OK);
+    far_words[9]++;
+    assert_int_equal(machine_verify(pfn(WINDOW + 3), 1, 7, &at), E_FAULT_PATTERN);
+    assert_int_equal(at.a, (WINDOW + 3) * PAGE_SIZE + 72);
+}
+
+/* A read-only page, or a page that is not ours, stops a pattern; nothing dies. */
+static void a_pattern_does_not_write_what_is_read_only(void **unused)
+{
+    phys_t at;
+
+    (void)unused;
+    assert_int_equal(machine_fill(pfn(WINDOW + 2), 1, 7, &at), E_FAULT_PROTECTION);
+    assert_int_equal(at.a, (WINDOW + 2) * PAGE_SIZE);
+    assert_int_equal(machine_verify(pfn(WINDOW + 2), 1, 7, &at), E_FAULT_PATTERN);
+    assert_int_equal(machine_fill(pfn(WINDOW), 2, 7, &at), E_FAULT_PROTECTION);
+    assert_int_equal(at.a, (WINDOW + 1) * PAGE_SIZE);
+    assert_int_equal(words[512], UINT64_C(0x1111111111111111));
+    assert_int_equal(machine_fill(pfn(WINDOW + 3), 2, 7, &at), E_FAULT_ADDRESS);
+    assert_int_equal(at.a, (WINDOW + 4) * PAGE_SIZE);
 }
 
 static void control_c_stops_a_long_pattern(void **unused)
@@ -283,15 +221,31 @@ static void control_c_stops_one_command_and_none_behind_it(void **unused)
 static void zeroes_what_it_reaches(void **unused)
 {
     (void)unused;
-    assert_true(machine_zero(pfn(FIRST + 1), 2));
+    assert_int_equal(machine_zero(pfn(FIRST + 1), 2), OK);
     assert_int_equal(words[511], UINT64_C(0x1111111111111111));
     for (unsigned i = 512; i < 1536; i++)
         assert_int_equal(words[i], 0);
     assert_int_equal(words[1536], UINT64_C(0x1111111111111111));
-    assert_false(machine_zero(pfn(FIRST + 3), 2));
+    assert_int_equal(machine_zero(pfn(FIRST + 3), 2), E_CALL_UNSUPPORTED);
     reachable = false;
-    assert_false(machine_zero(pfn(FIRST), 1));
+    assert_int_equal(machine_zero(pfn(FIRST), 1), E_CALL_UNSUPPORTED);
     assert_int_equal(words[0], UINT64_C(0x1111111111111111));
+}
+
+static void control_c_stops_a_long_zeroing(void **unused)
+{
+    const uint64_t pages = sizeof(large) / PAGE_SIZE;
+
+    (void)unused;
+    memset(large, 0x11, sizeof(large));
+    polls_until_pressed = 1;
+    assert_int_equal(machine_zero(pfn(LARGE_FIRST), pages), E_STOP_INTERRUPTED);
+    assert_int_equal(large[sizeof(large) - 1], 0x11);
+    machine_interrupt_clear();
+    machine_interrupt_passed();
+    assert_int_equal(machine_zero(pfn(LARGE_FIRST), pages), OK);
+    for (size_t i = 0; i < sizeof(large); i++)
+        assert_int_equal(large[i], 0);
 }
 
 static void passes_the_rest_on(void **unused)
@@ -327,9 +281,12 @@ int main(void)
         cmocka_unit_test_setup(assertions_reach_the_command, begin),
         cmocka_unit_test_setup(patterns_tell_every_change, begin),
         cmocka_unit_test_setup(patterns_stay_off_what_is_not_ours, begin),
+        cmocka_unit_test_setup(an_alias_is_what_it_stands_for, begin),
+        cmocka_unit_test_setup(a_pattern_does_not_write_what_is_read_only, begin),
         cmocka_unit_test_setup(control_c_stops_a_long_pattern, begin),
         cmocka_unit_test_setup(control_c_stops_one_command_and_none_behind_it, begin),
         cmocka_unit_test_setup(zeroes_what_it_reaches, begin),
+        cmocka_unit_test_setup(control_c_stops_a_long_zeroing, begin),
         cmocka_unit_test_setup(passes_the_rest_on, begin),
         cmocka_unit_test_setup(no_end_is_orderly_after_a_panic, begin),
     };

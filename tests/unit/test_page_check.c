@@ -51,7 +51,7 @@ static struct page_node open(struct fixture *f) { return chunk_leaf(active(f), 0
 static void assert_broken(struct fixture *f, unsigned invariant)
 {
     struct page_violation violation = { .text = NULL };
-    assert_false(f->engine->check(f->memory, &violation));
+    assert_false(f->engine->check(f->memory, never, &violation));
     if (violation.invariant != invariant)
         fail_msg("invariant %u (%s), expected %u", violation.invariant, violation.text, invariant);
     assert_non_null(violation.text);
@@ -345,6 +345,32 @@ static void a_hot_word_that_the_rule_would_not_choose_is_17(void **state)
     fixture_done(&f);
 }
 
+static unsigned questions, questions_until_stop;
+
+static bool in_time(void)
+{
+    return ++questions == questions_until_stop;
+}
+
+static void a_check_stops_wherever_it_is_asked_to(void **state)
+{
+    struct page_violation violation;
+    struct fixture f;
+    (void)state;
+    prepare(&f);
+    assert_true(f.engine->check(f.memory, in_time, &violation));
+    unsigned all = questions;
+    /* Of each chunk, and of each unit of the three that are active. */
+    assert_int_equal(all, fixture_tree(&f)->chunks + 3 * CHUNK_UNITS);
+    for (questions_until_stop = 1; questions_until_stop <= all; questions_until_stop++) {
+        questions = 0;
+        assert_false(f.engine->check(f.memory, in_time, &violation));
+        assert_int_equal(violation.invariant, 0);
+        assert_int_equal(questions, questions_until_stop);
+    }
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_hot_word_that_the_tree_contradicts_is_15),
         cmocka_unit_test(a_hot_word_on_which_a_class_depends_is_16),
         cmocka_unit_test(a_hot_word_that_the_rule_would_not_choose_is_17),
+        cmocka_unit_test(a_check_stops_wherever_it_is_asked_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,35 @@ static void test_protection(void **state)
     assert_int_equal(fault_of(0x04, HERE, TEID_ADDRESS | 0x404).address, TEID_ADDRESS);
 }
 
+/* The page of the TEID is that of the instruction: then it is the instruction that is not there. */
+static void test_fetch_is_exact(void **state)
+{
+    const uint64_t teid = 0x11000 | 0x800;
+
+    (void)state;
+    assert_int_equal(fault_of(0x11, HERE + 0x234, teid).address, HERE + 0x234);
+    assert_int_equal(fault_of(0x04, HERE + 0x238, teid | 0x84).address, HERE + 0x234);
+    /* It began on the page before. */
+    assert_int_equal(fault_of(0x11, HERE - 2, teid).address, HERE);
+    /* Code that writes to its own page. */
+    assert_int_equal(fault_of(0x04, HERE + 0x238, 0x11000 | 0x404).address, HERE);
+}
+
+/* Page 0 is not mapped, but a store is refused before that is seen, by QEMU not by Hercules. */
+static void test_low_addresses_are_not_there(void **state)
+{
+    const struct program_check check = {
+        .code = 0x04, .ilc = 6, .psw_address = HERE, .teid = 0x404,
+        .is_access = true, .access_address = 0x1f0,
+    };
+
+    (void)state;
+    assert_int_equal(fault_of(0x04, HERE, 0x404).class, E_FAULT_ADDRESS);
+    assert_int_equal(program_fault(&check).class, E_FAULT_ADDRESS);
+    assert_int_equal(program_fault(&check).address, 0x1f0);
+    assert_int_equal(fault_of(0x04, HERE, 0x2404).class, E_FAULT_PROTECTION);
+}
+
 static void test_others(void **state)
 {
     (void)state;
@@ -94,6 +123,8 @@ int main(void)
         cmocka_unit_test(test_addressing_has_no_address),
         cmocka_unit_test(test_access_knows_its_address),
         cmocka_unit_test(test_protection),
+        cmocka_unit_test(test_fetch_is_exact),
+        cmocka_unit_test(test_low_addresses_are_not_there),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_per_event_is_a_bit),
     };

@@ -164,6 +164,15 @@ static void memalign_rounds_up_and_aligns(void **unused)
     ask("> memalign_pages low 1 5 align=1M", "= 0x0000000000100000");
 }
 
+static void a_stopped_zeroing_is_an_error(void **unused)
+{
+    (void)unused;
+    ask("> alloc_pages 13", "? stop.interrupted ; stopped by ^C");
+    assert_non_null(strstr(ask_for("> dump pages 0x2000000 1", ": "), " free area=high fresh=0"));
+    forget();
+    assert_non_null(ask_for("> alloc_pages 13 dontzero=1", "= 0x0000000002000000"));
+}
+
 static void a_refused_page_is_named(void **unused)
 {
     (void)unused;
@@ -173,7 +182,7 @@ static void a_refused_page_is_named(void **unused)
     ask("> free 0x9000", "? mem.inside at=0x0000000000009000 ; the address lies inside a block, it "
         "is not its first page");
     ask("> free 0x9000 2",
-        "? mem.beyond at=0x0000000000009000 ; the range goes beyond the block it "
+        "? mem.beyond at=0x000000000000a000 ; the range goes beyond the block it "
         "begins in");
     ask("> alloc_page at=0x9000", "? mem.busy at=0x0000000000009000 ; the page is allocated");
     ask("> alloc_page at=0xa000 area=high",
@@ -308,6 +317,39 @@ static void a_map_is_put_in_force_whole(void **unused)
                         " area=two unit=1");
 }
 
+static void tells_what_is_mapped(void **unused)
+{
+    (void)unused;
+    ask("> translate 0x10008", "= 0x0000000000040008 size=4096 attributes=nx level=1");
+    ask("> translate 0x14000", "= 0x0000000000044000 size=4096 attributes=ro|nx level=1");
+    ask("> translate 0x18000", "? fault.address at=0x0000000000018000 ; there is no memory at the "
+        "address");
+    ask("> dump pagetables", ": 0x0000000000000000 512 table level=2 phys=0x0000000000003000\r\n"
+        ": 0x0000000000010000 4 mapping level=1 phys=0x0000000000040000 attributes=nx\r\n"
+        ": 0x0000000000014000 4 mapping level=1 phys=0x0000000000044000 attributes=ro|nx\r\n"
+        "= n=3");
+    ask("> dump pagetables 0x12000 1", ": 0x0000000000012000 1 mapping level=1 "
+        "phys=0x0000000000042000 attributes=nx\r\n= n=1");
+    ask("> dump pagetables 0x12001", "? mem.unaligned at=0x0000000000012001 ; the address is not "
+        "that of a page");
+    ask("> dump pagetables 0x400000", "= n=0");
+}
+
+static void tells_what_an_access_does(void **unused)
+{
+    (void)unused;
+    ask("> probe 0x1000", "= read=yes write=no write_fault=protection execute=no "
+        "execute_fault=execute");
+    ask("> probe 8", "= read=yes write=untried execute=no execute_fault=execute");
+    ask("> probe 0x100000000", "? mem.metadata ; the kernel's own pool cannot hold the records");
+    ask("> truth",
+        ": ro|uncached promised=read|execute observed=read|execute entry=ro|uncached "
+        "caching=entry\r\n"
+        ": rw promised=read observed=write entry=rw caching=default\r\n"
+        ": guard first=0x0000000000005000 promised=none observed=none\r\n"
+        "= wrong=1 n=3 ; caching=entry: no access shows it, the table's entry says so");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup(help_for_a_person_fits_a_terminal, begin),
         cmocka_unit_test_setup(zeroes_that_were_not_made_are_told, begin),
         cmocka_unit_test_setup(memalign_rounds_up_and_aligns, begin),
+        cmocka_unit_test_setup(a_stopped_zeroing_is_an_error, begin),
         cmocka_unit_test_setup(a_refused_page_is_named, begin),
         cmocka_unit_test_setup(the_scan_order_is_that_of_the_names, begin),
         cmocka_unit_test_setup(early_memory_is_before_pages, begin),
@@ -329,6 +372,8 @@ int main(void)
         cmocka_unit_test_setup(stress_is_the_same_each_time_and_leaves_nothing, begin),
         cmocka_unit_test_setup(events_tell_the_owner, begin),
         cmocka_unit_test_setup(a_map_is_put_in_force_whole, begin),
+        cmocka_unit_test_setup(tells_what_is_mapped, begin),
+        cmocka_unit_test_setup(tells_what_an_access_does, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,19 +245,22 @@ static void history_goes_up_and_down(void **unused)
 static void tab_completes_from_the_table(void **unused)
 {
     (void)unused;
-    see("all\t", "> alloc_page@12");
+    see("all\t", "> alloc_@8");
+    see("alloc_p\t", "> alloc_page@12");
     see("alloc_pages_a\t", "> alloc_pages_area @19");
     see("alloc_pages_area l\t", "> alloc_pages_area low@22");
     see("alloc_pages_area low|h\t", "> alloc_pages_area low|high@27");
     see("alloc_pages 3 ali\t4K", "> alloc_pages 3 align=4K@24");
     see("alloc_pages 3 area=lo\t", "> alloc_pages 3 area=low@24");
+    see("alloc_page attributes=unc\t|n\t", "> alloc_page attributes=uncached|nx@35");
     see("dump f\t", "> dump free @12");
     see("map_add 0 1M kind=r\t", "> map_add 0 1M kind=reserved @29");
     see("help chec\t", "> help check @13");
     see("echo x\t", "> echo x@8");
     see("reset\x01\x06\x06\t", "> reseset@6");
     feed("\x15" "dump \t");
-    assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map\r\n> dump "));
+    assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map  pagetables  virt\r\n"
+                                 "> dump "));
 }
 
 static void interrupt_drops_a_typed_line(void **unused)

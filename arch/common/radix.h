@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One walker for the page tables of all machines. A machine describes its levels and says how an
+ * entry is written and read; everything that is a matter of trees is done here: making and giving
+ * back tables, splitting and joining units, all or nothing. Plain functions over memory, so that
+ * unit tests walk the tables of every machine on the host, big-endian ones included.
+ */
+#ifndef PFNLAB_ARCH_COMMON_RADIX_H
+#define PFNLAB_ARCH_COMMON_RADIX_H
+
+#include "kernel/base.h"
+#include "kernel/mmu.h"
+
+/* Level 1 has the pages; level n + 1 points to tables of level n. */
+#define RADIX_LEVELS 5u
+
+struct radix_level {
+    unsigned shift;                   /* one entry covers 2^shift bytes */
+    unsigned entries;                 /* of one table, a power of two, 8 bytes each */
+    bool maps;                        /* an entry can map a unit; then so can all levels below */
+};
+
+/*
+ * A machine's tables. The functions are pure: entries are values as the processor reads them. What
+ * unit() returns the processor never changes ("accessed" and "dirty" are set already), so that
+ * units are alike if their values are.
+ */
+struct radix_format {
+    unsigned levels;
+    struct radix_level level[RADIX_LEVELS + 1];   /* by number; [0] is unused */
+    /*
+     * A bit of an entry that points to a table, ignored by the processor: the table was made by a
+     * split, so that it may become a unit again. 0 where only pages are mapped.
+     */
+    uint64_t split;
+    uint64_t (*empty)(unsigned level);
+    uint64_t (*table)(unsigned level, uint64_t address);
+    uint64_t (*unit)(unsigned level, uint64_t address, unsigned attributes);
+    bool (*is_present)(unsigned level, uint64_t entry);
+    bool (*is_unit)(unsigned level, uint64_t entry);      /* of a present one of level 2 or more */
+    uint64_t (*address)(unsigned level, uint64_t entry);  /* of the table or of the unit */
+    unsigned (*attributes)(unsigned level, uint64_t entry);
+};
+
+/* One tree. `pointer` and `number` turn a table's address into a pointer and back. */
+struct radix {
+    const struct radix_format *format;
+    uint64_t *root;                   /* the table of the top level, each entry set */
+    uint64_t limit;                   /* addresses from here on have no entry in the root */
+    struct table_source source;
+    void *(*pointer)(uint64_t address);
+    uint64_t (*number)(const void *table);
+    /*
+     * Write an entry of `level` that covers `at`, after all that was written to memory before it.
+     * If the entry was present, every CPU forgets, by written() at the latest, what it knows of the
+     * addresses that it covers. The new value may be anything.
+     */
+    void (*write)(unsigned level, uint64_t *entry, uint64_t value, uint64_t at);
+    /* After the last write of an operation, and before a table is given back. */
+    void (*written)(void);
+};
+
+/*
+ * As the functions of `struct mmu`. Between operations no table that the source owns is empty, and
+ * none that was made by a split has parts that agree: what is undone leaves no trace.
+ */
+MUST_USE enum error radix_map(struct radix *radix, uint64_t at, uint64_t phys, uint64_t size,
+                              unsigned attributes);
+void radix_unmap(struct radix *radix, uint64_t at, uint64_t size);
+MUST_USE enum error radix_protect(struct radix *radix, uint64_t at, uint64_t size,
+                                  unsigned attributes);
+bool radix_query(const struct radix *radix, uint64_t at, struct mmu_mapping *mapping);
+bool radix_entry(const struct radix *radix, uint64_t at, unsigned level, struct mmu_entry *entry);
+uint64_t radix_tables_size(const struct radix *radix);
+
+/*
+ * For the direct map: map to itself what is not mapped yet of [from, end), page borders.
+ * MEM_METADATA: no table; the part before it is mapped.
+ */
+MUST_USE enum error radix_map_same(struct radix *radix, uint64_t from, uint64_t end,
+                                   unsigned attributes);
+
+#endif

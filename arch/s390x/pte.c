@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/s390x/pte.h"
+
+#define PAGE_NO_EXECUTE UINT64_C(0x100)       /* instruction-execution protection */
+#define PAGE_PROTECTED UINT64_C(0x200)        /* no store */
+#define PAGE_INVALID UINT64_C(0x400)
+#define PAGE_ADDRESS (~UINT64_C(0xfff))
+
+/* In entries of regions and segments. Length and type tell of the table below, and of this one. */
+#define TABLE_INVALID UINT64_C(0x20)
+#define TYPE_SEGMENT UINT64_C(0x00)
+#define TYPE_REGION_THIRD UINT64_C(0x04)
+#define LENGTH_WHOLE UINT64_C(0x03)
+#define SEGMENT_ADDRESS (~UINT64_C(0x7ff))
+#define REGION_ADDRESS (~UINT64_C(0xfff))
+
+static uint64_t pte_empty(unsigned level)
+{
+    switch (level) {
+    case PTE_PAGE:
+        return PAGE_INVALID;
+    case PTE_SEGMENT:
+        return TYPE_SEGMENT | TABLE_INVALID;
+    default:
+        return TYPE_REGION_THIRD | TABLE_INVALID;
+    }
+}
+
+static uint64_t pte_table(unsigned level, uint64_t address)
+{
+    return address | (level == PTE_SEGMENT ? TYPE_SEGMENT : TYPE_REGION_THIRD | LENGTH_WHOLE);
+}
+
+static uint64_t pte_unit(unsigned level, uint64_t address, unsigned attributes)
+{
+    (void)level;
+    return address | ((attributes & MMU_READ_ONLY) != 0 ? PAGE_PROTECTED : 0)
+        | ((attributes & MMU_NO_EXECUTE) != 0 ? PAGE_NO_EXECUTE : 0);
+}
+
+static bool pte_is_present(unsigned level, uint64_t entry)
+{
+    return (entry & (level == PTE_PAGE ? PAGE_INVALID : TABLE_INVALID)) == 0;
+}
+
+static bool pte_is_unit(unsigned level, uint64_t entry)
+{
+    (void)entry;
+    return level == PTE_PAGE;
+}
+
+static uint64_t pte_address(unsigned level, uint64_t entry)
+{
+    switch (level) {
+    case PTE_PAGE:
+        return entry & PAGE_ADDRESS;
+    case PTE_SEGMENT:
+        return entry & SEGMENT_ADDRESS;
+    default:
+        return entry & REGION_ADDRESS;
+    }
+}
+
+static unsigned pte_attributes(unsigned level, uint64_t entry)
+{
+    (void)level;
+    return ((entry & PAGE_PROTECTED) != 0 ? MMU_READ_ONLY : 0)
+        | ((entry & PAGE_NO_EXECUTE) != 0 ? MMU_NO_EXECUTE : 0);
+}
+
+const struct radix_format pte_format_region_third = {
+    .levels = PTE_REGION_THIRD,
+    .level = {
+        [PTE_PAGE] = { PAGE_SHIFT, PTE_PAGES, true },
+        [PTE_SEGMENT] = { PTE_SEGMENT_SHIFT, PTE_SEGMENTS, false },
+        [PTE_REGION_THIRD] = { PTE_REGION_SHIFT, PTE_REGIONS, false },
+    },
+    .empty = pte_empty,
+    .table = pte_table,
+    .unit = pte_unit,
+    .is_present = pte_is_present,
+    .is_unit = pte_is_unit,
+    .address = pte_address,
+    .attributes = pte_attributes,
+};
+
+uint64_t pte_designation(unsigned level, uint64_t table)
+{
+    return table | (level == PTE_SEGMENT ? TYPE_SEGMENT : TYPE_REGION_THIRD) | LENGTH_WHOLE;
+}

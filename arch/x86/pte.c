@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/x86/pte.h"
+
+#define PRESENT UINT64_C(0x001)
+#define WRITE UINT64_C(0x002)
+#define UNCACHED UINT64_C(0x018)      /* PCD and PWT: index 3 of the PAT */
+#define ACCESSED_DIRTY UINT64_C(0x060)
+#define LARGE UINT64_C(0x080)         /* above level 1 */
+#define PAT_PAGE UINT64_C(0x080)      /* at level 1; alone: index 4 of the PAT */
+#define SPLIT UINT64_C(0x200)         /* ignored in an entry that points to a table */
+#define PAT_LARGE UINT64_C(0x1000)    /* where a unit's address has no bits */
+#define NO_EXECUTE (UINT64_C(1) << 63)
+#define ADDRESS UINT64_C(0x000ffffffffff000)
+
+static uint64_t empty(unsigned level)
+{
+    (void)level;
+    return 0;
+}
+
+static uint64_t table(unsigned level, uint64_t address)
+{
+    (void)level;
+    return address | PRESENT | WRITE;
+}
+
+static uint64_t pat_bit(unsigned level)
+{
+    return level == 1 ? PAT_PAGE : PAT_LARGE;
+}
+
+static uint64_t unit(unsigned level, uint64_t address, unsigned attributes)
+{
+    return address | PRESENT | ACCESSED_DIRTY | (level == 1 ? 0 : LARGE)
+        | ((attributes & MMU_READ_ONLY) != 0 ? 0 : WRITE)
+        | ((attributes & MMU_NO_EXECUTE) != 0 ? NO_EXECUTE : 0)
+        | ((attributes & MMU_UNCACHED) != 0 ? UNCACHED : 0)
+        | ((attributes & MMU_WRITE_COMBINING) != 0 ? pat_bit(level) : 0);
+}
+
+static bool is_present(unsigned level, uint64_t entry)
+{
+    (void)level;
+    return (entry & PRESENT) != 0;
+}
+
+static bool is_unit(unsigned level, uint64_t entry)
+{
+    (void)level;
+    return (entry & LARGE) != 0;
+}
+
+static uint64_t address(unsigned level, uint64_t entry)
+{
+    bool large = level > 1 && is_unit(level, entry);
+
+    return entry & ADDRESS & ~(large ? PAT_LARGE : 0);
+}
+
+static unsigned attributes(unsigned level, uint64_t entry)
+{
+    return ((entry & WRITE) == 0 ? MMU_READ_ONLY : 0)
+        | ((entry & NO_EXECUTE) != 0 ? MMU_NO_EXECUTE : 0)
+        | ((entry & UNCACHED) == UNCACHED ? MMU_UNCACHED : 0)
+        | ((entry & pat_bit(level)) != 0 ? MMU_WRITE_COMBINING : 0);
+}
+
+const struct radix_format pte_format_4_levels = {
+    .levels = 4,
+    .level = {
+        [1] = { 12, 512, true }, [2] = { 21, 512, true }, [3] = { 30, 512, true },
+        [4] = { 39, 512, false },
+    },
+    .split = SPLIT, .empty = empty, .table = table, .unit = unit, .is_present = is_present,
+    .is_unit = is_unit, .address = address, .attributes = attributes,
+};
+
+const struct radix_format pte_format_pae = {
+    .levels = 2,
+    .level = { [1] = { 12, 512, true }, [2] = { 21, 4 * 512, true } },
+    .split = SPLIT, .empty = empty, .table = table, .unit = unit, .is_present = is_present,
+    .is_unit = is_unit, .address = address, .attributes = attributes,
+};

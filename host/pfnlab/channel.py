@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""The byte stream to and from a guest, whatever is at its other end."""
+from __future__ import annotations
+
+import select
+import socket
+import time
+from pathlib import Path
+
+from pfnlab.errors import GuestGone, GuestSilent
+
+__tracebackhide__ = True          # pytest shows the line of the test, not ours
+
+
+class Channel:
+    """A stream over a socket. What a guest without a process of ours has not, is empty here."""
+
+    boots = False                 # does the guest start with us, and say so?
+    argv: list[str] = []          # how it was started
+
+    def __init__(self, link: socket.socket | None = None) -> None:
+        self.socket = link
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Send all of it. GuestSilent: it was not taken in time; GuestGone: nobody takes it."""
+        assert self.socket is not None
+        poll = select.poll()
+        poll.register(self.socket, select.POLLOUT)
+        while data:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise GuestSilent("the guest does not take any input")
+            try:
+                data = data[self.socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL):]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise GuestGone(f"the serial line broke: {error}") from None
+
+    def receive(self) -> bytes:
+        """What has come in, waiting for at least a byte; empty at the end."""
+        assert self.socket is not None
+        try:
+            return self.socket.recv(65536)
+        except OSError:
+            return b""
+
+    def end_input(self) -> None:
+        """Tell the guest that no more will come."""
+        assert self.socket is not None
+        self.socket.shutdown(socket.SHUT_WR)
+
+    @property
+    def control(self) -> Path | None:
+        """QEMU's control socket, if there is one."""
+        return None
+
+    def status(self) -> int | None:
+        """The exit status of the guest's process; None while it runs, or if it is not ours."""
+        return None
+
+    def load_base(self) -> int:
+        """Where address 0 of its program is, while it runs."""
+        return 0
+
+    def wait(self, timeout: float) -> int | None:
+        """The exit status once the process has ended; None if it has not in time."""
+        return None
+
+    def stderr(self) -> str:
+        """The last lines that the process said on its standard error (sanitizers, the emulator)."""
+        return ""
+
+    def close(self) -> None:
+        """End the connection."""
+        if self.socket is not None:
+            try:
+                self.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            self.socket.close()

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""The verbs of `pfnlab` that work on transcripts: replay, shrink, bisect."""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pfnlab.bisect import bisect
+from pfnlab.cli_common import (EXIT_FAILED, EXIT_OK, Verb, emit, guest_name, open_guest,
+                               option_map)
+from pfnlab.guest import Guest
+from pfnlab.pool import Pool
+from pfnlab.progress import Progress
+from pfnlab.report import sections
+from pfnlab.shrink import Shrinker
+from pfnlab.spec import split_names
+from pfnlab.transcript import Mismatch, Step, Transcript
+from pfnlab.trial import Condition, Trial, Trials, common_map, first_difference
+
+
+def read(path: Path) -> Transcript:
+    """A transcript's file."""
+    return Transcript(path.read_text("ascii"), str(path))
+
+
+@contextmanager
+def trials_for(options: argparse.Namespace, transcript: Transcript) -> Iterator[Trials]:
+    """Clean guests for tries of a transcript."""
+    with Pool() as pool:
+        yield Trials(pool, guest_name(options, transcript.options), option_map(options))
+
+
+# ---- replay ----
+
+def do_replay(options: argparse.Namespace) -> int:
+    """Replay transcripts and compare what is written in them, or several guests."""
+    status = EXIT_OK
+    for path in options.file:
+        transcript = read(path)
+        with Progress(path.name, len(transcript.steps)) as progress:
+            if options.diff:
+                found = _replay_many(options, transcript, progress)
+            else:
+                found = _replay_one(options, transcript, progress)
+        emit(options, {"file": str(path), "requests": len(transcript.steps), "ok": found is None,
+                       **({"reason": found} if found else {})},
+             f"{path}: {found or _success(options, transcript)}")
+        status = EXIT_FAILED if found else status
+    return status
+
+
+def _success(options: argparse.Namespace, transcript: Transcript) -> str:
+    how = "the same on all" if options.diff else "run" if options.no_compare else "as written"
+    return f"{len(transcript.steps)} requests, {how}"
+
+
+def _replay_one(options: argparse.Namespace, transcript: Transcript, progress: Progress
+                ) -> str | None:
+    with open_guest(options, transcript.options) as guest:
+        try:
+            steps = list(transcript.steps)
+            if options.gdb:
+                transcript.steps = [s for s in steps if s.tag < (options.stop or steps[-1].tag)]
+            transcript.replay(guest, lambda step: progress.advance(), not options.no_compare)
+            if options.gdb:
+                wait_for_debugger(guest)
+                done = len(transcript.steps)
+                transcript.steps = steps[done:]
+                transcript.replay(guest, compare=not options.no_compare)
+        except Mismatch as error:
+            for title, text in sections(guest):
+                print(f"---- {title}\n{text}", file=sys.stderr)
+            return str(error)
+        finally:
+            transcript.steps = steps
+    return None
+
+
+def wait_for_debugger(guest: Guest) -> None:
+    """Let a debugger in, and wait for Enter."""
+    print(f"pfnlab: {guest.open_to_debugger()}\npfnlab: Enter goes on", file=sys.stderr, flush=True)
+    sys.stdin.readline()
+    guest.close_to_debugger()
+
+
+def _replay_many(options: argparse.Namespace, transcript: Transcript, progress: Progress
+                 ) -> str | None:
+    names = [options.guest, *(name for text in options.diff for name in split_names(text))]
+    with trials_for(options, transcript) as trials:
+        trials.memory_map = trials.memory_map or common_map(trials, transcript)
+        full = [guest_name(options, transcript.options, name) for name in names]
+        found = first_difference(trials, full, transcript.steps, lambda step: progress.advance())
+    return str(found) if found else None
+
+
+# ---- shrink, bisect ----
+
+def _criterion(options: argparse.Namespace, trials: Trials, transcript: Transcript) -> Trial:
+    if options.until:
+        return trials.until(Condition(options.until))
+    if options.diff:
+        names = [name for text in options.diff for name in split_names(text)]
+        trials.memory_map = trials.memory_map or common_map(trials, transcript)
+        return trials.difference([guest_name(options, transcript.options, n) for n in names])
+    return trials.failure
+
+
+def do_shrink(options: argparse.Namespace) -> int:
+    """Find the smallest transcript that shows the same failure: a panic, a broken invariant, an
+    answer that is not the model's, a difference of guests, or a condition at its end."""
+    transcript = read(options.file)
+    output = options.output or options.file.with_suffix(".min.t")
+    with trials_for(options, transcript) as trials, Progress("shrink") as progress:
+        shrinker = Shrinker(transcript.steps, _criterion(options, trials, transcript),
+                            lambda tries, left: progress.advance(1, f"shrink, {left} lines"))
+        print(f"pfnlab: {len(shrinker.best)} lines show: {shrinker.signature}", file=sys.stderr,
+              flush=True)
+        try:
+            shrinker.run()
+        finally:                  # after ^C, what was found so far
+            _write(output, transcript, shrinker.best, shrinker.signature)
+    emit(options, {"file": str(output), "requests": len(shrinker.best), "tries": shrinker.tries,
+                   "signature": shrinker.signature},
+         f"{output}: {len(transcript.steps)} requests became {len(shrinker.best)} in "
+         f"{shrinker.tries} tries: {shrinker.signature}")
+    return EXIT_OK
+
+
+def _write(path: Path, transcript: Transcript, steps: list[Step], why: str) -> None:
+    small = Transcript("", str(path))
+    small.options, small.also = transcript.options, transcript.also
+    for step in steps:
+        small.steps.append(Step(step.tag, step.text, step.line))
+    path.write_text(f"; {why}\n{small.text()}", "ascii")
+
+
+def do_bisect(options: argparse.Namespace) -> int:
+    """Find the line of a transcript after which a condition holds."""
+    transcript = read(options.file)
+    condition = Condition(options.until)
+    with trials_for(options, transcript) as trials, Progress("bisect") as progress:
+        step = bisect(trials, transcript.steps, condition, lambda count: progress.advance())
+    emit(options, {"file": str(options.file), "line": step.line, "tag": step.tag,
+                   "request": step.text, "condition": condition.text},
+         f"{options.file}:{step.line}: >{step.tag} {step.text}\n  after it: {condition.text}")
+    return EXIT_OK
+
+
+def _replay_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="+", help="a transcript")
+    parser.add_argument("--diff", action="append", metavar="GUEST[,GUEST]",
+                        help="run it on these, too, and tell the first line on which they differ; "
+                             "all on the map of the first, unless the transcript makes its own")
+    parser.add_argument("--no-compare", action="store_true", help="only run it")
+    parser.add_argument("--gdb", action="store_true",
+                        help="stop before the last line, and tell how to attach gdb")
+    parser.add_argument("--stop", type=int, metavar="TAG", help="with --gdb: before this request")
+
+
+def _criterion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a transcript")
+    parser.add_argument("--output", "-o", type=Path, help="the file (default: FILE.min.t)")
+    parser.add_argument("--until", metavar="CONDITION", help="as in 'largest_order low < 9'")
+    parser.add_argument("--diff", action="append", metavar="GUEST[,GUEST]",
+                        help="these answer otherwise than --guest")
+
+
+def _bisect_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a transcript")
+    parser.add_argument("--until", metavar="CONDITION", required=True,
+                        help="as in 'largest_order low < 9'")
+
+
+VERBS = [
+    Verb("replay", do_replay, "pfnlab replay session.t --diff x86_64,s390x", _replay_arguments),
+    Verb("shrink", do_shrink, "pfnlab --guest x86_64 shrink crash.t", _criterion_arguments),
+    Verb("bisect", do_bisect, "pfnlab bisect session.t --until 'largest_order low < 9'",
+         _bisect_arguments),
+]

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The verbs of `pfnlab` that show memory: map, plot, top."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pfnlab.cli_common import EXIT_OK, Verb, emit, open_guest
+from pfnlab.cli_scripts import read
+from pfnlab.guest import Guest
+from pfnlab.progress import Progress
+from pfnlab.report import map_text
+from pfnlab.transcript import Transcript
+
+if TYPE_CHECKING:
+    from pfnlab.sampling import Sample
+
+SUFFIXES = (".png", ".svg", ".html")
+
+
+def _sampled(options: argparse.Namespace, guest: Guest, transcript: Transcript | None
+             ) -> list[Sample]:
+    from pfnlab.sampling import sample, sample_run
+    if transcript is None:
+        return [sample(guest)]
+    with Progress("run", len(transcript.steps)) as progress:
+        return sample_run(guest, transcript, lambda step: progress.advance(), options.upto)
+
+
+def _output(options: argparse.Namespace) -> Path:
+    path: Path = options.output
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path}: the name ends in one of {', '.join(SUFFIXES)}")
+    return path
+
+
+def _drawing(options: argparse.Namespace) -> int:
+    """map and plot differ in what a picture shows; a page shows all of it."""
+    output = _output(options)
+    transcript = read(options.file) if options.file else None
+    try:
+        from pfnlab import page, picture
+    except ImportError as missing:
+        raise ValueError(f"pictures need matplotlib: python3-matplotlib ({missing})") from None
+    with open_guest(options, transcript.options if transcript else "") as guest:
+        samples = _sampled(options, guest, transcript)
+    if not samples:
+        raise ValueError("nothing to show: the transcript ends without a page allocator")
+    title = options.file.name if options.file else options.map or "memory"
+    if output.suffix == ".html":
+        output.write_text(page.html_page(samples, title, _subtitle(options, samples), transcript),
+                          "utf-8")
+    else:
+        picture.save(options.figure(picture, samples), output)
+    emit(options, {"file": str(output), "samples": len(samples)}, f"{output}: made")
+    return EXIT_OK
+
+
+def _subtitle(options: argparse.Namespace, samples: list[Sample]) -> str:
+    where = f"on the map {options.map}, " if options.map else ""
+    return f"{samples[-1].step} requests on {options.guest}, {where}{len(samples)} samples"
+
+
+def do_map(options: argparse.Namespace) -> int:
+    """Draw memory by state and owner, as it is at first or after a transcript: a picture, a page to
+    step through, or, without --output, letters."""
+    if options.output is None:
+        return _letters(options)
+    options.figure = lambda picture, samples: picture.figure_map(samples[-1])
+    return _drawing(options)
+
+
+def _letters(options: argparse.Namespace) -> int:
+    transcript = read(options.file) if options.file else None
+    with open_guest(options, transcript.options if transcript else "") as guest:
+        if transcript is not None:
+            transcript.steps = [s for s in transcript.steps if s.tag <= (options.upto or s.tag)]
+            transcript.replay(guest, compare=False)
+        rows = guest.call("dump", "map")
+        emit(options, {"rows": [row.words for row in rows]}, map_text(rows))
+    return EXIT_OK
+
+
+FIGURES = ("history", "fragmentation", "largest")
+
+
+def do_plot(options: argparse.Namespace) -> int:
+    """Draw what a transcript does to memory over time: the map, the largest free block,
+    fragmentation; a page has all of them."""
+    def figure(picture: object, samples: list[Sample]) -> object:
+        return getattr(picture, f"figure_{options.what}")(samples)
+    options.figure = figure
+    return _drawing(options)
+
+
+def do_top(options: argparse.Namespace) -> int:
+    """Watch a guest at work, on a load at random or a transcript."""
+    try:
+        from pfnlab import top
+    except ImportError:
+        raise ValueError("top needs rich: python3-rich") from None
+    transcript = read(options.file) if options.file else None
+    with open_guest(options, transcript.options if transcript else "") as guest:
+        load = (top.transcript_load(guest, transcript) if transcript
+                else top.random_load(guest, options.seed))
+        try:
+            top.Top(guest).run(load, options.seconds)
+        except KeyboardInterrupt:
+            guest.link.drain(guest.timeout)
+            print(f"pfnlab: {guest.link.next_tag - 1} requests", file=sys.stderr)
+    return EXIT_OK
+
+
+def _map_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="?", help="a transcript to run first")
+    parser.add_argument("--output", "-o", type=Path, help="a .png, .svg or .html")
+    parser.add_argument("--upto", type=int, metavar="TAG", help="the last request to run")
+
+
+def _plot_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a transcript")
+    parser.add_argument("--output", "-o", type=Path, required=True, help="a .png, .svg or .html")
+    parser.add_argument("--what", choices=FIGURES, default="history",
+                        help="what a .png or .svg shows (default: history, the map over time)")
+    parser.add_argument("--upto", type=int, metavar="TAG", help="the last request to run")
+
+
+def _top_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="?", help="a transcript to run")
+    parser.add_argument("--seed", type=int, default=1, help="of the load at random (default: 1)")
+    parser.add_argument("--seconds", type=float, help="how long (default: until ^C)")
+
+
+VERBS = [
+    Verb("map", do_map, "pfnlab --map laptop map -o laptop.png", _map_arguments),
+    Verb("plot", do_plot, "pfnlab plot session.t -o session.html", _plot_arguments),
+    Verb("top", do_top, "pfnlab --guest s390x top", _top_arguments),
+]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""What there is to work with, what is missing and how to get it."""
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pfnlab import errors
+from pfnlab.spec import architectures, project_root
+
+GOOD, MISSING, BROKEN, LEFT = "ok", "missing", "broken", "left"
+_MARKS = {GOOD: "+", MISSING: "-", BROKEN: "!", LEFT: "~"}
+
+_MODULES = (
+    ("pytest", "python3-pytest", "the pytest plugin"),
+    ("pexpect", "python3-pexpect", "the fixture `console`"),
+    ("xdist", "python3-pytest-xdist", "pytest -n auto"),
+    ("hypothesis", "python3-hypothesis", "tests by properties"),
+    ("serial", "python3-serial", "guests behind serial devices and rfc2217://"),
+    ("prompt_toolkit", "python3-prompt-toolkit", "the console of `run`"),
+    ("rich", "python3-rich", "`top` and progress bars"),
+    ("matplotlib", "python3-matplotlib", "the pictures of `map` and `plot`"),
+    ("elftools", "python3-pyelftools", "source lines in backtraces"),
+    ("argcomplete", "python3-argcomplete", "completion in shells"),
+)
+
+
+@dataclass
+class Finding:
+    """One thing: its name, how it is, what it is for or what to do."""
+
+    what: str
+    state: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{_MARKS[self.state]} {self.what:26} {self.text}"
+
+    def data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"what": self.what, "state": self.state, "text": self.text}
+
+
+def examine(clean: bool = False) -> Iterator[Finding]:
+    """Look at everything. BROKEN is what nothing works without."""
+    yield _python()
+    for module, package, use in _MODULES:
+        there = importlib.util.find_spec(module) is not None
+        yield Finding(module, GOOD if there else MISSING,
+                      use if there else f"{use}: apt install {package}")
+    try:
+        root = project_root()
+    except errors.PfnlabError as error:
+        yield Finding("the guests", BROKEN, str(error))
+        return
+    yield Finding("the guests", GOOD, str(root))
+    for arch in architectures():
+        yield _guest(root, arch)
+    yield from _packages(root)
+    yield _accelerator()
+    yield from _left_behind(clean)
+
+
+def _python() -> Finding:
+    version = platform.python_version_tuple()
+    good = tuple(map(int, version[:2])) >= (3, 11)
+    return Finding("python", GOOD if good else BROKEN, f"{platform.python_version()}"
+                   + ("" if good else ": 3.11 or later is needed"))
+
+
+def _guest(root: Path, arch: str) -> Finding:
+    program = root / "build" / arch / ("pfnlab" if arch == "native" else "kernel.elf")
+    return Finding(f"guest {arch}", GOOD,
+                   "built" if program.exists() else "is built at its first start")
+
+
+def _packages(root: Path) -> Iterator[Finding]:
+    """The lists that arch/deps.sh installs from."""
+    for path in sorted([*root.glob("arch/*/packages"), root / "tests/packages"]):
+        for line in path.read_text().splitlines():
+            words = line.split(None, 3)
+            if len(words) != 4 or line.startswith("#"):
+                continue
+            group, package, probe, use = words
+            if not _is_there(probe):
+                yield Finding(package, MISSING, f"{use} ({group}): ./arch/deps.sh "
+                                                f"{group.rstrip('?')}")
+
+
+def _is_there(probe: str) -> bool:
+    if probe.startswith("python:"):
+        return True               # looked at above
+    if probe.startswith("/"):
+        return Path(probe).exists()
+    return shutil.which(probe, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
+def _accelerator() -> Finding:
+    if os.access("/dev/kvm", os.W_OK):
+        return Finding("/dev/kvm", GOOD, "there, and untested with the guests: accel=kvm")
+    return Finding("/dev/kvm", MISSING, "emulators go without it")
+
+
+def _left_behind(clean: bool) -> Iterator[Finding]:
+    """Private directories of guests whose owner is gone: a process that was killed by force."""
+    for path in sorted(Path(tempfile.gettempdir()).glob("pfnlab-*-*")):
+        pid = path.name.split("-")[1]
+        if not pid.isdigit() or Path(f"/proc/{pid}").exists() or path.stat().st_uid != os.getuid():
+            continue
+        if clean:
+            shutil.rmtree(path, ignore_errors=True)
+        text = "removed" if clean else "of a run that was killed: pfnlab doctor --clean"
+        yield Finding(str(path), LEFT, text)

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is kept is one count; the tables themselves know the rest. So nothing can be out of step
+ * with them, and pages without attributes of their own cost nothing.
+ *
+ * Invariants:
+ *   700  a page with other attributes than the default is allocated or reserved, and not behind an
+ *        address of vmalloc
+ *   701  `changed` is the number of such pages
+ */
+#include "kernel/mm/attributes.h"
+
+/* Stretches of pages with other attributes, to be put back. */
+struct undo {
+    struct { pfn_t first; uint64_t pages; unsigned attributes; } runs[ATTRIBUTES_RUNS];
+    unsigned n;
+};
+
+void attributes_init(struct attributes *attributes, const struct mmu *mmu, struct pages *pages)
+{
+    *attributes = (struct attributes){ .mmu = mmu, .pages = pages };
+}
+
+unsigned attributes_default(const struct mmu *mmu)
+{
+    return MMU_DATA & mmu->attributes;
+}
+
+enum error attributes_supported(const struct attributes *attributes, unsigned wanted)
+{
+    if (!attributes->pages->backed || (wanted & ~attributes->mmu->attributes) != 0)
+        return E_CALL_UNSUPPORTED;
+    return OK;
+}
+
+/* ---- walking ---- */
+
+/*
+ * Pages from `at` on, not beyond `end`, of which the tables say one thing: mapped, by one unit with
+ * attributes *has, or not.
+ */
+static uint64_t run(const struct attributes *attributes, uint64_t at, uint64_t end, bool *found,
+                    unsigned *has)
+{
+    struct mmu_entry entry;
+    uint64_t next;
+
+    *found = false;
+    if (!attributes->mmu->entry((virt_t){ at << PAGE_SHIFT }, 1, &entry))
+        return end - at;
+    *found = entry.kind == MMU_UNIT && entry.phys.a == entry.start.a;
+    *has = entry.attributes;
+    next = (entry.start.a + (UINT64_C(1) << entry.shift)) >> PAGE_SHIFT;
+    return (next < end ? next : end) - at;
+}
+
+/* Pages of [at, end) with other attributes than the default; remembered in `undo`, if given. */
+static uint64_t count_changed(const struct attributes *attributes, uint64_t at, uint64_t end,
+                              struct undo *undo)
+{
+    uint64_t changed = 0, pages;
+
+    for (; at < end; at += pages) {
+        unsigned has = 0;
+        bool found;
+
+        pages = run(attributes, at, end, &found, &has);
+        if (!found || has == attributes_default(attributes->mmu))
+            continue;
+        changed += pages;
+        if (undo == NULL || undo->n == ATTRIBUTES_RUNS)
+            continue;
+        undo->runs[undo->n].first = pfn(at);
+        undo->runs[undo->n].pages = pages;
+        undo->runs[undo->n++].attributes = has;
+    }
+    return changed;
+}
+
+bool attributes_are_changed(const struct attributes *attributes, pfn_t frame)
+{
+    return attributes->changed != 0
+        && count_changed(attributes, frame.n, frame.n + 1, NULL) != 0;
+}
+
+/* ---- giving ---- */
+
+static enum error give(struct attributes *attributes, pfn_t first, uint64_t count,
+                       unsigned wanted)
+{
+    uint64_t before = count_changed(attributes, first.n, first.n + count, NULL);
+    enum error e;
+
+    e = attributes->mmu->protect((virt_t){ pfn_phys(first).a }, count << PAGE_SHIFT, wanted);
+    if (e != OK)
+        return e;
+    attributes->changed -= before;
+    if (wanted != attributes_default(attributes->mmu))
+        attributes->changed += count;
+    return OK;
+}
+
+/* May the page have attributes of its own? */
+static enum error page_may(const struct attributes *attributes, uint64_t at,
+                           const struct page_info *info)
+{
+    if (info->state == PAGE_FREE)
+        return E_MEM_FREE;
+    if (info->state == PAGE_UNMANAGED)
+        return E_MEM_UNMANAGED;
+    return pages_use(attributes->pages, pfn(at)) == PAGES_PLAIN ? OK : E_MEM_KIND;
+}
+
+/* The allocators' word on each of the pages. */
+static enum error all_may(const struct attributes *attributes, uint64_t at, uint64_t end,
+                          pfn_t *blame)
+{
+    const struct pages *pages = attributes->pages;
+
+    while (at < end) {
+        struct page_info info;
+        uint64_t n = pages->engine->run(pages->state, pfn(at), pfn(end), &info);
+        enum error e = page_may(attributes, at, &info);
+
+        *blame = pfn(at);
+        if (e != OK)
+            return e;
+        at += n;
+    }
+    return OK;
+}
+
+/* The machine's word: all of them are in the direct map. */
+static enum error all_mapped(const struct attributes *attributes, uint64_t at, uint64_t end,
+                             pfn_t *blame)
+{
+    while (at < end) {
+        unsigned has = 0;
+        bool found;
+        uint64_t n = run(attributes, at, end, &found, &has);
+
+        *blame = pfn(at);
+        if (!found)
+            return E_FAULT_ADDRESS;
+        at += n;
+    }
+    return OK;
+}
+
+enum error attributes_protect(struct attributes *attributes, pfn_t first, uint64_t count,
+                              unsigned wanted, pfn_t *blame)
+{
+    enum error e = attributes_supported(attributes, wanted);
+
+    ASSERT(count > 0 && first.n < PFN_LIMIT && count <= PFN_LIMIT - first.n);
+    *blame = pfn(0);
+    if (e == OK)
+        e = all_may(attributes, first.n, first.n + count, blame);
+    if (e == OK)
+        e = all_mapped(attributes, first.n, first.n + count, blame);
+    return e == OK ? give(attributes, first, count, wanted) : e;
+}
+
+enum error attributes_alloc(struct attributes *attributes, const struct page_request *request,
+                            uint32_t tag, bool dontzero, unsigned wanted, pfn_t *out, bool *zeroed,
+                            pfn_t *blame)
+{
+    enum error e = attributes_supported(attributes, wanted), undone;
+    uint64_t freed;
+    pfn_t first;
+
+    *blame = pfn(0);
+    if (e == OK)
+        e = pages_alloc(attributes->pages, request, tag, dontzero, &first, zeroed, blame);
+    if (e != OK)
+        return e;
+    e = attributes_protect(attributes, first, request->pages, wanted, blame);
+    if (e == OK) {
+        *out = first;
+        return OK;
+    }
+    undone = pages_free(attributes->pages, first, 0, &freed, blame);
+    ASSERT(undone == OK);
+    *blame = pfn(0);
+    /* Such a page is a refusal of the machine's, not of the address. */
+    return e == E_FAULT_ADDRESS ? E_CALL_UNSUPPORTED : e;
+}
+
+/* ---- giving back ---- */
+
+static enum error restore(struct attributes *attributes, pfn_t first, uint64_t count,
+                          struct undo *undo)
+{
+    undo->n = 0;
+    if (attributes->changed == 0
+        || count_changed(attributes, first.n, first.n + count, undo) == 0)
+        return OK;
+    return give(attributes, first, count, attributes_default(attributes->mmu));
+}
+
+/* There were tables for this a moment ago; if a plan refuses them now, the rest stays as it is. */
+static void put_back(struct attributes *attributes, const struct undo *undo)
+{
+    enum error e = OK;
+
+    for (unsigned i = 0; e == OK && i < undo->n; i++)
+        e = give(attributes, undo->runs[i].first, undo->runs[i].pages, undo->runs[i].attributes);
+}
+
+/* The pages that a free would give back; 0 if it will be refused. */
+static uint64_t pages_to_free(const struct attributes *attributes, pfn_t first, uint64_t count)
+{
+    const struct pages *pages = attributes->pages;
+    struct page_info info = { .state = PAGE_UNMANAGED };
+    uint64_t left;
+
+    if (first.n < PFN_LIMIT)
+        pages->engine->query(pages->state, first, &info);
+    if (info.state != PAGE_ALLOCATED || (count == 0 && info.block.n != first.n))
+        return 0;
+    left = info.block.n + info.pages - first.n;
+    return count == 0 ? left : count <= left ? count : 0;
+}
+
+enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t count,
+                           uint64_t *freed, pfn_t *blame)
+{
+    struct undo undo = { .n = 0 };
+    enum error e = OK;
+
+    *blame = first;
+    if (attributes->changed != 0)
+        e = restore(attributes, first, pages_to_free(attributes, first, count), &undo);
+    if (e != OK)
+        return e;
+    e = pages_free(attributes->pages, first, count, freed, blame);
+    if (e != OK)
+        put_back(attributes, &undo);
+    return e;
+}
+
+enum error attributes_unreserve(struct attributes *attributes, pfn_t first, uint64_t count,
+                                uint32_t tag, pfn_t *blame)
+{
+    struct undo undo = { .n = 0 };
+    const struct pages *pages = attributes->pages;
+    struct page_info info = { .state = PAGE_UNMANAGED };
+    enum error e = OK;
+
+    /* A run of reserved pages may end where freshness does: what is refused is not restored. */
+    for (uint64_t at = first.n, n; attributes->changed != 0 && at < first.n + count; at += n) {
+        n = pages->engine->run(pages->state, pfn(at), pfn(first.n + count), &info);
+        if (info.state != PAGE_RESERVED)
+            return pages_unreserve(attributes->pages, first, count, tag, blame);
+    }
+    *blame = pfn(0);
+    e = restore(attributes, first, count, &undo);
+    if (e != OK)
+        return e;
+    e = pages_unreserve(attributes->pages, first, count, tag, blame);
+    if (e != OK)
+        put_back(attributes, &undo);
+    return e;
+}
+
+void attributes_clear(struct attributes *attributes, pfn_t first, uint64_t count)
+{
+    uint64_t at = first.n, end = first.n + count, pages;
+
+    for (; at < end; at += pages) {
+        unsigned has = 0;
+        bool found;
+        enum error e = OK;
+
+        pages = run(attributes, at, end, &found, &has);
+        if (found && has != attributes_default(attributes->mmu))
+            e = attributes->mmu->protect((virt_t){ at << PAGE_SHIFT }, pages << PAGE_SHIFT,
+                                         attributes_default(attributes->mmu));
+        ASSERT(e == OK);
+    }
+}
+
+/* ---- check ---- */
+
+static bool broken(struct page_violation *violation, unsigned invariant, uint64_t at,
+                   const char *text)
+{
+    *violation = (struct page_violation){ .invariant = invariant, .at = pfn(at), .text = text };
+    return false;
+}
+
+bool attributes_check_range(const struct attributes *attributes, pfn_t first, uint64_t count,
+                            uint64_t *changed, struct page_violation *violation)
+{
+    uint64_t at = first.n, end = first.n + count, pages;
+
+    for (; at < end; at += pages) {
+        unsigned has = 0;
+        bool found;
+        pfn_t blame;
+
+        pages = run(attributes, at, end, &found, &has);
+        if (!found || has == attributes_default(attributes->mmu))
+            continue;
+        if (all_may(attributes, at, at + pages, &blame) != OK)
+            return broken(violation, 700, blame.n, "a page has attributes and no owner");
+        *changed += pages;
+    }
+    return true;
+}
+
+bool attributes_check_total(const struct attributes *attributes, uint64_t changed,
+                            struct page_violation *violation)
+{
+    return changed == attributes->changed
+        || broken(violation, 701, 0, "the count of pages with attributes is not theirs");
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/mm/vmap.h"
+
+#include "kernel/mm/vmap_zone.h"
+
+/* Frames are taken, mapped, unmapped and given back so many at a time. */
+#define BATCH 64u
+
+void vmap_init(struct vmap *vmap, const struct mmu *mmu, virt_t first, virt_t limit,
+               const struct node_source *nodes, struct pages *pages,
+               void *(*pointer)(phys_t start, uint64_t size))
+{
+    *vmap = (struct vmap){ .mmu = mmu, .pages = pages, .pointer = pointer };
+    virt_init(&vmap->virt, first, limit, nodes);
+}
+
+enum error vmap_pages(struct vmap_request *request, uint64_t size, bool redzone)
+{
+    uint64_t zone = redzone ? VMAP_ZONE_MIN : 0;
+
+    ASSERT(size > 0);
+    if (size > UINT64_MAX - zone)
+        return E_MEM_NONE;
+    request->place.pages = ((size + zone - 1) >> PAGE_SHIFT) + 1;
+    request->place.size = size;
+    request->place.redzone = redzone;
+    return OK;
+}
+
+static bool supported(const struct vmap *vmap, unsigned attributes)
+{
+    return (attributes & ~vmap->mmu->attributes) == 0;
+}
+
+/* ---- frames behind addresses ---- */
+
+/* Take frames for `n` pages: *got of them. */
+static enum error take_frames(struct vmap *vmap, const struct vmap_request *request, unsigned n,
+                              pfn_t *frames, unsigned *got, bool *zeroed)
+{
+    const struct page_request one = { .areas = request->areas, .pages = 1, .max = request->max };
+    enum error e = OK;
+
+    for (*got = 0; e == OK && *got < n; ++*got) {
+        bool zero;
+        pfn_t blame;
+
+        e = pages_alloc_use(vmap->pages, &one, request->place.tag, PAGES_MAPPED,
+                            request->dontzero, &frames[*got], &zero, &blame);
+        if (e != OK)
+            break;
+        *zeroed = *zeroed && zero;
+    }
+    return e;
+}
+
+static void give_frames(struct vmap *vmap, const pfn_t *frames, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        pages_free_use(vmap->pages, frames[i], PAGES_MAPPED);
+}
+
+/* Map frames from `at` on, those that follow one another at once; *mapped of them. */
+static enum error map_frames(struct vmap *vmap, uint64_t at, const pfn_t *frames, unsigned n,
+                             unsigned attributes, unsigned *mapped)
+{
+    enum error e = OK;
+    unsigned run;
+
+    for (*mapped = 0; e == OK && *mapped < n; *mapped += run) {
+        const pfn_t *first = frames + *mapped;
+
+        for (run = 1; *mapped + run < n && first[run].n == first->n + run;)
+            run++;
+        e = vmap->mmu->map((virt_t){ at + (*mapped * PAGE_SIZE) }, pfn_phys(*first),
+                           run * PAGE_SIZE, attributes);
+        if (e != OK)
+            break;
+    }
+    return e;
+}
+
+/* Take back `count` mapped pages from `at` on. */
+static void drop(struct vmap *vmap, uint64_t at, uint64_t count)
+{
+    pfn_t frames[BATCH];
+
+    for (uint64_t end = at + (count << PAGE_SHIFT); at < end;) {
+        unsigned n = 0;
+
+        for (; n < BATCH && at + n * PAGE_SIZE < end; n++) {
+            struct mmu_mapping mapping;
+            uint64_t page = at + n * PAGE_SIZE;
+            bool found = vmap->mmu->query((virt_t){ page }, &mapping);
+
+            ASSERT(found);
+            frames[n] = phys_pfn((phys_t){ mapping.phys.a + (page - mapping.unit.a) });
+        }
+        vmap->mmu->unmap((virt_t){ at }, n * PAGE_SIZE);
+        give_frames(vmap, frames, n);
+        at += n * PAGE_SIZE;
+    }
+}
+
+/* Frames for `count` pages from `at` on, or nothing. */
+static enum error back(struct vmap *vmap, const struct vmap_request *request, uint64_t at,
+                       uint64_t count, bool *zeroed)
+{
+    uint64_t done = 0;
+    enum error e = OK;
+
+    *zeroed = true;
+    while (e == OK && done < count) {
+        pfn_t frames[BATCH];
+        unsigned n = count - done < BATCH ? (unsigned)(count - done) : BATCH, got, mapped = 0;
+
+        e = take_frames(vmap, request, n, frames, &got, zeroed);
+        if (e == OK)
+            e = map_frames(vmap, at + (done << PAGE_SHIFT), frames, got, request->attributes,
+                           &mapped);
+        if (e != OK)
+            give_frames(vmap, frames + mapped, got - mapped);
+        done += mapped;
+    }
+    if (e != OK)
+        drop(vmap, at, done);
+    return e;
+}
+
+/* ---- vmalloc ---- */
+
+enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, virt_t *out,
+                      bool *zeroed, virt_t *blame)
+{
+    const struct virt_range *range;
+    virt_t first;
+    enum error e;
+
+    *blame = (virt_t){ 0 };
+    if (!supported(vmap, request->attributes)
+        || (request->place.redzone && !vmap->pages->backed))
+        return E_CALL_UNSUPPORTED;
+    e = virt_alloc(&vmap->virt, &request->place, &first, blame);
+    if (e != OK)
+        return e;
+    e = virt_find(&vmap->virt, first, request->place.kind, &range);
+    ASSERT(e == OK);
+    e = back(vmap, request, first.a, range->pages, zeroed);
+    if (e == OK && range->redzone && !zone_stamp(vmap, range)) {
+        drop(vmap, first.a, range->pages);
+        e = E_CALL_UNSUPPORTED;
+    }
+    if (e != OK)
+        virt_free(&vmap->virt, range);
+    else
+        *out = first;
+    return e;
+}
+
+enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind kind, bool force,
+                     uint64_t *pages, virt_t *blame)
+{
+    const struct virt_range *range;
+    enum error e = virt_find(&vmap->virt, first, kind, &range);
+
+    *blame = first;
+    if (e != OK)
+        return e;
+    if (range->redzone && !force && !zone_verify(vmap, range, blame))
+        return E_MEM_OVERRUN;
+    *pages = range->pages;
+    drop(vmap, first.a, range->pages);
+    virt_free(&vmap->virt, range);
+    return OK;
+}
+
+enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind, uint64_t left)
+{
+    const struct virt_range *range;
+    enum error e = virt_find(&vmap->virt, first, kind, &range);
+
+    if (e != OK)
+        return e;
+    ASSERT(left > 0 && left <= range->pages);
+    drop(vmap, first.a + (left << PAGE_SHIFT), range->pages - left);
+    virt_shrink(&vmap->virt, range, left);
+    return OK;
+}
+
+/* ---- vmap ---- */
+
+enum error vmap_map(struct vmap *vmap, const struct vmap_request *request, phys_t phys,
+                    virt_t *out, virt_t *blame)
+{
+    uint64_t size = request->place.pages << PAGE_SHIFT;
+    const struct virt_range *range;
+    virt_t first;
+    enum error e;
+
+    ASSERT(is_aligned(phys.a, PAGE_SIZE) && phys.a != 0);
+    *blame = (virt_t){ 0 };
+    if (!supported(vmap, request->attributes))
+        return E_CALL_UNSUPPORTED;
+    e = virt_alloc(&vmap->virt, &request->place, &first, blame);
+    if (e != OK)
+        return e;
+    e = vmap->mmu->map(first, phys, size, request->attributes);
+    if (e == OK) {
+        *out = first;
+        return OK;
+    }
+    if (virt_find(&vmap->virt, first, request->place.kind, &range) == OK)
+        virt_free(&vmap->virt, range);
+    return e;
+}
+
+enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages)
+{
+    const struct virt_range *range;
+    enum error e = virt_find(&vmap->virt, first, VIRT_VMAP, &range);
+
+    if (e != OK)
+        return e;
+    *pages = range->pages;
+    vmap->mmu->unmap(first, range->pages << PAGE_SHIFT);
+    virt_free(&vmap->virt, range);
+    return OK;
+}
+
+/* ---- both ---- */
+
+enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned attributes,
+                        virt_t *blame)
+{
+    uint64_t end = at.a + (count << PAGE_SHIFT);
+    struct mmu_mapping mapping;
+
+    ASSERT(count > 0 && at.a >= vmap->virt.first.a && at.a < vmap->virt.limit.a
+           && count <= (vmap->virt.limit.a - at.a) >> PAGE_SHIFT);
+    *blame = (virt_t){ 0 };
+    if (!supported(vmap, attributes))
+        return E_CALL_UNSUPPORTED;
+    for (uint64_t page = at.a; page < end;
+         page = mapping.unit.a + (UINT64_C(1) << mapping.shift)) {
+        *blame = (virt_t){ page };
+        if (!vmap->mmu->query(*blame, &mapping))
+            return E_FAULT_ADDRESS;
+    }
+    return vmap->mmu->protect(at, count << PAGE_SHIFT, attributes);
+}
+
+void vmap_clear(struct vmap *vmap)
+{
+    vmap->mmu->unmap(vmap->virt.first, vmap->virt.limit.a - vmap->virt.first.a);
+}

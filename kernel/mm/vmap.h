@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual memory in the window: the one place where address ranges, page frames and page tables
+ * meet. Every operation is all or nothing. What is taken back is taken back in this order: entries,
+ * stale translations, tables, frames, addresses.
+ *
+ * Nothing of it lies in the memory that it hands out: a range's record is virt's, and which frames
+ * are behind it the page tables know.
+ */
+#ifndef PFNLAB_MM_VMAP_H
+#define PFNLAB_MM_VMAP_H
+
+#include "kernel/mm/pages.h"
+#include "kernel/mm/virt.h"
+#include "kernel/mmu.h"
+
+struct vmap {
+    struct virt virt;
+    const struct mmu *mmu;
+    struct pages *pages;
+    void *(*pointer)(phys_t start, uint64_t size);
+};
+
+/* Bytes of a red zone, at least. */
+#define VMAP_ZONE_MIN 16u
+
+/*
+ * `place.pages` and `place.size` are set by vmap_pages(). For vmalloc: the frames may come from
+ * `areas`, below `max`.
+ */
+struct vmap_request {
+    struct virt_request place;
+    unsigned attributes;
+    uint32_t areas;
+    pfn_t max;
+    bool dontzero;
+};
+
+/*
+ * An empty window. `pages` may be those of an injected map: their frames are mapped and never
+ * touched. `pointer` is where physical memory can be touched, NULL if it cannot be.
+ */
+void vmap_init(struct vmap *vmap, const struct mmu *mmu, virt_t first, virt_t limit,
+               const struct node_source *nodes, struct pages *pages,
+               void *(*pointer)(phys_t start, uint64_t size));
+
+/*
+ * Enter `size` bytes into a request: the whole pages that hold them and, if wanted, a red zone of
+ * VMAP_ZONE_MIN bytes at least behind them. MEM_NONE: more than there are addresses.
+ */
+MUST_USE enum error vmap_pages(struct vmap_request *request, uint64_t size, bool redzone);
+
+/*
+ * vmalloc: a range with frames behind it, one by one as a request for one page gets them, in the
+ * order of addresses. *zeroed is false if zeroes were wanted and a frame cannot be reached. Errors
+ * as virt_alloc() and pages_alloc() (*blame is then 0); MEM_METADATA also: no page table.
+ * CALL_UNSUPPORTED: attributes that the machine has not, or a red zone in memory that cannot be
+ * reached. Nothing has changed on error; but frames that were given back are not fresh any more.
+ */
+MUST_USE enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, virt_t *out,
+                               bool *zeroed, virt_t *blame);
+
+/*
+ * vfree: take back what vmap_alloc() made, of that kind; *pages is how many. Errors as virt_find();
+ * MEM_OVERRUN: *blame is the first byte of the red zone that was written, not with `force`.
+ */
+MUST_USE enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind kind, bool force,
+                              uint64_t *pages, virt_t *blame);
+
+/*
+ * Take back the end of such a range, so that `left` pages are left, at least one; what was behind
+ * it (red zone, guard pages) is there no more. Errors as virt_find().
+ */
+MUST_USE enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind,
+                                uint64_t left);
+
+/* vmap: a range with this physical memory behind it, a page's address. Errors as vmap_alloc(). */
+MUST_USE enum error vmap_map(struct vmap *vmap, const struct vmap_request *request, phys_t phys,
+                             virt_t *out, virt_t *blame);
+
+/* vunmap: take back what vmap_map() made; *pages is how many. Errors as virt_find(). */
+MUST_USE enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages);
+
+/*
+ * Other attributes for `count` pages from `at`, all in the window, all mapped or nothing changes:
+ * FAULT_ADDRESS, *blame is the first page that is not. MEM_METADATA: no table for a split.
+ * CALL_UNSUPPORTED.
+ */
+MUST_USE enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned attributes,
+                                 virt_t *blame);
+
+/* Unmap all of the window, whatever the records say: they may be suspect, or gone. */
+void vmap_clear(struct vmap *vmap);
+
+/*
+ * Verify invariants 400.. (virt_check.c), then 500.. (vmap_check.c); *violation as the engine's,
+ * `at` a virtual page.
+ */
+MUST_USE bool vmap_check(const struct vmap *vmap, struct page_violation *violation);
+
+#endif

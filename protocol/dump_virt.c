@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* `dump virt`: the ranges of the window. */
+#include "protocol/dump.h"
+
+static void key_if(struct reply *reply, const char *key, uint64_t number)
+{
+    if (number != 0)
+        row_key_number(reply, key, number);
+}
+
+static void range_row(struct reply *reply, const struct virt_range *range)
+{
+    static const char *const kinds[] = {
+        [VIRT_VMALLOC] = "vmalloc", [VIRT_VMAP] = "vmap", [VIRT_PAGES] = "vpages",
+        [VIRT_HEAP] = "heap",
+    };
+
+    row_begin(reply);
+    row_address(reply, range->first.a);
+    row_number(reply, range->pages);
+    row_word(reply, kinds[range->kind]);
+    key_if(reply, "front", range->front);
+    key_if(reply, "back", range->back);
+    row_key_number(reply, "size", range->size);
+    key_if(reply, "redzone", range->redzone);
+    row_key_number(reply, "owner", range->tag);
+}
+
+/* The next range, if some of it lies below `limit`. */
+static const struct virt_range *range_below(virt_t at, uint64_t limit)
+{
+    const struct virt_range *next = virt_next(&lab.vmap.virt, at);
+
+    return next != NULL && next->first.a - (next->front << PAGE_SHIFT) < limit ? next : NULL;
+}
+
+enum error dump_virt(const struct dump_range *range, struct reply *reply)
+{
+    struct listing listing = { .n = 0 };
+    uint64_t limit = range->bounded ? pfn_phys(range->limit).a : UINT64_MAX;
+    virt_t at = virt(pfn_phys(range->first).a);
+    const struct virt_range *next = range_below(at, limit);
+    bool more = true;
+
+    for (; next != NULL && more; next = range_below(at, limit)) {
+        range_row(reply, next);
+        more = listing_row(&listing, reply);
+        at = virt(next->first.a + ((next->pages + next->back) << PAGE_SHIFT));
+    }
+    return listing_end(&listing, reply, next == NULL, at.a);
+}

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""The command `pfnlab`, as a shell calls it."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pfnlab
+from pfnlab.cli import VERBS
+
+HOST = Path(pfnlab.__file__).parents[1]
+ROOT = HOST.parent
+
+pytestmark = pytest.mark.only("native")
+
+
+@pytest.fixture(autouse=True)
+def _one_guest(guest_name: str) -> None:
+    """These tests start their own guests; once is enough."""
+
+
+def run(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """The command pfnlab."""
+    return subprocess.run([sys.executable, "-m", "pfnlab", *words], input=stdin, text=True,
+                          env={**os.environ, "PYTHONPATH": str(HOST)}, capture_output=True,
+                          timeout=60, check=False)
+
+
+def test_send_prints_the_answers() -> None:
+    done = run("send", "alloc_pages_area realmode 0", "free $")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1] == "= 1"
+
+
+def test_dollar_n_is_the_nth_line_given() -> None:
+    assert run("send", "alloc_pages 3", "echo 1", "free $1").stdout.splitlines()[-1] == "= 8"
+    done = run("pipe", stdin="; text\n>7 alloc_pages 2\n=7 0x0\n>8 free $7\n\n> free $7")
+    assert done.stdout.splitlines()[1:] == ["= 4", "? mem.free at=0x000000000ea00000 ; "
+                                            "the page is free already"]
+
+
+@pytest.mark.parametrize(("words", "status"), [
+    (("send", "free 0"), 1), (("send", "a\nb"), 2), (("send",), 2), (("nonsense",), 2),
+    (("replay", "/nowhere.t"), 2), (("--guest", "native?memory=1M", "send", "info"), 3),
+    (("send", "panic"), 4), (("--timeout", "0.5", "send", "stress 4611686018427387904"), 124)])
+def test_the_exit_status_says_what_happened(words: tuple[str, ...], status: int) -> None:
+    assert run(*words).returncode == status
+
+
+def test_what_was_recorded_replays(tmp_path: Path) -> None:
+    path = tmp_path / "session.t"
+    assert run("record", str(path), stdin="alloc_pages 3\nfree $\nareas\n").returncode == 0
+    assert ">2 alloc_pages 3\n" in path.read_text()
+    done = run("replay", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.t"
+    path.write_text(">1 alloc_page\n=1 0x0000000000001000\n")
+    done = run("replay", str(path))
+    assert done.returncode == 1
+    assert "expected: =1 0x0000000000001000" in done.stdout
+
+
+# ---- help, completion, JSON ----
+
+def test_the_help_has_an_example_for_each_verb() -> None:
+    told = run("--help").stdout
+    for verb in VERBS:
+        assert verb.example in told
+        assert verb.example in run(verb.name, "--help").stdout
+        assert f"pfnlab {verb.name}" in verb.example or f" {verb.name}" in verb.example
+
+
+def completions(line: str) -> list[str]:
+    """What the shell would offer behind the line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pfnlab"], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(HOST), "_ARGCOMPLETE": "1", "COMP_LINE": line,
+             "COMP_POINT": str(len(line)), "_ARGCOMPLETE_STDOUT_FILENAME": "/dev/stdout"})
+    return done.stdout.replace("\013", "\n").split()
+
+
+def test_a_shell_completes_verbs_options_guests_and_maps() -> None:
+    assert {"replay", "record"} <= set(completions("pfnlab re"))
+    assert "--diff" in completions("pfnlab replay --di")
+    assert "s390x" in completions("pfnlab --guest s")
+    assert "laptop" in completions("pfnlab send --map l")
+    assert "pfnlab" in run("completion", "bash").stdout
+
+
+def test_json_is_one_object_a_line() -> None:
+    done = run("send", "--json", "alloc_pages 3", "dump free", "free 1")
+    first, second, third = map(json.loads, done.stdout.splitlines())
+    assert first["ok"] and first["values"][0] % 0x8000 == 0
+    assert second["rows"][0]["fields"]["area"] == "realmode"
+    assert not third["ok"] and third["values"] == ["mem.unaligned"]
+    assert json.loads(run("--json", "zoo").stdout.splitlines()[0])["name"] == "board_1g"
+
+
+def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
+    done = run("doctor")
+    assert done.returncode == 0 and str(ROOT) in done.stdout
+    hidden = tmp_path / "matplotlib.py"
+    hidden.write_text("raise ImportError\n")
+    findings = [json.loads(line) for line in run("doctor", "--json").stdout.splitlines()]
+    assert {"python", "rich", "guest native"} <= {f["what"] for f in findings}
+
+
+def test_the_doctor_removes_what_a_killed_run_left(tmp_path: Path) -> None:
+    left = tmp_path / "pfnlab-4194304-abc"
+    left.mkdir()
+    env = {**os.environ, "PYTHONPATH": str(HOST), "TMPDIR": str(tmp_path)}
+    for words, there in ((["doctor"], True), (["doctor", "--clean"], False)):
+        done = subprocess.run([sys.executable, "-m", "pfnlab", *words], env=env, text=True,
+                              capture_output=True, check=True)
+        assert str(left) in done.stdout and left.exists() == there
+
+
+# ---- maps ----
+
+def test_a_guest_boots_on_a_map_of_the_zoo_or_of_a_file(tmp_path: Path) -> None:
+    assert run("--map", "server_66g", "send", "alloc_pages_area high 18").returncode == 0
+    path = tmp_path / "two.map"
+    path.write_text("; Two pages.\nmap_add 0x5000 0x2000\n")
+    done = run("send", "--map", str(path), "dump free")
+    assert done.stdout.startswith(": 0x0000000000005000 1")
+    path.write_text("; Wrong.\nmap_add 0x5000\n")
+    done = run("send", "--map", str(path), "check")
+    assert done.returncode == 2 and f"{path}:2: " in done.stderr
+    assert "no map 'nowhere'" in run("send", "--map", "nowhere", "check").stderr
+
+
+# ---- scripts ----
+
+def script(path: Path, *lines: str) -> str:
+    """A transcript of requests."""
+    path.write_text("".join(f">{n} {line}\n" for n, line in enumerate(lines, 1)))
+    return str(path)
+
+
+def test_a_difference_of_guests_is_named_by_its_first_line(tmp_path: Path) -> None:
+    path = script(tmp_path / "s.t", "alloc_pages 3", "free $1", "dump areas", "peek 2M")
+    done = run("replay", path, "--diff", "native?memory=64M,native?memory=1G")
+    assert done.returncode == 0 and "the same on all" in done.stdout, done.stdout
+    own = script(tmp_path / "own.t", "map_begin", "map_add 1M 1M", "map_commit", "alloc_page",
+                 "map_machine", "areas")
+    done = run("replay", own, "--diff", "native?areas=dma:16M,rest")
+    assert done.returncode == 1
+    assert "line 4: >4 alloc_page" not in done.stdout
+    assert "line 6: >6 areas" in done.stdout and "native?areas=dma:16M,rest: " in done.stdout
+
+
+def test_bisect_finds_the_line_after_which_a_condition_holds(tmp_path: Path) -> None:
+    lines = ["map_begin", "map_add 1M 64K", "map_commit", *["alloc_page"] * 16]
+    path = script(tmp_path / "s.t", *lines)
+    done = run("bisect", path, "--until", "alloc_pages 3 == mem.none")
+    assert f"{path}:12: >12 alloc_page" in done.stdout, done.stdout + done.stderr
+    assert run("bisect", path, "--until", "check == ok").returncode == 2
+    assert run("bisect", path, "--until", "bananas < 3").returncode == 2
+    assert run("bisect", path, "--until", "nonsense").returncode == 2
+
+
+def test_shrink_keeps_only_what_the_failure_needs(tmp_path: Path) -> None:
+    noise = [f"alloc_pages {n % 4} align=64K" for n in range(20)]
+    path = script(tmp_path / "s.t", *noise, "alloc_pages 5 as=3", *noise, "panic assert", *noise)
+    done = run("--json", "shrink", path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["signature"].startswith("bug.assert at=protocol/")
+    assert (tmp_path / "s.min.t").read_text().splitlines()[1:] == [">42 panic assert"]
+    path = script(tmp_path / "s.t", *noise, "alloc_pages 5 as=3 align=64K", *noise)
+    run("shrink", path, "--until", "free $v3 > 0", "-o", str(tmp_path / "m.t"))
+    assert (tmp_path / "m.t").read_text().splitlines()[1:] == [">21 alloc_pages 0 as=3"]
+    calm = script(tmp_path / "calm.t", "alloc_page")
+    assert "nothing is wrong" in run("shrink", calm).stderr
+
+
+def test_what_was_shrunk_so_far_is_kept_on_an_interrupt(tmp_path: Path) -> None:
+    noise = [f"stress 200 seed={n}" for n in range(400)]
+    path = script(tmp_path / "s.t", *noise, "panic assert", *noise)
+    child = subprocess.Popen([sys.executable, "-m", "pfnlab", "shrink", path], cwd=HOST,
+                             stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None and "801 lines show" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == 130 and "stopped" in child.stderr.read()
+    assert ">401 panic assert" in (tmp_path / "s.min.t").read_text()
+
+
+def test_tags_of_owners_are_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.t"
+    path.write_text(">7 alloc_page\n=7 _\n>9 dump pages $7 1\n:9 $7 1 allocated owner=7\n=9\n")
+    assert run("replay", str(path)).returncode == 0
+    path.write_text(path.read_text().replace("owner=7", "owner=8"))
+    assert run("replay", str(path)).returncode == 1
+
+
+def test_results_of_long_ago_are_still_known(tmp_path: Path) -> None:
+    path = script(tmp_path / "s.t", "alloc_page", *["echo 1"] * 600, "free $1")
+    done = run("--json", "replay", path)
+    assert json.loads(done.stdout)["ok"]
+    assert run("bisect", path, "--until", "free 0x0 == mem.none").returncode == 2

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""The pytest plugin, as a test suite of somebody else sees it."""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import pfnlab
+
+HOST = Path(pfnlab.__file__).parents[1]
+
+pytestmark = pytest.mark.only("native")
+
+
+@pytest.fixture(autouse=True)
+def _one_guest(guest_name: str) -> None:
+    """These tests start their own guests; once is enough."""
+
+
+class Suite:
+    """A directory of tests of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, name: str, text: str) -> None:
+        """A file."""
+        (self.path / name).write_text(text)
+
+    def command(self, *words: str) -> list[str]:
+        """A run of pytest."""
+        return [sys.executable, "-m", "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider",
+                *words]
+
+    def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run it; native unless the words say otherwise."""
+        return subprocess.run(self.command("--guest", "native", *words), cwd=self.path, input=stdin,
+                              env={**os.environ, "PYTHONPATH": str(HOST)}, capture_output=True,
+                              text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    path = tmp_path / "suite"
+    path.mkdir()
+    return Suite(path)
+
+
+FAILING = """
+def test_it(guest):
+    block = guest.alloc_page()
+    guest.free(0xa0000)
+"""
+
+
+def test_a_failure_explains_itself(suite: Suite) -> None:
+    suite.write("test_it.py", FAILING)
+    done = suite.run()
+    assert done.returncode == 1
+    for text in ("ERROR free 0xa0000: mem.unmanaged at=", "-> >", "; usable 0x", "area=low unit=",
+                 "they agree: every reply of the session, and every page at its end",
+                 "MemUnmanaged", "test_it.py::test_it[native]", "session.t", "machine.map"):
+        assert text in done.stdout, text
+    assert "alias of=" not in done.stdout
+
+
+def test_each_line_to_copy_shows_the_failure_again(suite: Suite) -> None:
+    suite.write("test_it.py", FAILING)
+    said = suite.run("--artifacts", "here").stdout.splitlines()
+    again = next(line for line in said if " -m pytest " in line)
+    assert shlex.split(again)[0] == f"PYTHONPATH={HOST}"
+    bare = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(again, shell=True, cwd=suite.path, env=bare, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "MemUnmanaged" in done.stdout
+    replays = [line for line in said if " replay " in line and "-m pfnlab" in line]
+    assert len(replays) == 3 and "--map" in replays[1] and "--gdb" in replays[2]
+    for line in replays:
+        done = subprocess.run(line, shell=True, cwd=suite.path, env=bare, capture_output=True,
+                              text=True, timeout=60, check=False, input="\n")
+        assert "2 requests, as written" in done.stdout, done.stdout + done.stderr
+    assert "gdb -p " in done.stderr
+    directory = suite.path / "here/test_it.py-test_it-native"
+    assert {p.name for p in directory.iterdir()} == {
+        "report.txt", "session.t", "session.log", "machine.map", "map-before.txt", "map-after.txt"}
+    assert directory.stat().st_mode & 0o077 == 0
+
+
+def test_a_panic_has_its_place_and_a_backtrace_of_source_lines(suite: Suite) -> None:
+    pytest.importorskip("elftools")
+    suite.write("test_it.py", "def test_it(fresh_guest):\n    fresh_guest().panic()\n")
+    done = suite.run()
+    assert "PANIC kind=request at=protocol/cmd_session.c:" in done.stdout
+    assert re.search(r"0x\w{16} cmd_panic\(\) protocol/cmd_session\.c:\d+", done.stdout)
+    assert re.search(r"0x\w{16} session_line\(\) protocol/session\.c:\d+", done.stdout)
+
+
+def test_a_silent_guest_is_told_from_a_dead_one(suite: Suite) -> None:
+    suite.write("test_it.py", """
+def test_silent(guest):
+    guest.call("stress", 1 << 60, timeout=0.5)
+def test_dead(fresh_guest):
+    guest = fresh_guest()
+    guest.transport.kill()
+    guest.alloc_page()
+""")
+    done = suite.run()
+    assert "HANG >" in done.stdout and "GONE the guest has ended, exit status -9" in done.stdout
+
+
+def test_an_answer_that_is_not_the_models_is_named(suite: Suite) -> None:
+    suite.write("test_it.py", """
+from pfnlab import request
+def test_it(guest):
+    block = guest.alloc_page()
+    for entry in list(guest.link.log):      # as if the guest had said something else
+        if str(block) in entry.text and entry.way == "<-":
+            line = entry.text.rpartition(" *")[0].replace(str(block), "0x0000000000001000")
+            entry.text = request.wire.seal(line).decode().strip()
+    assert False, "on purpose"
+""")
+    done = suite.run()
+    assert re.search(r">\d+ alloc_page\n  guest: =\d+ 0x0000000000001000\n  model: = 0x",
+                     done.stdout)
+
+
+def test_junit_has_the_report_and_tap_has_the_results(suite: Suite) -> None:
+    suite.write("test_it.py", FAILING + """
+def test_good(guest):
+    guest.check()
+def test_not_here(guest):
+    import pytest
+    pytest.skip("no #1 today")
+""")
+    suite.run("--junitxml", "out.xml", "--tap", "out.tap")
+    cases = {case.get("name"): case for case in
+             ElementTree.parse(suite.path / "out.xml").iter("testcase")}
+    failure = cases["test_it[native]"].find("failure")
+    assert failure is not None and "guest against model" in str(failure.text)
+    assert cases["test_good[native]"].find(".//property[@name='pfnlab_guest']") is not None
+    tap = (suite.path / "out.tap").read_text().splitlines()
+    assert tap[0] == "TAP version 13" and tap[-1] == "1..3"
+    assert "not ok 1 - test_it.py::test_it[native]" in tap
+    assert "ok 2 - test_it.py::test_good[native]" in tap
+    assert "ok 3 - test_it.py::test_not_here[native] # SKIP no #1 today" in tap
+    assert tap.count("  ---") == tap.count("  ...") == 1
+
+
+def test_marks_narrow_and_expect(suite: Suite) -> None:
+    suite.write("test_it.py", """
+import pytest
+@pytest.mark.needs("alloc_page", "bananas")
+def test_needs(guest): assert False
+@pytest.mark.needs("alloc_page")
+def test_has(guest): guest.alloc_page()
+@pytest.mark.arch("s390x")
+def test_elsewhere(guest): assert False
+@pytest.mark.expect_panic(kind="request")
+def test_panics(fresh_guest): fresh_guest().panic()
+@pytest.mark.expect_panic(kind="assert")
+def test_panics_otherwise(fresh_guest): fresh_guest().panic()
+@pytest.mark.expect_panic()
+def test_does_not_panic(guest): guest.alloc_page()
+""")
+    done = suite.run("-rA")
+    outcomes = re.findall(r"^(PASSED|FAILED) test_it.py::(\w+)", done.stdout, re.M)
+    assert [name for how, name in outcomes if how == "PASSED"] == ["test_has", "test_panics"]
+    assert [name for how, name in outcomes if how == "FAILED"] == [
+        "test_panics_otherwise", "test_does_not_panic"]
+    assert "native has no command bananas" in done.stdout
+    assert "test_elsewhere" not in re.findall(r"FAILED.*", done.stdout)
+
+
+def test_fixtures_give_what_they_say(suite: Suite) -> None:
+    suite.write("setup.t", ">1 alloc_pages 3\n=1 _\n")
+    suite.write("test_it.py", """
+import pytest
+from pfnlab import errors
+def test_session_first(guest_session):
+    guest_session.alloc_page(at=0x1000)
+def test_session_second(guest_session):
+    with pytest.raises(errors.MemBusy):
+        guest_session.alloc_page(at=0x1000)
+def test_two(two_guests):
+    block = two_guests.same("alloc_pages", 3)
+    assert two_guests.same("free", block) == 8
+    with pytest.raises(errors.MemFree):
+        two_guests.same("free", block)
+    two_guests[0].alloc_page()
+    with pytest.raises(AssertionError, match="alloc_page: native says"):
+        two_guests.same("alloc_page")
+def test_transcript(guest, transcript):
+    run = transcript("setup.t")
+    assert guest.free(run.done[1].final.row()[0]) == 8
+    with pytest.raises(AssertionError):
+        transcript(">1 alloc_page\\n=1 5\\n")
+def test_seed(seed):
+    assert seed == 77
+def test_console(console):
+    console.send("echo 5\\r")
+    console.expect_exact("= 5")
+""")
+    done = suite.run("--seed", "77")
+    assert "7 passed" in done.stdout, done.stdout        # setup.t is one, too
+
+
+def test_gdb_on_fail_waits_and_tells_how_to_attach(suite: Suite) -> None:
+    suite.write("test_it.py", FAILING)
+    done = suite.run("--gdb-on-fail", stdin="\n")
+    assert re.search(r"pfnlab: gdb -p \d+ ", done.stdout) and "Enter goes on" in done.stdout
+
+
+def test_a_worker_that_is_killed_leaves_no_process(suite: Suite) -> None:
+    suite.write("test_it.py", """
+import os, pathlib, pytest, signal
+@pytest.mark.parametrize("n", range(4))
+def test_it(guest, n):
+    guest.alloc_page()
+    here = pathlib.Path("pids")
+    with here.open("a") as file:
+        file.write(f"{guest.transport.process.pid}\\n")
+    if n == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+""")
+    done = suite.run("-n", "2")
+    assert "crashed" in done.stdout and "3 passed" in done.stdout, done.stdout
+    pids = (suite.path / "pids").read_text().split()
+    end = time.monotonic() + 10
+    while time.monotonic() < end and any(map(lives, pids)):
+        os.sched_yield()
+    assert pids and not [pid for pid in pids if lives(pid)]
+
+
+def lives(pid: str) -> bool:
+    """Is there such a process, and no corpse?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+STRANGER = """
+import pfnlab, pytest
+
+def test_a_block_is_freed_once(guest):
+    block = guest.alloc_pages(3)
+    guest.free(block)
+    with pytest.raises(pfnlab.errors.MemFree):
+        guest.free(block)
+
+def test_two_machines_agree(two_guests):
+    two_guests.same("alloc_pages_area", "any", 4)
+
+def test_on_purpose(guest):
+    guest.alloc_page()
+    guest.reserve(guest.alloc_page(), 1)
+"""
+
+
+def test_a_stranger_installs_it_and_has_a_suite_of_his_own(tmp_path: Path) -> None:
+    """The lines of host/README.md, in an empty place, without a network and without PFNLAB_HOME."""
+    readme = (HOST / "README.md").read_text()
+    lines = re.findall(r"^    (python3 -m venv .*|\S*pip install .*)$", readme, re.M)
+    assert len(lines) == 2
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    env |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    for line in lines:
+        subprocess.run(line.replace("PFNLAB", str(HOST.parent)), shell=True, cwd=tmp_path, env=env,
+                       check=True, capture_output=True, timeout=120)
+    (tmp_path / "test_mine.py").write_text(STRANGER)
+    done = subprocess.run(["venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "--guest",
+                           "native", "--guest", "native?memory=64M"], cwd=tmp_path, env=env,
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert "2 failed, 4 passed" in done.stdout, done.stdout + done.stderr
+    assert "ERROR reserve" in done.stdout and "mem.busy" in done.stdout
+    again = next(line for line in done.stdout.splitlines() if " replay " in line)
+    assert subprocess.run(again, shell=True, cwd=tmp_path, env=env, timeout=60).returncode == 0
+    assert subprocess.run(["venv/bin/pfnlab", "doctor"], cwd=tmp_path, env=env, timeout=60,
+                          stdout=subprocess.DEVNULL).returncode == 0

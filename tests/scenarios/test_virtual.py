@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: MIT
+"""The virtual allocator on each machine's page tables: what is mapped is there, the rest faults."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pfnlab import Guest, errors
+from tests.scenarios.support import PAGE
+
+GIB = 1 << 30
+SMALL = "virt=2G:64K"              # 16 pages of addresses
+
+
+def machine_has(guest: Guest, attribute: str) -> bool:
+    """The machine's own word on it: what it lacks is refused everywhere, and tests follow."""
+    return attribute in str(guest.info().fields["attributes"]).split("|")
+
+
+def state(guest: Guest) -> list[object]:
+    """All that must be as before when an operation was refused."""
+    fields = guest.info().fields
+    free = [(row[0], row[1]) for row in guest.dump("free")]
+    return [free, list(map(repr, guest.dump("virt"))), fields["pool_used"], fields["tables_used"]]
+
+
+def test_addresses_that_follow_one_another_have_zeroed_memory_behind_them(guest: Guest) -> None:
+    at = guest.vmalloc(3 * PAGE)
+    assert [guest.peek(at + offset) for offset in (0, PAGE - 8, PAGE, 3 * PAGE - 8)] == [0] * 4
+    for page in range(3):
+        guest.poke(at + page * PAGE, 100 + page)
+    frames = [guest.translate(at + page * PAGE) for page in range(3)]
+    assert len(set(frames)) == 3
+    assert [guest.peek(frame) for frame in frames] == [100, 101, 102]
+    assert guest.vfree(at) == 3
+    guest.check()
+
+
+def test_memory_may_be_in_pieces(guest: Guest) -> None:
+    """Every other page of a stretch is taken: what is between them serves."""
+    taken = [guest.alloc_page() for _ in range(16)]
+    for frame in taken[::2]:
+        guest.free(frame)
+    at = guest.vmalloc(8 * PAGE)
+    frames = [guest.translate(at + page * PAGE) for page in range(8)]
+    assert frames == taken[::2]        # as a request for one page gets them, in the same order
+    guest.poke(at + 8 * PAGE - 8, 0x77)
+    assert guest.peek(frames[7] + PAGE - 8) == 0x77
+    assert guest.peek(taken[15]) == 0
+    guest.check()
+
+
+def test_what_was_freed_faults_and_its_address_serves_again(guest: Guest) -> None:
+    at = guest.vmalloc(PAGE)
+    guest.poke(at, 1)
+    guest.vfree(at)
+    with pytest.raises(errors.FaultAddress) as caught:
+        guest.peek(at)
+    assert caught.value.at == at
+    for value in (2, 3):               # another frame each time: no translation is left over
+        frame = guest.alloc_page()
+        guest.poke(frame, value)
+        assert guest.vmap(frame, PAGE) == at
+        assert guest.peek(at) == value
+        guest.vunmap(at)
+    guest.check()
+
+
+@pytest.mark.parametrize("guard", ["front", "back", "both"])
+def test_a_guard_page_faults_at_the_first_byte(guest: Guest, guard: str) -> None:
+    first, at, last = guest.vmalloc(PAGE), guest.vmalloc(2 * PAGE, guard=guard), guest.vmalloc(1)
+    front, back = guard in ("front", "both"), guard in ("back", "both")
+    assert at == first + PAGE * (1 + front)
+    assert last == at + PAGE * (2 + back)
+    if front:
+        with pytest.raises(errors.FaultAddress):
+            guest.poke(at - 1, 0, width=1)
+    if back:
+        with pytest.raises(errors.FaultAddress):
+            guest.peek(at + 2 * PAGE, width=1)
+    guest.check()
+
+
+def test_a_write_through_a_read_only_alias_is_refused_and_another_one_writes(guest: Guest) -> None:
+    frame = guest.alloc_page()
+    reader = guest.vmap(frame, PAGE, attributes="ro|nx")
+    writer = guest.vmap(frame, PAGE)
+    with pytest.raises(errors.FaultProtection) as caught:
+        guest.poke(reader, 7)
+    assert caught.value.at == reader
+    guest.poke(writer, 7)
+    assert guest.peek(reader) == 7 == guest.peek(frame)
+    guest.protect(reader, 1, "nx")
+    guest.poke(reader, 8)
+    assert guest.peek(frame) == 8
+
+
+def test_code_runs_where_it_may_and_nowhere_else(guest: Guest) -> None:
+    frame = guest.alloc_page()
+    if not machine_has(guest, "nx"):
+        with pytest.raises(errors.CallUnsupported):
+            guest.vmap(frame, PAGE, attributes="nx")
+        return
+    code, data = guest.vmap(frame, PAGE, attributes="rw"), guest.vmap(frame, PAGE)
+    assert guest.probe(code).fields["execute"] == "yes"
+    assert guest.probe(data).fields["execute"] == "no"
+    assert guest.probe(frame).fields["execute"] == "no"
+
+
+def test_devices_are_mapped_uncached_where_the_machine_can(guest: Guest) -> None:
+    if not machine_has(guest, "uncached"):
+        before = state(guest)
+        with pytest.raises(errors.CallUnsupported):
+            guest.ioremap(0xfed00000, PAGE)
+        with pytest.raises(errors.CallUnsupported):
+            guest.alloc_pages_uncached(0)
+        assert state(guest) == before
+        return
+    at = [guest.ioremap(0xfed00000 + page * PAGE, PAGE) for page in range(16)]
+    assert all(guest.translate(a).fields["attributes"] == "nx|uncached" for a in at)
+    block = guest.alloc_pages_uncached(1)
+    assert guest.translate(block + PAGE).fields["attributes"] == "nx|uncached"
+    guest.free(block)
+    assert guest.translate(block).fields["attributes"] == "nx"
+    guest.check()
+
+
+def test_a_red_zone_tells_who_wrote_beyond_the_end(guest: Guest) -> None:
+    at = guest.vmalloc(5000, redzone=1)
+    guest.poke(at + 4992, 1)
+    guest.poke(at + 5000, 1, width=1)
+    before = state(guest)
+    with pytest.raises(errors.MemOverrun) as caught:
+        guest.vfree(at)
+    assert caught.value.at == at + 5000
+    assert state(guest) == before
+    assert guest.vfree(at, force=1) == 2
+    whole = guest.vmalloc(PAGE, redzone=1)
+    assert guest.vfree(whole) == 2     # room behind a whole page is another page
+    guest.check()
+
+
+@pytest.mark.options(SMALL)
+def test_a_full_window_refuses_and_serves_again(guest: Guest) -> None:
+    pages = [guest.vmalloc(1) for _ in range(16)]
+    assert pages == [(2 << 30) + page * PAGE for page in range(16)]
+    before = state(guest)
+    for call in (lambda: guest.vmalloc(1), lambda: guest.vmap(0x100000, PAGE),
+                 lambda: guest.alloc_vpages(1), lambda: guest.vmalloc(1, guard="both")):
+        with pytest.raises(errors.MemNone):
+            call()
+    assert state(guest) == before
+    guest.vfree(pages[7])
+    assert guest.vmalloc(PAGE) == pages[7]
+    with pytest.raises(errors.CallRange):
+        guest.vmalloc(1, guard="front", guard_pages=17)
+    guest.check()
+
+
+def test_memory_that_runs_out_gives_everything_back(guest: Guest) -> None:
+    guest.vfree(guest.vmalloc(64 * PAGE))
+    before = state(guest)
+    with pytest.raises(errors.MemNone):
+        guest.vmalloc(1 << 60)
+    with pytest.raises(errors.MemNone):
+        guest.vmalloc((1 << 64) - 4, redzone=1)
+    with pytest.raises(errors.MemError):       # frames first, or tables
+        guest.vmalloc(int(guest.info().fields["managed"]) * PAGE + PAGE)
+    assert [x for x in state(guest) if not isinstance(x, list)] \
+        == [x for x in before if not isinstance(x, list)]
+    assert guest.dump("virt").fields["n"] == 0
+    guest.check()
+
+
+def test_frames_of_vmalloc_cannot_be_freed_under_it(guest: Guest) -> None:
+    at = guest.vmalloc(PAGE)
+    frame = guest.translate(at)
+    for wrong in (lambda: guest.free(frame), lambda: guest.free(frame, 1),
+                  lambda: guest.protect(frame, 1, "ro"), lambda: guest.vunmap(at)):
+        with pytest.raises(errors.MemKind):
+            wrong()
+    guest.check()
+    guest.vfree(at)
+    with pytest.raises(errors.MemFree):
+        guest.vfree(at)
+    guest.check()
+
+
+def test_a_hole_stops_protect_before_it_begins(guest: Guest) -> None:
+    at = guest.vmalloc(2 * PAGE, guard="back")
+    guest.vmalloc(PAGE)
+    with pytest.raises(errors.FaultAddress) as caught:
+        guest.protect(at, 4, "ro")
+    assert caught.value.at == at + 2 * PAGE
+    guest.poke(at, 1)
+    guest.check()
+
+
+def test_the_kernel_is_not_for_protect(guest: Guest) -> None:
+    part = next(row for row in guest.truth() if row[0] in ("text", "data"))
+    with pytest.raises(errors.FaultProtection):
+        guest.protect(part["first"], 1, "rw")
+    with pytest.raises(errors.MemFree):
+        guest.protect(guest.dump("free")[0][0], 1, "ro")
+
+
+def test_large_units_are_split_where_a_part_differs(guest: Guest) -> None:
+    physical, size = GIB, 4 << 20
+    at = guest.vmap(physical, size)
+    large = int(guest.translate(at).fields["size"])
+    guest.protect(at + PAGE, 1, "ro|nx")
+    assert guest.translate(at + PAGE).fields["size"] == PAGE
+    assert guest.translate(at).fields["attributes"] == "nx"
+    assert guest.translate(at + size - 1).fields["size"] == large
+    if guest.arch in ("native", "x86_64", "i386"):
+        assert large == 2 << 20
+        rows = guest.dump("pagetables", at, size // PAGE)
+        assert len(rows) >= 3
+    guest.protect(at + PAGE, 1, "nx")
+    assert guest.translate(at).fields["size"] == large
+    guest.check()
+    guest.vunmap(at)
+    assert guest.info().fields["tables_used"] == 0
+
+
+@pytest.mark.only("x86_64", "native")
+def test_a_gib_is_one_entry_where_the_processor_can(guest: Guest) -> None:
+    at = guest.vmap(GIB, GIB)
+    assert at % GIB == 0
+    assert guest.translate(at).fields["size"] in (GIB, 2 << 20)
+    guest.protect(at + GIB // 2, 1, "ro")
+    assert guest.translate(at + GIB // 2).fields["size"] == PAGE
+    assert guest.translate(at + GIB // 2 - 1).fields["attributes"] == "nx"
+    guest.check()
+    guest.vunmap(at)
+    guest.check()
+
+
+def test_pages_with_attributes_are_written_again_after_free(guest: Guest) -> None:
+    block = guest.alloc_pages_ro(3)
+    with pytest.raises(errors.FaultProtection):
+        guest.poke(block + 5 * PAGE, 1)
+    guest.free(block + 4 * PAGE, 2)
+    with pytest.raises(errors.FaultProtection):
+        guest.poke(block, 1)
+    assert guest.alloc_pages_exact(2, at=block + 4 * PAGE) == block + 4 * PAGE
+    guest.poke(block + 5 * PAGE, 1)
+    guest.free(block)
+    guest.alloc_page(at=block)
+    guest.poke(block, 1)
+    guest.check()
+
+
+@pytest.mark.parametrize("how", ["reset", "reset stage=early", "map_machine", "map"])
+def test_a_fresh_instance_finds_nothing_mapped(guest: Guest, how: str) -> None:
+    page, at = guest.alloc_pages_ro(0), guest.vmalloc(20 * PAGE)
+    used = guest.info().fields["tables_used"]
+    assert int(used) > 0
+    if how == "map":
+        guest.map_begin()
+        guest.map_add(GIB, GIB)
+        guest.map_commit()
+        guest.map_machine()
+    else:
+        guest.call(*how.split()[:1], **dict([how.split()[1].split("=")] if " " in how else []))
+    assert guest.info().fields["tables_used"] == 0
+    with pytest.raises(errors.FaultAddress):
+        guest.peek(at)
+    guest.map_machine()
+    guest.poke(guest.alloc_page(at=page), 1)
+    guest.check()
+
+
+def test_an_assertion_leaves_nothing_mapped_behind_a_reset(fresh_guest: Callable[..., Guest]
+                                                           ) -> None:
+    guest = fresh_guest()
+    page, at = guest.alloc_pages_ro(0), guest.vmalloc(5 * PAGE)
+    with pytest.raises(errors.BugAssert):
+        guest.panic("assert")
+    with pytest.raises(errors.BugDead):
+        guest.vfree(at)
+    guest.reset()
+    assert guest.info().fields["tables_used"] == 0
+    guest.poke(guest.alloc_page(at=page), 1)
+    guest.check()
+
+
+def test_rounds_end_as_they_began(guest: Guest) -> None:
+    guest.vfree(guest.vmalloc(PAGE))
+    before = state(guest)
+    guest.store(0, "vmalloc 5000 guard=both")
+    guest.store(1, "vmalloc 4K")
+    guest.store(2, "vfree $")
+    guest.store(3, "vfree $v1")
+    guest.store(0, "vmalloc 5000 guard=both as=1")
+    guest.run(4, times=2500)
+    assert state(guest) == before
+    guest.check()
+
+
+# ---- what is refused at any step leaves nothing behind ----
+
+STEPS: dict[str, tuple[Callable[[Guest], Any], str]] = {
+    "vmalloc": (lambda guest: guest.vmalloc(100 * PAGE, guard="both", redzone=1), "vfree"),
+    "vmap": (lambda guest: guest.vmap(0x40001000, 5 << 20), "vunmap"),
+    "alloc_pages_ro": (lambda guest: guest.alloc_pages_ro(3), "free"),
+    "alloc_vpages": (lambda guest: guest.alloc_vpages(7), "free_vpages"),
+}
+
+
+@pytest.mark.parametrize("what", ["frames", "tables", "pool"])
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_that_fails_leaves_no_trace(guest: Guest, name: str, what: str) -> None:
+    call, undo = STEPS[name]
+    getattr(guest, undo)(call(guest))         # afterwards no page is fresh that was
+    before = state(guest)
+    for n in range(1, 300):
+        guest.fail(nth=n, what=what)
+        try:
+            result = call(guest)
+        except (errors.MemInjected, errors.MemMetadata):
+            guest.fail()
+            assert state(guest) == before, f"attempt {n}"
+            continue
+        assert guest.failures().fields["refusals"] == 0
+        guest.fail()
+        getattr(guest, undo)(result)
+        break
+    assert state(guest) == before
+    assert (what, name) not in (("frames", "vmalloc"), ("tables", "vmap")) or n > 2
+    guest.check()
+
+
+def test_a_split_that_fails_leaves_the_unit_whole(guest: Guest) -> None:
+    at = guest.vmap(GIB, 4 << 20)
+    before, told = state(guest), repr(guest.translate(at + PAGE).fields)
+    for n in range(1, 20):
+        guest.fail(nth=n, what="tables")
+        try:
+            guest.protect(at + PAGE, 600, "ro|nx")
+        except errors.MemMetadata:
+            guest.fail()
+            assert state(guest) == before
+            assert repr(guest.translate(at + PAGE).fields) == told
+            continue
+        break
+    guest.fail()
+    assert guest.translate(at + PAGE).fields["attributes"] == "ro|nx"
+    assert guest.translate(at + 601 * PAGE).fields["attributes"] == "nx"
+    guest.check()
+
+
+@pytest.mark.options("tables=64K")
+def test_tables_run_out_and_nothing_else_does(guest: Guest) -> None:
+    before = state(guest)
+    with pytest.raises(errors.MemMetadata):
+        guest.vmap(0x40001000, 512 << 20)
+    assert state(guest) == before
+    at = guest.vmap(0x40001000, PAGE)
+    assert guest.translate(at) == 0x40001000
+    guest.vunmap(at)
+    assert state(guest) == before
+
+
+def test_window_and_tables_on_the_command_line_are_checked(fresh_guest: Callable[..., Guest]
+                                                           ) -> None:
+    with pytest.warns(UserWarning, match="virt"):
+        guest = fresh_guest("virt=1M:16M")
+    plain = fresh_guest()
+    assert guest.info().fields["window"] == plain.info().fields["window"]
+
+
+@pytest.mark.only("i386")
+@pytest.mark.options("memory=5G")
+def test_frames_that_cannot_be_addressed_can_be_mapped(guest: Guest) -> None:
+    at = guest.vmalloc(PAGE, area="high")
+    assert at.fields["zeroed"] == 0
+    frame = guest.translate(at)
+    assert frame >= 4 * GIB
+    guest.poke(at, 0x1234)
+    assert guest.peek(at) == 0x1234
+    with pytest.raises(errors.CallUnsupported):
+        guest.peek(frame)
+    again = guest.vmap(frame, PAGE)
+    assert guest.peek(again) == 0x1234
+    with pytest.raises(errors.CallUnsupported):
+        guest.vmalloc(PAGE, area="high", redzone=1)
+    guest.check()
