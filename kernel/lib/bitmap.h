@@ -88,11 +88,12 @@ static inline void bitmap_fill(uint64_t *words, size_t from, size_t to, bool val
 }
 
 /*
- * A bit set with summaries: level 0 holds the bits, a bit of each further level says that a word of
- * the level below is not 0; the last level is one word. The lowest bit of a set of millions is
- * found in as many steps as there are levels. One shape serves many sets of the same size.
+ * A bit set with summaries: word 0 counts the members, level 0 holds the bits, a bit of each
+ * further level says that a word of the level below is not 0. Levels end at 16 words, which are
+ * searched one by one: so 1024 bits need no summary and 65536 need one. One shape serves many sets.
  */
-#define BITSET_LEVELS 4u      /* enough for 2^24 bits */
+#define BITSET_LEVELS 3u      /* enough for 2^22 bits */
+#define BITSET_TOP 16u
 
 struct bitset_shape {
     unsigned levels;
@@ -100,46 +101,53 @@ struct bitset_shape {
     uint32_t words;                   /* of one set */
 };
 
-/* The shape of sets of `bits` bits, 1 to 2^24. */
+/* The shape of sets of `bits` bits, 1 to 2^22. */
 static inline struct bitset_shape bitset_shape(uint32_t bits)
 {
-    struct bitset_shape shape = { .levels = 0 };
+    struct bitset_shape shape = { .levels = 0, .words = 1 };
     do {
         bits = (bits + WORD_BITS - 1) / WORD_BITS;
         shape.offset[shape.levels++] = shape.words;
         shape.words += bits;
-    } while (bits > 1);
+    } while (bits > BITSET_TOP);
     return shape;
 }
 
+/* `n` is not a member. */
 static inline void bitset_add(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
-    uint64_t before = set[n / WORD_BITS];
-    set[n / WORD_BITS] = before | bit_of(n % WORD_BITS);
+    uint64_t *word = &set[1 + n / WORD_BITS], before = *word;
+    set[0]++;
+    *word = before | bit_of(n % WORD_BITS);
     for (unsigned level = 1; before == 0 && level < shape->levels; level++) {
         n /= WORD_BITS;
-        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+        word = &set[shape->offset[level] + n / WORD_BITS];
         before = *word;
         *word = before | bit_of(n % WORD_BITS);
     }
 }
 
-/* True if the set is empty now. */
+/* `n` is a member. True if the set is empty now. */
 static inline bool bitset_remove(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
-    uint64_t rest = set[n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
+    uint64_t rest = set[1 + n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
     for (unsigned level = 1; rest == 0 && level < shape->levels; level++) {
         n /= WORD_BITS;
         rest = set[shape->offset[level] + n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
     }
-    return rest == 0;
+    return --set[0] == 0;
 }
 
 /* The lowest member of a set that is not empty. */
 static inline uint32_t bitset_lowest(const uint64_t *set, const struct bitset_shape *shape)
 {
+    unsigned level = shape->levels - 1;
+    const uint64_t *top = &set[shape->offset[level]];
     uint32_t n = 0;
-    for (unsigned level = shape->levels; level-- > 0;)
+    while (top[n] == 0)
+        n++;
+    n = n * WORD_BITS + bit_lowest(top[n]);
+    while (level-- > 0)
         n = n * WORD_BITS + bit_lowest(set[shape->offset[level] + n]);
     return n;
 }

@@ -149,8 +149,11 @@ struct page_engine {
      */
     MUST_USE enum error (*unreserve)(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
 
-    /* What is known of a frame, any number below PFN_LIMIT. */
-    void (*query)(const void *engine, pfn_t frame, struct page_info *info);
+    /*
+     * What is known of a frame, any number below PFN_LIMIT. Questions change nothing that another
+     * operation tells of, but an engine may take them as an occasion to put its records in order.
+     */
+    void (*query)(void *engine, pfn_t frame, struct page_info *info);
 
     /*
      * Like query() of `from`; returns how many frames from there on, not beyond `limit` (> from),
@@ -158,10 +161,10 @@ struct page_engine {
      * freshness and area stay the same (`block` and `pages` are then of the first frame).
      * Crossing a hole or 1 TiB of free frames is one step, not a walk over pages.
      */
-    uint64_t (*run)(const void *engine, pfn_t from, pfn_t limit, struct page_info *info);
+    uint64_t (*run)(void *engine, pfn_t from, pfn_t limit, struct page_info *info);
 
     /* Totals of area `area`; false if there is no such area. May walk the open leaves. */
-    bool (*area_info)(const void *engine, unsigned area, struct page_area_info *info);
+    bool (*area_info)(void *engine, unsigned area, struct page_area_info *info);
 
     /*
      * Verify every invariant; true if all hold, else *violation is the first that does not. `stop`

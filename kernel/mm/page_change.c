@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Changes of state: of any run of pages, piece by piece (tree_change), and of one naturally aligned
- * block straight at its place (place_take, place_give), which is what most requests are.
- */
+/* Changes of state of any run of pages, piece by piece. */
 #include "kernel/mm/page_tree.h"
 
 static enum page_cell change_cell(enum page_change change)
@@ -13,8 +10,8 @@ static enum page_cell change_cell(enum page_change change)
 }
 
 /* True if the node's orders have changed. */
-static bool node_change(struct page_node *node, unsigned from, unsigned to,
-                               enum page_change change, bool begins)
+static bool node_change(const struct page_node *node, unsigned from, unsigned to,
+                        enum page_change change, bool begins)
 {
     bool changed = node_fill(node, from, to, change_cell(change));
     if (change == CHANGE_TAKE) {
@@ -27,55 +24,31 @@ static bool node_change(struct page_node *node, unsigned from, unsigned to,
     return changed;
 }
 
-static void leaf_change(struct page_tree *tree, const struct page_place *place,
-                               struct page_chunk *chunk, unsigned unit, unsigned from, unsigned to,
-                               enum page_change change, bool begins)
+static void leaf_change(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
+                        unsigned from, unsigned to, enum page_change change, bool begins)
 {
-    struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit);
     if (from == 0)
         bitmap_write(chunk->lead, unit, change_cell(change) == CELL_FREE);
-    if (node_change(&leaf->pages, from, to, change, begins))
-        leaf_settle(tree, place, chunk, unit, leaf);
-}
-
-/* Closed units are handed out: no leaf is needed for their fresh bits. */
-static void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
-                       unsigned units)
-{
-    unsigned to = from + units;
-    uint32_t slabs = (uint32_t)bits_between(from / SLAB_LEAVES, (to - 1) / SLAB_LEAVES + 1);
-    if ((chunk->slabs & slabs) == 0)
-        return;
-    bitmap_fill(chunk->mixed, from, to, false);
-    if (from % SLAB_LEAVES == 0 && to % SLAB_LEAVES == 0)
-        slabs_drop(tree, chunk, slabs);
-    else
-        slabs_trim(tree, chunk, slabs);
+    if (node_change(&leaf, from, to, change, begins))
+        leaf_settle(tree, chunk, unit);
 }
 
 static void units_change(struct page_tree *tree, struct page_chunk *chunk, unsigned from,
                          unsigned to, enum page_change change, bool begins)
 {
-    node_change(&chunk->units, from, to, change, begins);
+    struct page_node units = chunk_units(chunk);
+    node_change(&units, from, to, change, begins);
     if (change == CHANGE_TAKE)
-        units_used(tree, chunk, from, to - from);
-}
-
-/* An active chunk that is wholly free is handed out: no node is needed for its fresh bits. */
-static void chunk_used(struct page_tree *tree, const struct page_place *place)
-{
-    struct page_chunk *chunk = tree->node[place->chunk];
-    slabs_drop(tree, chunk, ~UINT32_C(0));
-    stock_put(tree, chunk);
-    tree->state[place->chunk] = CELL_FREE;
+        units_used(tree, chunk, from, to);
 }
 
 /* All of a chunk, which is not active unless it is taken. */
 static void chunk_change_all(struct page_tree *tree, const struct page_place *place,
                              enum page_change change)
 {
-    if (tree->state[place->chunk] & CHUNK_ACTIVE)
-        chunk_used(tree, place);
+    if (tree->node[place->chunk] != NULL)
+        chunk_used(tree, tree->node[place->chunk]);
     unsigned state = tree->state[place->chunk];
     enum page_cell cell = change == CHANGE_TAKE ? CELL_HEAD : change_cell(change);
     if ((state & CHUNK_CELL) == CELL_FREE)
@@ -107,7 +80,7 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
 {
     unsigned first = from / UNIT_PAGES, last = to / UNIT_PAGES;   /* units, `last` not wholly in */
     unsigned head = from % UNIT_PAGES, tail = to % UNIT_PAGES;
-    bool active = tree->state[place->chunk] & CHUNK_ACTIVE;
+    bool active = tree->node[place->chunk] != NULL;
     if (to - from == CHUNK_PAGES && (!active || change == CHANGE_TAKE)) {
         chunk_change_all(tree, place, change);
         return;
@@ -119,7 +92,7 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
         leaf_open(tree, chunk, last);
     if (head != 0) {
         unsigned end = first == last ? tail : UNIT_PAGES;
-        leaf_change(tree, place, chunk, first, head, end, change, begins);
+        leaf_change(tree, chunk, first, head, end, change, begins);
         begins = false;
         first++;
     }
@@ -128,110 +101,13 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
         begins = false;
     }
     if (first <= last && tail != 0)
-        leaf_change(tree, place, chunk, last, 0, tail, change, begins);
-    chunk_settle(tree, place, chunk);
-}
-
-/* Less than a unit: in an open leaf, or in a free unit that is opened for it. */
-static void leaf_take(struct page_tree *tree, const struct page_place *place,
-                      struct page_chunk *chunk, unsigned order)
-{
-    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
-    if (!bitmap_test(chunk->open, unit)) {
-        leaf_split(tree, place, chunk, unit, order);
-        if (node_take(&chunk->units, unit, 0))
-            chunk_class(place, chunk);
-        return;
-    }
-    struct page_leaf *leaf = chunk_leaf(chunk, unit);
-    if (page == 0)
-        bitmap_clear(chunk->lead, unit);
-    if (node_take(&leaf->pages, page, order))
-        leaf_class(place, chunk, unit, leaf);
-}
-
-static void units_take(struct page_tree *tree, const struct page_place *place,
-                       struct page_chunk *chunk, unsigned order)
-{
-    unsigned unit = place->offset / UNIT_PAGES;
-    units_used(tree, chunk, unit, 1u << order);
-    if (node_take(&chunk->units, unit, order))
-        chunk_class(place, chunk);
-}
-
-void place_take(struct page_tree *tree, const struct page_place *place, unsigned order)
-{
-    hot_forget(tree);
-    place->area->free -= UINT64_C(1) << order;
-    if (order == MAX_ORDER)
-        chunk_change_all(tree, place, CHANGE_TAKE);
-    else if (!(tree->state[place->chunk] & CHUNK_ACTIVE))
-        chunk_split(tree, place, order);
-    else if (order < UNIT_SHIFT)
-        leaf_take(tree, place, tree->node[place->chunk], order);
-    else
-        units_take(tree, place, tree->node[place->chunk], order - UNIT_SHIFT);
-    change_end(tree);
-}
-
-static void leaf_give(struct page_tree *tree, const struct page_place *place,
-                      struct page_chunk *chunk, unsigned order)
-{
-    unsigned unit = place->offset / UNIT_PAGES, page = place->offset % UNIT_PAGES;
-    struct page_leaf *leaf = chunk_leaf(chunk, unit);
-    if (page == 0)
-        bitmap_set(chunk->lead, unit);
-    if (node_give(&leaf->pages, page, order))
-        leaf_given(tree, place, chunk, unit, leaf);
-}
-
-void place_give(struct page_tree *tree, const struct page_place *place, unsigned order)
-{
-    hot_forget(tree);
-    if (order == MAX_ORDER) {
-        chunk_change_all(tree, place, CHANGE_GIVE);
-    } else {
-        struct page_chunk *chunk = tree->node[place->chunk];
-        if (order < UNIT_SHIFT)
-            leaf_give(tree, place, chunk, order);
-        else if (node_give(&chunk->units, place->offset / UNIT_PAGES, order - UNIT_SHIFT))
-            chunk_given(tree, place, chunk);
-    }
-    place->area->free += UINT64_C(1) << order;
-    change_end(tree);
-}
-
-void hot_take(struct page_tree *tree, unsigned bit)
-{
-    struct page_hot *hot = &tree->hot;
-    struct page_chunk *chunk = tree->node[hot->place.chunk];
-    unsigned page = hot->word * WORD_BITS + bit;
-    hot->place.area->free--;
-    if (page == 0)
-        bitmap_clear(chunk->lead, hot->unit);
-    if (node_take(&hot->leaf->pages, page, 0))
-        leaf_class(&hot->place, chunk, hot->unit, hot->leaf);
-}
-
-void hot_give(struct page_tree *tree, unsigned bit)
-{
-    struct page_hot *hot = &tree->hot;
-    struct page_chunk *chunk = tree->node[hot->place.chunk];
-    unsigned page = hot->word * WORD_BITS + bit;
-    hot->place.area->free++;
-    if (page == 0)
-        bitmap_set(chunk->lead, hot->unit);
-    if (!node_give(&hot->leaf->pages, page, 0))
-        return;
-    hot_forget(tree);
-    leaf_given(tree, &hot->place, chunk, hot->unit, hot->leaf);
-    change_end(tree);
+        leaf_change(tree, chunk, last, 0, tail, change, begins);
+    chunk_settle(tree, chunk);
 }
 
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change)
 {
     bool begins = true;
-    hot_forget(tree);
     while (first < limit) {
         struct page_place place;
         uint64_t end = tree_piece(tree, first, limit, &place);
@@ -248,11 +124,10 @@ void tree_set_head(struct page_tree *tree, uint64_t frame)
 {
     struct page_place place;
     bool found = tree_find(tree, frame, &place);
-    ASSERT(found && (tree->state[place.chunk] & CHUNK_ACTIVE));
+    ASSERT(found && tree->node[place.chunk] != NULL);
     struct page_chunk *chunk = tree->node[place.chunk];
     unsigned unit = place.offset / UNIT_PAGES;
-    if (bitmap_test(chunk->open, unit))
-        node_set_head(&chunk_leaf(chunk, unit)->pages, place.offset % UNIT_PAGES);
-    else
-        node_set_head(&chunk->units, unit);
+    bool open = bitmap_test(chunk->open, unit);
+    struct page_node node = open ? chunk_leaf(chunk, unit) : chunk_units(chunk);
+    node_set_head(&node, open ? place.offset % UNIT_PAGES : unit);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invariants of the tree, each recomputed from the bitmaps. `text` below numbers them.
+ * The invariants of the tree, each recomputed from the bitmaps. `text` below numbers them. They
+ * hold for the tree as it is, before the hot word is flushed.
  */
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_hot.h"
 
 static const char *const text[] = {
     [0] = "stopped before all was looked at",
@@ -10,7 +11,7 @@ static const char *const text[] = {
     [2] = "a node's orders are those of its free bits",
     [3] = "an open leaf is in the class of its largest free order, and in no other",
     [4] = "a lead is an open unit whose first page is free",
-    [5] = "an active chunk is of the class of its largest free order, and knows its first page",
+    [5] = "an active chunk is of the class of its largest free order, and knows its place",
     [6] = "an area's rows hold the chunks of each class, their summaries and `available` agree",
     [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
     [8] = "an active chunk is wholly free or reserved only while its fresh bits differ",
@@ -20,7 +21,9 @@ static const char *const text[] = {
     [12] = "no allocated page is fresh",
     [13] = "a continued page is behind its block; no block is longer than 2^18 pages",
     [14] = "the totals of an area are the sums of its pages",
-    [15] = "the remembered word is in the best leaf for a page, and no page below it is free",
+    [15] = "the hot word differs from the tree only in blocks of its order, where it was used",
+    [16] = "no class depends on the slots of the hot word",
+    [17] = "the rule would choose the hot word",
 };
 
 struct checker {
@@ -90,10 +93,10 @@ static bool check_pages(struct checker *c, uint64_t first, uint64_t pages, enum 
 
 static bool check_node(struct checker *c, const struct page_node *node, uint64_t frame)
 {
-    uint64_t orders = 0;
+    uint64_t counted = 0;
     for (unsigned w = 0; w < NODE_WORDS; w++)
-        orders |= (uint64_t)word_orders(node_free_bits(node, w)) << w * 8;
-    return holds(c, orders == node->orders, 2, frame);
+        counted |= (uint64_t)word_orders(node_free_bits(node, w)) << w * 8;
+    return holds(c, counted == *node->orders, 2, frame);
 }
 
 static bool in_class(const struct page_chunk *chunk, unsigned unit, unsigned class)
@@ -114,13 +117,13 @@ static bool check_leaf_class(struct checker *c, const struct page_chunk *chunk, 
 static bool check_open(struct checker *c, const struct page_chunk *chunk, unsigned unit,
                        uint64_t frame)
 {
-    const struct page_leaf *leaf = chunk_leaf(chunk, unit);
-    unsigned order = node_order(&leaf->pages);
-    bool lead = node_cell(&leaf->pages, 0) == CELL_FREE;
-    return check_node(c, &leaf->pages, frame)
-           && holds(c, order != NODE_ORDER && !node_is(&leaf->pages, CELL_RESERVED)
-                       && node_cell(&chunk->units, unit) == CELL_HEAD, 7, frame)
-           && holds(c, leaf->order == order, 3, frame)
+    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
+    unsigned order = node_order(*leaf.orders);
+    bool lead = node_cell(&leaf, 0) == CELL_FREE;
+    return check_node(c, &leaf, frame)
+           && holds(c, order != NODE_ORDER && !node_is(&leaf, CELL_RESERVED)
+                       && node_cell(&units, unit) == CELL_HEAD, 7, frame)
+           && holds(c, *chunk_leaf_class(chunk, unit) == order, 3, frame)
            && check_leaf_class(c, chunk, unit, order, frame)
            && holds(c, bitmap_test(chunk->lead, unit) == lead, 4, frame);
 }
@@ -129,10 +132,11 @@ static bool check_closed(struct checker *c, const struct page_chunk *chunk, unsi
                          enum page_cell cell, uint64_t frame)
 {
     bool fresh, allocated = cell == CELL_HEAD || cell == CELL_CONTINUED;
-    if (bitmap_test(chunk->mixed, unit)
-        && !holds(c, !allocated && !node_fresh_uniform(&chunk_leaf(chunk, unit)->pages, &fresh),
-                  9, frame))
-        return false;
+    if (bitmap_test(chunk->mixed, unit)) {
+        struct page_node leaf = chunk_leaf(chunk, unit);
+        if (!holds(c, !allocated && !node_fresh_uniform(&leaf, &fresh), 9, frame))
+            return false;
+    }
     return check_leaf_class(c, chunk, unit, NO_ORDER, frame)
            && holds(c, !bitmap_test(chunk->lead, unit), 4, frame);
 }
@@ -144,11 +148,11 @@ static bool check_unit(struct checker *c, const struct page_chunk *chunk, unsign
     if (open ? !check_open(c, chunk, unit, frame) : !check_closed(c, chunk, unit, cell, frame))
         return false;
     if (!open && !bitmap_test(chunk->mixed, unit))
-        return check_pages(c, frame, UNIT_PAGES, cell, bitmap_test(chunk->units.fresh, unit));
-    const struct page_node *node = &chunk_leaf(chunk, unit)->pages;
+        return check_pages(c, frame, UNIT_PAGES, cell, bitmap_test(chunk->fresh, unit));
+    struct page_node leaf = chunk_leaf(chunk, unit);
     for (unsigned page = 0; page < UNIT_PAGES; page++)
-        if (!check_pages(c, frame + page, 1, open ? node_cell(node, page) : cell,
-                         bitmap_test(node->fresh, page)))
+        if (!check_pages(c, frame + page, 1, open ? node_cell(&leaf, page) : cell,
+                         bitmap_test(leaf.fresh, page)))
             return false;
     return true;
 }
@@ -170,15 +174,15 @@ static bool check_slabs(struct checker *c, const struct page_chunk *chunk, uint6
 
 static bool check_active(struct checker *c, const struct page_chunk *chunk, uint64_t frame)
 {
-    unsigned order = node_order(&chunk->units);
-    bool fresh, same = node_fresh_uniform(&chunk->units, &fresh);
+    struct page_node units = chunk_units(chunk);
+    unsigned order = node_order(chunk->orders);
+    bool fresh, same = node_fresh_uniform(&units, &fresh);
     for (unsigned w = 0; w < NODE_WORDS; w++)
         same = same && chunk->mixed[w] == 0;
-    return holds(c, !same || (order != NODE_ORDER && !node_is(&chunk->units, CELL_RESERVED)), 8,
-                 frame)
+    return holds(c, !same || (order != NODE_ORDER && !node_is(&units, CELL_RESERVED)), 8, frame)
            && holds(c, chunk->class == (order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT), 5,
                     frame)
-           && holds(c, chunk->first == frame, 5, frame);
+           && holds(c, chunk->first == frame && chunk->area == c->area, 5, frame);
 }
 
 static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
@@ -186,17 +190,17 @@ static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
     const struct page_tree *tree = c->tree;
     unsigned state = tree->state[index];
     enum page_cell cell = (enum page_cell)(state & CHUNK_CELL);
-    if (!(state & CHUNK_ACTIVE))
+    if (tree->node[index] == NULL)
         return holds(c, cell != CELL_CONTINUED, 13, frame)
                && check_pages(c, frame, CHUNK_PAGES, cell, state & CHUNK_FRESH);
     const struct page_chunk *chunk = tree->node[index];
+    struct page_node units = chunk_units(chunk);
     if (!check_slabs(c, chunk, frame) || !check_active(c, chunk, frame)
-        || !check_node(c, &chunk->units, frame))
+        || !holds(c, chunk->index == index, 5, frame) || !check_node(c, &units, frame))
         return false;
     for (unsigned unit = 0; unit < CHUNK_UNITS; unit++)
         if (!goes_on(c)
-            || !check_unit(c, chunk, unit, node_cell(&chunk->units, unit),
-                           frame + unit * UNIT_PAGES))
+            || !check_unit(c, chunk, unit, node_cell(&units, unit), frame + unit * UNIT_PAGES))
             return false;
     return true;
 }
@@ -205,9 +209,8 @@ static bool check_chunk(struct checker *c, uint32_t index, uint64_t frame)
 
 static bool belongs(const struct page_tree *tree, uint32_t chunk, unsigned class)
 {
-    unsigned state = tree->state[chunk];
-    if (!(state & CHUNK_ACTIVE))
-        return class == MAX_ORDER && (state & CHUNK_CELL) == CELL_FREE;
+    if (tree->node[chunk] == NULL)
+        return class == MAX_ORDER && (tree->state[chunk] & CHUNK_CELL) == CELL_FREE;
     if (class < LEAF_CLASSES)
         return tree->node[chunk]->class_words[class] != 0;
     return tree->node[chunk]->class == class;
@@ -230,16 +233,17 @@ static bool check_row(struct checker *c, unsigned class)
 {
     const struct page_area *area = c->area;
     const uint64_t *row = area_row(area, class);
-    bool any = false;
+    uint64_t members = 0;
     for (uint32_t i = 0; i < area->chunks; i++) {
         bool there = belongs(c->tree, area->chunk + i, class);
-        if (!holds(c, bitmap_test(row, i) == there, 6,
+        if (!holds(c, bitmap_test(&row[1], i) == there, 6,
                    tree_span_first(c->tree, area->chunk + i)))
             return false;
-        any = any || there;
+        members += there;
     }
     return holds(c, summaries_agree(row, &area->shape)
-                    && (area->available >> class & 1) == any, 6, area->first);
+                    && row[0] == members
+                    && (area->available >> class & 1) == (members != 0), 6, area->first);
 }
 
 static bool check_area(struct checker *c, const struct page_area *area)
@@ -265,8 +269,9 @@ static bool check_spans(struct checker *c)
     uint32_t chunk = 0;
     for (size_t s = 0; s < tree->nspans; s++) {
         const struct page_span *span = &tree->span[s];
-        const struct page_area *area = &tree->area[span->area];
+        const struct page_area *area = span->area;
         if (!holds(c, span->first >= limit && span->limit > span->first && span->chunk == chunk
+                      && chunk - span->skew == span->first >> CHUNK_SHIFT
                       && span->first >= area->first && span->limit <= area->limit, 1, span->first))
             return false;
         limit = span->limit;
@@ -298,39 +303,15 @@ static bool check_roots(struct checker *c)
     return holds(c, scanned == (UINT32_C(1) << tree->nareas) - 1, 1, 0) && check_spans(c);
 }
 
-/* The remembered word of a leaf that has a free page left is what the rule would choose. */
-static bool check_hot(struct checker *c)
-{
-    const struct page_tree *tree = c->tree;
-    const struct page_hot *hot = &tree->hot;
-    if (hot->first == NO_FRAME || node_free_bits(&hot->leaf->pages, hot->word) == 0)
-        return true;
-    const struct page_area *area = NULL;
-    for (size_t i = tree->nareas; i-- > 0;)
-        if ((hot->areas >> tree->scan[i] & 1) && tree->area[tree->scan[i]].available != 0)
-            area = &tree->area[tree->scan[i]];
-    if (!holds(c, area != NULL && (area->available & 0x1ff) != 0, 15, hot->first))
-        return false;
-    unsigned class = bit_lowest(area->available);
-    uint32_t index = area->chunk + bitset_lowest(area_row(area, class), &area->shape);
-    const struct page_chunk *chunk = tree->node[index];
-    unsigned word = bit_lowest(chunk->class_words[class]);
-    unsigned unit = word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
-    const struct page_leaf *leaf = chunk_leaf(chunk, unit);
-    unsigned page = node_find(&leaf->pages, 0) / WORD_BITS * WORD_BITS;
-    return holds(c, leaf == hot->leaf && hot->word == page / WORD_BITS && hot->unit == unit
-                    && hot->place.chunk == index && hot->place.area == area
-                    && hot->first == chunk->first + unit * UNIT_PAGES + page, 15, hot->first);
-}
-
 bool page_check(const void *engine, bool (*stop)(void), struct page_violation *violation)
 {
     struct checker c = { .tree = engine, .stop = stop, .violation = violation };
-    if (!check_roots(&c))
+    if (!check_roots(&c) || !holds(&c, hot_agrees(c.tree), 15, c.tree->hot.first)
+        || !holds(&c, hot_keeps_class(c.tree), 16, c.tree->hot.first))
         return false;
     for (size_t a = 0; a < c.tree->nareas; a++)
         if (!check_area(&c, &c.tree->area[a]))
             return false;
     return holds(&c, c.nodes + stock_count(c.tree, UINT64_MAX) == c.tree->held, 10, 0)
-           && check_hot(&c);
+           && holds(&c, hot_is_chosen(c.tree), 17, c.tree->hot.first);
 }

@@ -69,7 +69,9 @@ static void span_note(struct sizes *sizes, struct page_tree *tree, const struct 
         first = chunk_number(last->limit - 1) + 1;
     if (tree != NULL && !joins)
         tree->span[sizes->spans] = (struct page_span){
-            .first = part->first, .chunk = (uint32_t)sizes->chunks, .area = (uint32_t)part->area };
+            .first = part->first, .area = &tree->area[part->area],
+            .chunk = (uint32_t)sizes->chunks,
+            .skew = (uint32_t)(sizes->chunks - chunk_number(part->first)) };
     sizes->spans += !joins;
     sizes->chunks += (size_t)(limit - first);
     sizes->area_chunks[part->area] += (uint32_t)(limit - first);
@@ -113,7 +115,7 @@ static size_t carve(size_t *offset, size_t count, size_t size)
 static size_t roots_layout(const struct sizes *sizes, struct page_tree *tree)
 {
     size_t offset = (sizeof(struct page_tree) + 63) & ~(size_t)63;
-    size_t span = carve(&offset, sizes->spans, sizeof(struct page_span));
+    size_t span = carve(&offset, sizes->spans + 1, sizeof(struct page_span));
     size_t range = carve(&offset, sizes->ranges, sizeof(struct page_managed));
     size_t node = carve(&offset, sizes->chunks, sizeof(struct page_chunk *));
     size_t state = carve(&offset, sizes->chunks, 1);
@@ -154,6 +156,7 @@ static void areas_init(struct page_tree *tree, const struct page_map *map,
         struct page_area *area = &tree->area[a];
         for (size_t i = 0; i < AREA_NAME_SIZE; i++)
             area->name[i] = map->areas[a].name[i];
+        area->index = (unsigned)a;
         area->first = a == 0 ? 0 : map->areas[a - 1].limit.n;
         area->limit = map->areas[a].limit.n;
         area->chunk = chunk;
@@ -184,16 +187,18 @@ enum error page_init(void *memory, const struct page_map *map, const struct node
         return E_CALL_RANGE;
     struct page_tree *tree = memory;
     *tree = (struct page_tree){ .nodes = *nodes };
-    hot_forget(tree);
     struct sizes sizes = roots_survey(map, NULL);
     roots_layout(&sizes, tree);
+    tree->span[0] = (struct page_span){ .limit = 0 };
     sizes = roots_survey(map, tree);
     tree->nspans = sizes.spans;
     tree->nranges = sizes.ranges;
     tree->chunks = (uint32_t)sizes.chunks;
     areas_init(tree, map, &sizes);
-    for (uint32_t c = 0; c < tree->chunks; c++)
+    for (uint32_t c = 0; c < tree->chunks; c++) {
         tree->state[c] = CELL_RESERVED;
+        tree->node[c] = NULL;
+    }
     enum error error = ranges_manage(tree, map);
     if (error != OK)
         tree_release(tree);

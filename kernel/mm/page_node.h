@@ -6,6 +6,11 @@
  * The two bits, `free` and `head`, make four cells. A block is a HEAD and the CONTINUED cells
  * behind it. A naturally aligned run of FREE cells is a free block: no list says so and nothing is
  * to be merged. RESERVED also stands for what is not managed at all.
+ *
+ * The *orders* of a node are its summary, one number of 64 bits: byte w (bits 8w..8w+7) tells of
+ * word w, bit o of it is set iff the word holds an aligned run of 2^o free cells, o from 0 to 6. So
+ * all bits below the highest one are set as well. The parts of a node may lie
+ * apart, so that the orders of many nodes share a cache line.
  */
 #ifndef PFNLAB_MM_PAGE_NODE_H
 #define PFNLAB_MM_PAGE_NODE_H
@@ -21,19 +26,25 @@
 
 enum page_cell { CELL_CONTINUED, CELL_HEAD, CELL_FREE, CELL_RESERVED };   /* free * 2 + head */
 
+struct page_pair { uint64_t free, head; };
+
+/* Where the parts of a node are: 8 words of cells, 8 of fresh bits, the orders. */
 struct page_node {
-    struct page_pair { uint64_t free, head; } pair[NODE_WORDS];
-    uint64_t fresh[NODE_WORDS];
-    /*
-     * Byte w (bits 8w..8w+7) tells of word w: bit o of it is set iff the word holds an aligned run
-     * of 2^o free cells, o from 0 to 6. So all bits below the highest one are set as well.
-     */
-    uint64_t orders;
+    struct page_pair *pair;
+    uint64_t *fresh;
+    uint64_t *orders;
 };
+
+#define ALL_FREE UINT64_C(0x7f7f7f7f7f7f7f7f)   /* orders of a node whose entries are all free */
+
+/* ---- Words ---- */
+
+static inline uint64_t pair_free(const struct page_pair *pair) { return pair->free & ~pair->head; }
+static inline uint64_t pair_edges(const struct page_pair *pair) { return pair->free | pair->head; }
 
 static inline uint64_t node_free_bits(const struct page_node *node, unsigned word)
 {
-    return node->pair[word].free & ~node->pair[word].head;
+    return pair_free(&node->pair[word]);
 }
 
 static inline enum page_cell node_cell(const struct page_node *node, unsigned entry)
@@ -43,24 +54,40 @@ static inline enum page_cell node_cell(const struct page_node *node, unsigned en
     return (enum page_cell)((pair->free >> bit & 1) * 2 + (pair->head >> bit & 1));
 }
 
+/* Where the aligned runs of 2^order bits of a word begin, order at most 6. */
+static inline uint64_t run_starts(unsigned order)
+{
+    static const uint64_t starts[] = {
+        UINT64_C(0xffffffffffffffff), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
+        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
+        UINT64_C(0x0000000000000001),
+    };
+    return starts[order];
+}
+
+/* The lowest 2^order bits, order at most 6. */
+static inline uint64_t run_bits(unsigned order)
+{
+    static const uint64_t runs[] = {
+        0x1, 0x3, 0xf, 0xff, 0xffff, UINT64_C(0xffffffff), UINT64_C(0xffffffffffffffff),
+    };
+    return runs[order];
+}
+
 /*
  * From the starts of the aligned free runs of one order in a word to those of the next: a bit stays
  * if the run that begins there and its buddy are both free.
  */
 static inline uint64_t word_fold(uint64_t runs, unsigned order)
 {
-    static const uint64_t starts[] = {
-        UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111), UINT64_C(0x0101010101010101),
-        UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001), UINT64_C(0x0000000000000001),
-    };
-    return runs & runs >> (1u << order) & starts[order];
+    return runs & runs >> (1u << order) & run_starts(order + 1);
 }
 
-/* What the byte of `orders` must be for a word with these free bits. */
+/* What the byte of the orders must be for a word with these free bits. */
 static inline unsigned word_orders(uint64_t free)
 {
-    if (free == 0)
-        return 0;
+    if (free + 1 <= 1)
+        return free == 0 ? 0 : 0x7f;
     if ((free = word_fold(free, 0)) == 0)
         return 0x01;
     if ((free = word_fold(free, 1)) == 0)
@@ -69,28 +96,42 @@ static inline unsigned word_orders(uint64_t free)
         return 0x07;
     if ((free = word_fold(free, 3)) == 0)
         return 0x0f;
-    if ((free = word_fold(free, 4)) == 0)
-        return 0x1f;
-    return word_fold(free, 5) == 0 ? 0x3f : 0x7f;
+    return word_fold(free, 4) == 0 ? 0x1f : 0x3f;
 }
 
 /* The starts of the aligned runs of 2^order set bits, order at most 5: folds, masked once. */
 static inline uint64_t word_runs(uint64_t free, unsigned order)
 {
-    static const uint64_t starts[] = {
-        ~UINT64_C(0), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
-        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
-    };
     for (unsigned half = 1; half < 1u << order; half *= 2)
         free &= free >> half;
-    return free & starts[order];
+    return free & run_starts(order);
 }
 
-/* The order of the largest aligned run of free cells, 0..9, or NO_ORDER. */
-unsigned node_order(const struct page_node *node);
+/* The starts of the aligned runs of 2^order bits, order at most 5, of which any is set. */
+static inline uint64_t word_any(uint64_t bits, unsigned order)
+{
+    for (unsigned half = 1; half < 1u << order; half *= 2)
+        bits |= bits >> half;
+    return bits & run_starts(order);
+}
 
-/* The lowest entry at which an aligned run of 2^order free cells begins; node_order() >= order. */
-unsigned node_find(const struct page_node *node, unsigned order);
+/*
+ * The order of the largest aligned run of free cells that holds `bit`, which is free. Two bits lie
+ * in one aligned run of 2^o exactly if their numbers agree from bit o on: so of the cells that are
+ * not free the nearest one on either side bounds it.
+ */
+static inline unsigned word_order_at(uint64_t free, unsigned bit)
+{
+    uint64_t below = ~free & (bit_of(bit) - 1), above = ~free >> bit;
+    unsigned order = WORD_ORDERS;
+    if (below != 0)
+        order = bit_highest(bit ^ bit_highest(below));
+    if (above != 0) {
+        unsigned limit = bit_highest(bit ^ (bit + bit_lowest(above)));
+        order = limit < order ? limit : order;
+    }
+    return order;
+}
 
 /* Make the cells of one word that are in `mask` `cell`; the orders are the caller's to update. */
 static inline void word_fill(struct page_pair *pair, uint64_t mask, enum page_cell cell)
@@ -101,130 +142,242 @@ static inline void word_fill(struct page_pair *pair, uint64_t mask, enum page_ce
                                                             : pair->head & ~mask;
 }
 
-static inline void node_set_orders(struct page_node *node, unsigned word, uint64_t orders)
+/* ---- Orders ---- */
+
+/* One bit in each byte, in each pair and quadruple of bytes: the words, halves of 128 and so on. */
+#define EACH_WORD UINT64_C(0x0101010101010101)
+#define EACH_SECOND UINT64_C(0x0001000100010001)
+#define EACH_FOURTH UINT64_C(0x0000000100000001)
+
+/*
+ * The starts of aligned free runs of 64, 128, 256 entries, as the lowest bit of the first word's
+ * byte: words that are wholly free are folded as bits are in a word.
+ */
+static inline uint64_t free_words(uint64_t orders) { return orders >> WORD_ORDERS & EACH_WORD; }
+static inline uint64_t free_pairs(uint64_t words) { return words & words >> 8 & EACH_SECOND; }
+static inline uint64_t free_quads(uint64_t pairs) { return pairs & pairs >> 16 & EACH_FOURTH; }
+
+/* True if that changes them. */
+static inline bool orders_write(uint64_t *orders, unsigned word, uint64_t byte)
 {
-    node->orders = (node->orders & ~(UINT64_C(0xff) << word * 8)) | orders << word * 8;
+    uint64_t before = *orders, after = before & ~(UINT64_C(0xff) << word * 8);
+    *orders = after |= byte << word * 8;
+    return after != before;
 }
 
-#define ALL_FREE UINT64_C(0x7f7f7f7f7f7f7f7f)   /* `orders` of a node whose entries are all free */
+/* The order of the largest aligned run of free cells, 0..9, or NO_ORDER. */
+static inline unsigned node_order(uint64_t orders)
+{
+    uint64_t words = free_words(orders);
+    if (words == 0) {
+        orders |= orders >> 32;
+        orders |= orders >> 16;
+        orders = (orders | orders >> 8) & 0xff;
+        return orders != 0 ? bit_highest(orders) : NO_ORDER;
+    }
+    uint64_t pairs = free_pairs(words);
+    if (pairs == 0)
+        return 6;
+    uint64_t quads = free_quads(pairs);
+    if (quads == 0)
+        return 7;
+    return quads == EACH_FOURTH ? 9 : 8;
+}
+
+/* True if a run of that order, 0..8, is free: the larger half of node_order(). */
+static inline bool orders_hold(uint64_t orders, unsigned order)
+{
+    if (order <= WORD_ORDERS)
+        return (orders >> order & EACH_WORD) != 0;
+    uint64_t pairs = free_pairs(free_words(orders));
+    return order == 7 ? pairs != 0 : free_quads(pairs) != 0;
+}
+
+/* The lowest word in which an aligned run of 2^order free cells begins; there is one. */
+static inline unsigned node_find_word(uint64_t orders, unsigned order)
+{
+    if (order < WORD_ORDERS)
+        return bit_lowest(orders >> order & EACH_WORD) / 8;
+    uint64_t starts = free_words(orders);
+    if (order > 6)
+        starts = free_pairs(starts);
+    if (order > 7)
+        starts = free_quads(starts);
+    return bit_lowest(starts) / 8;
+}
+
+/* ---- Blocks ---- */
+
+/*
+ * Take 1, 2 or 4 whole words as a block that is no longer fresh, or give it back. No loops: these
+ * are a good part of what a large block costs.
+ */
+static inline void node_take_words(const struct page_node *node, unsigned word, unsigned order)
+{
+    struct page_pair *pair = &node->pair[word], none = { 0 };
+    uint64_t *fresh = &node->fresh[word];
+    *node->orders &= ~(run_bits(order - 3) << word * 8);
+    pair[0] = (struct page_pair){ .head = 1 };
+    fresh[0] = 0;
+    if (order > 6) {
+        pair[1] = none;
+        fresh[1] = 0;
+    }
+    if (order > 7) {
+        pair[2] = pair[3] = none;
+        fresh[2] = fresh[3] = 0;
+    }
+}
+
+static inline void node_give_words(const struct page_node *node, unsigned word, unsigned order)
+{
+    struct page_pair *pair = &node->pair[word], all = { .free = ~UINT64_C(0) };
+    *node->orders |= ALL_FREE & run_bits(order - 3) << word * 8;
+    pair[0] = all;
+    if (order > 6)
+        pair[1] = all;
+    if (order > 7)
+        pair[2] = pair[3] = all;
+}
+
+/*
+ * Take the aligned run of 2^order free entries at a bit of a word; order at most 5. The orders are
+ * the caller's to update.
+ */
+static inline void word_take(const struct page_node *node, unsigned word, unsigned bit,
+                             unsigned order)
+{
+    struct page_pair *pair = &node->pair[word];
+    uint64_t run = run_bits(order) << bit;
+    pair->free &= ~run;
+    pair->head |= bit_of(bit);
+    node->fresh[word] &= ~run;
+}
+
+/*
+ * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; order at
+ * most 8. True if the orders have changed.
+ */
+static inline bool node_take(const struct page_node *node, unsigned entry, unsigned order)
+{
+    unsigned word = entry / WORD_BITS;
+    if (order >= WORD_ORDERS) {
+        node_take_words(node, word, order);
+        return true;
+    }
+    word_take(node, word, entry % WORD_BITS, order);
+    return orders_write(node->orders, word, word_orders(node_free_bits(node, word)));
+}
+
+/* node_take() of the first 2^order entries, order at most 8, of a node that is wholly free. */
+static inline void node_take_first(const struct page_node *node, unsigned order)
+{
+    if (order >= WORD_ORDERS) {
+        node_take_words(node, 0, order);
+        return;
+    }
+    uint64_t rest = ~run_bits(order);
+    node->pair[0] = (struct page_pair){ .free = rest, .head = 1 };
+    node->fresh[0] &= rest;
+    *node->orders = ALL_FREE & ~UINT64_C(0x40);   /* the word's upper half at least is free */
+}
+
+/*
+ * Give back the block of the pages `run`, counted from `bit` on, at most half a word. True if it
+ * now lies in a run that is larger than any before in its word, of which `orders` is the byte, and
+ * more: else the orders stay.
+ */
+static inline bool word_give(struct page_pair *pair, unsigned bit, uint64_t run, uint64_t orders)
+{
+    unsigned larger = bit_lowest((orders & 0x7f) + 1);   /* at most 6, as the word is not free */
+    run <<= bit;
+    uint64_t free = pair->free | run, head = pair->head & ~run;
+    pair->free = free;
+    pair->head = head;
+    return ((free & ~head) >> (bit >> larger << larger) | ~run_bits(larger)) == ~UINT64_C(0);
+}
+
+/* The byte of the orders for a word with these free bits, if its largest run holds `bit`. */
+static inline uint64_t word_orders_at(uint64_t free, unsigned bit)
+{
+    return (UINT64_C(2) << word_order_at(free, bit)) - 1;
+}
+
+/* Give back the block of 2^order entries at `entry`, aligned. True if the orders have changed. */
+static inline bool node_give(const struct page_node *node, unsigned entry, unsigned order)
+{
+    unsigned word = entry / WORD_BITS, bit = entry % WORD_BITS;
+    struct page_pair *pair = &node->pair[word];
+    if (order >= WORD_ORDERS) {
+        node_give_words(node, word, order);
+        return true;
+    }
+    uint64_t before = *node->orders >> word * 8;
+    if (!word_give(pair, bit, run_bits(order), before))
+        return false;
+    *node->orders |= word_orders_at(pair_free(pair), bit) << word * 8;
+    return true;
+}
+
+/* ---- All entries ---- */
 
 /* These two are much of what it costs to open a node: no loops, and in line. */
 
 /* Make all entries `cell`. */
-static inline void node_fill_all(struct page_node *node, enum page_cell cell)
+static inline void node_fill_all(const struct page_node *node, enum page_cell cell)
 {
     struct page_pair *p = node->pair;
     struct page_pair all = { cell & 2 ? ~UINT64_C(0) : 0, cell & 1 ? ~UINT64_C(0) : 0 };
     p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = all;
-    node->orders = cell == CELL_FREE ? ALL_FREE : 0;
+    *node->orders = cell == CELL_FREE ? ALL_FREE : 0;
 }
 
 /* Make all entries fresh or none. */
-static inline void node_fresh_all(struct page_node *node, bool fresh)
+static inline void node_fresh_all(const struct page_node *node, bool fresh)
 {
     uint64_t *f = node->fresh;
     f[0] = f[1] = f[2] = f[3] = f[4] = f[5] = f[6] = f[7] = fresh ? ~UINT64_C(0) : 0;
 }
 
-/* Make the entries from..to-1 `cell`; from < to <= 512. True if the orders have changed. */
-bool node_fill(struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
-
-/* The aligned run of 2^order bits that holds `bit`; order at most 6. */
-static inline uint64_t word_run(unsigned bit, unsigned order)
+static inline bool words_any(const uint64_t words[NODE_WORDS])
 {
-    unsigned size = 1u << order;
-    return ~UINT64_C(0) >> (WORD_BITS - size) << (bit & (0u - size));
+    return (words[0] | words[1] | words[2] | words[3]
+            | words[4] | words[5] | words[6] | words[7]) != 0;
 }
 
-/* Number of orders of runs that word `word` holds: one more than that of the largest, or 0. */
-static inline unsigned node_word_orders(const struct page_node *node, unsigned word)
-{
-    return bit_lowest((node->orders >> word * 8 & 0x7f) + 1);
-}
-
-/* node_take() and node_give() of 1, 2 or 4 whole words. */
-void node_take_words(struct page_node *node, unsigned word, unsigned words);
-void node_give_words(struct page_node *node, unsigned word, unsigned words);
-
-/*
- * Take the aligned run of 2^order free entries at `entry` as a block, no longer fresh; true if the
- * orders may have changed: not unless it lies in a largest run of its word.
- */
-static inline bool node_take(struct page_node *node, unsigned entry, unsigned order)
-{
-    unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
-    if (order >= WORD_ORDERS) {
-        node_take_words(node, w, 1u << (order - WORD_ORDERS));
-        return true;
-    }
-    uint64_t free = node_free_bits(node, w), run = word_run(bit, order);
-    unsigned top = node_word_orders(node, w) - 1;
-    node->pair[w].free &= ~run;
-    node->pair[w].head |= bit_of(bit);
-    node->fresh[w] &= ~run;
-    if ((~free & word_run(bit, top)) != 0)
-        return false;
-    if (top == WORD_ORDERS)
-        node->orders &= ~bit_of(w * 8 + top);   /* a half of the word at least is still free */
-    else
-        node_set_orders(node, w, word_orders(free & ~run));
-    return true;
-}
-
-/*
- * Give back the block of 2^order entries at `entry`, aligned; true if the orders have changed: not
- * unless it is now in a run that is larger than any in its word before.
- */
-static inline bool node_give(struct page_node *node, unsigned entry, unsigned order)
-{
-    unsigned w = entry / WORD_BITS, bit = entry % WORD_BITS;
-    if (order >= WORD_ORDERS) {
-        node_give_words(node, w, 1u << (order - WORD_ORDERS));
-        return true;
-    }
-    unsigned larger = node_word_orders(node, w);
-    node->pair[w].free |= word_run(bit, order);
-    node->pair[w].head &= ~bit_of(bit);
-    uint64_t free = node_free_bits(node, w);
-    if (larger > WORD_ORDERS || (~free & word_run(bit, larger)) != 0)
-        return false;
-    do
-        larger++;
-    while (larger <= WORD_ORDERS && (~free & word_run(bit, larger)) == 0);
-    node->orders |= (bit_of(larger) - 1) << w * 8;
-    return true;
-}
-
-/* node_take() of the first 2^order entries, order < 9, of a node that is wholly free. */
-static inline void node_take_first(struct page_node *node, unsigned order)
-{
-    if (order >= WORD_ORDERS) {
-        node_take_words(node, 0, 1u << (order - WORD_ORDERS));
-        return;
-    }
-    uint64_t rest = ~UINT64_C(0) << (1u << order);
-    node->pair[0] = (struct page_pair){ .free = rest, .head = 1 };
-    node->fresh[0] &= rest;
-    node->orders = ALL_FREE & ~UINT64_C(0x40);   /* the word's upper half at least is free */
-}
-
-/* Make `entry`, CONTINUED until now, the head of a block. */
-void node_set_head(struct page_node *node, unsigned entry);
+/* True if the fresh bits are all 0 or all 1; *fresh tells which. */
+bool node_fresh_uniform(const struct page_node *node, bool *fresh);
 
 /* True if every entry is `cell`. */
 bool node_is(const struct page_node *node, enum page_cell cell);
 
-static inline uint64_t word_edges(const struct page_pair *pair) { return pair->free | pair->head; }
+/* ---- Any entries ---- */
+
+/* Make the entries from..to-1 `cell`; from < to <= 512. True if the orders have changed. */
+bool node_fill(const struct page_node *node, unsigned from, unsigned to, enum page_cell cell);
+
+/* Make `entry`, CONTINUED until now, the head of a block. */
+static inline void node_set_head(const struct page_node *node, unsigned entry)
+{
+    node->pair[entry / WORD_BITS].head |= bit_of(entry % WORD_BITS);
+}
 
 /* node_next_edge() from word `word` (0..8) on. */
-unsigned node_edge_words(const struct page_node *node, unsigned word);
+static inline unsigned node_edge_words(const struct page_node *node, unsigned word)
+{
+    const struct page_pair *pair = &node->pair[word], *end = &node->pair[NODE_WORDS];
+    for (; pair < end; pair++)
+        if (pair_edges(pair) != 0)
+            return (unsigned)(pair - node->pair) * WORD_BITS + bit_lowest(pair_edges(pair));
+    return NODE_ENTRIES;
+}
 
 /* The first entry from `entry` (0..512) on that is not CONTINUED, or 512. */
 static inline unsigned node_next_edge(const struct page_node *node, unsigned entry)
 {
     if (entry % WORD_BITS == 0)
         return node_edge_words(node, entry / WORD_BITS);
-    uint64_t edges = word_edges(&node->pair[entry / WORD_BITS]) >> entry % WORD_BITS;
+    uint64_t edges = pair_edges(&node->pair[entry / WORD_BITS]) >> entry % WORD_BITS;
     return edges != 0 ? entry + bit_lowest(edges)
                       : node_edge_words(node, entry / WORD_BITS + 1);
 }
@@ -234,15 +387,6 @@ unsigned node_last_edge(const struct page_node *node, unsigned entry);
 
 /* The order of the largest aligned run of free cells that holds `entry`, which is FREE. */
 unsigned node_order_at(const struct page_node *node, unsigned entry);
-
-static inline bool node_fresh_any(const struct page_node *node)
-{
-    const uint64_t *f = node->fresh;
-    return (f[0] | f[1] | f[2] | f[3] | f[4] | f[5] | f[6] | f[7]) != 0;
-}
-
-/* True if the fresh bits are all 0 or all 1; *fresh tells which. */
-bool node_fresh_uniform(const struct page_node *node, bool *fresh);
 
 /* Add the maximal aligned runs of free cells to counts[0..9], by order. */
 void node_count_runs(const struct page_node *node, uint64_t counts[NODE_ORDER + 1]);

@@ -5,28 +5,6 @@
  */
 #include "kernel/mm/page_tree.h"
 
-bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *place)
-{
-    const struct page_span *span = tree->span;
-    size_t n = tree->nspans;
-    if (n == 0)
-        return false;
-    for (size_t half = n / 2; half != 0; half = n / 2) {
-        if (span[half].first <= frame)
-            span += half;
-        n -= half;
-    }
-    if (frame < span->first || frame >= span->limit)
-        return false;
-    /* Both are below 2^40; their chunk numbers fit in 32 bits. */
-    uint32_t skip = (uint32_t)(frame >> CHUNK_SHIFT) - (uint32_t)(span->first >> CHUNK_SHIFT);
-    place->area = (struct page_area *)&tree->area[span->area];
-    place->chunk = span->chunk + skip;
-    place->offset = (uint32_t)frame & (uint32_t)(CHUNK_PAGES - 1);
-    place->first = frame - place->offset;
-    return true;
-}
-
 uint64_t tree_piece(const struct page_tree *tree, uint64_t first, uint64_t limit,
                     struct page_place *place)
 {
@@ -40,13 +18,11 @@ uint64_t tree_piece(const struct page_tree *tree, uint64_t first, uint64_t limit
 uint64_t tree_span_first(const struct page_tree *tree, uint32_t chunk)
 {
     const struct page_span *span = tree->span;
-    size_t n = tree->nspans;
-    for (size_t half = n / 2; half != 0; half = n / 2) {
-        if (span[half].chunk <= chunk)
-            span += half;
-        n -= half;
-    }
-    return ((span->first >> CHUNK_SHIFT) + (chunk - span->chunk)) << CHUNK_SHIFT;
+    for (size_t n = tree->nspans; n > 1; n -= n / 2)
+        if (span[n / 2].chunk <= chunk)
+            span += n / 2;
+    /* Chunk numbers are below 2^22. */
+    return (uint64_t)(chunk - span->skew) << CHUNK_SHIFT;
 }
 
 bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit)
@@ -75,7 +51,7 @@ static unsigned chunk_needs(const struct page_tree *tree, uint32_t chunk, uint32
 {
     if (to - from == CHUNK_PAGES)
         return 0;
-    bool has_node = tree->state[chunk] & CHUNK_ACTIVE;
+    bool has_node = tree->node[chunk] != NULL;
     uint32_t slabs = has_node ? tree->node[chunk]->slabs : 0, wanted = 0;
     if (from % UNIT_PAGES != 0)
         wanted |= UINT32_C(1) << from / UNIT_PAGES / SLAB_LEAVES;
@@ -101,7 +77,7 @@ void stock_trim(struct page_tree *tree, uint64_t pages)
     }
 }
 
-static enum error stock_fill(struct page_tree *tree, uint64_t pages)
+enum error stock_fill(struct page_tree *tree, uint64_t pages)
 {
     uint64_t before = tree->held;
     uint64_t stocked = tree->stock != NULL ? stock_count(tree, pages) : 0;
@@ -130,27 +106,17 @@ enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t limit)
     return stock_fill(tree, pages);
 }
 
-enum error place_secure(struct page_tree *tree, const struct page_place *place, unsigned order)
-{
-    if (order == MAX_ORDER)
-        return OK;
-    bool has_node = tree->state[place->chunk] & CHUNK_ACTIVE;
-    uint32_t slabs = has_node ? tree->node[place->chunk]->slabs : 0;
-    unsigned slab = place->offset / UNIT_PAGES / SLAB_LEAVES;
-    unsigned pages = !has_node + (order < UNIT_SHIFT && !(slabs >> slab & 1));
-    return pages == 0 ? OK : stock_fill(tree, pages);
-}
-
 void tree_release(struct page_tree *tree)
 {
     for (uint32_t c = 0; c < tree->chunks; c++) {
-        if (!(tree->state[c] & CHUNK_ACTIVE))
-            continue;
         struct page_chunk *chunk = tree->node[c];
+        if (chunk == NULL)
+            continue;
         for (unsigned s = 0; s < SLABS; s++)
             if (chunk->slabs >> s & 1)
-                tree->nodes.give(tree->nodes.context, chunk->slab.leaves[s]);
+                tree->nodes.give(tree->nodes.context, chunk->slab.at[s]);
         tree->nodes.give(tree->nodes.context, chunk);
+        tree->node[c] = NULL;
         tree->state[c] = CELL_RESERVED;
     }
     stock_trim(tree, UINT64_MAX);
@@ -161,23 +127,24 @@ void tree_release(struct page_tree *tree)
 
 void place_spot(const struct page_tree *tree, struct page_spot *spot)
 {
-    unsigned state = tree->state[spot->place.chunk];
+    const struct page_chunk *chunk = tree->node[spot->place.chunk];
     spot->unit = spot->place.offset / UNIT_PAGES;
     spot->page = spot->place.offset % UNIT_PAGES;
-    spot->chunk = NULL;
-    spot->leaf = NULL;
-    spot->cell = (enum page_cell)(state & CHUNK_CELL);
-    if (state & CHUNK_ACTIVE) {
-        spot->chunk = tree->node[spot->place.chunk];
-        spot->cell = node_cell(&spot->chunk->units, spot->unit);
-        if (bitmap_test(spot->chunk->open, spot->unit)) {
-            spot->leaf = chunk_leaf(spot->chunk, spot->unit);
-            spot->cell = node_cell(&spot->leaf->pages, spot->page);
-            return;
-        }
+    spot->chunk = chunk;
+    spot->open = chunk != NULL && bitmap_test(chunk->open, spot->unit);
+    if (spot->open) {
+        spot->leaf = chunk_leaf(chunk, spot->unit);
+        spot->cell = node_cell(&spot->leaf, spot->page);
+        return;
+    }
+    if (chunk != NULL) {
+        struct page_node units = chunk_units(chunk);
+        spot->cell = node_cell(&units, spot->unit);
+    } else {
+        spot->cell = (enum page_cell)(tree->state[spot->place.chunk] & CHUNK_CELL);
     }
     /* The head of a larger entry is its first page; the pages behind continue the block. */
-    unsigned within = spot->chunk != NULL ? spot->page : spot->place.offset;
+    unsigned within = chunk != NULL ? spot->page : spot->place.offset;
     if (spot->cell == CELL_HEAD && within != 0)
         spot->cell = CELL_CONTINUED;
 }
@@ -190,14 +157,30 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
     return true;
 }
 
+bool unit_continues(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit)
+{
+    if (unit == CHUNK_UNITS) {
+        const struct page_area *area = chunk->area;
+        const struct page_chunk *next = chunk->index + 1 < area->chunk + area->chunks
+                                        ? tree->node[chunk->index + 1] : NULL;
+        return next != NULL && next->first == chunk->first + CHUNK_PAGES
+               && unit_continues(tree, next, 0);
+    }
+    bool open = bitmap_test(chunk->open, unit);
+    struct page_node node = open ? chunk_leaf(chunk, unit) : chunk_units(chunk);
+    return node_cell(&node, open ? 0 : unit) == CELL_CONTINUED;
+}
+
 /* The page of the chunk, from unit `unit` on, at which a block that reaches it ends. */
 static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
 {
+    struct page_node units = chunk_units(chunk);
     for (; unit < CHUNK_UNITS; unit++) {
-        unit = node_next_edge(&chunk->units, unit);
+        unit = node_next_edge(&units, unit);
         if (unit == CHUNK_UNITS || !bitmap_test(chunk->open, unit))
             break;
-        unsigned page = node_next_edge(&chunk_leaf(chunk, unit)->pages, 0);
+        struct page_node leaf = chunk_leaf(chunk, unit);
+        unsigned page = node_next_edge(&leaf, 0);
         if (page < UNIT_PAGES)
             return unit * UNIT_PAGES + page;
     }
@@ -207,8 +190,8 @@ static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame)
 {
     uint64_t first = frame - spot->place.offset;
-    if (spot->leaf != NULL) {
-        unsigned page = node_next_edge(&spot->leaf->pages, spot->page + 1);
+    if (spot->open) {
+        unsigned page = node_next_edge(&spot->leaf, spot->page + 1);
         if (page < UNIT_PAGES)
             return frame - spot->page + page;
     }
@@ -219,7 +202,7 @@ uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot,
     const struct page_area *area = spot->place.area;
     uint32_t next = spot->place.chunk + 1;
     first += CHUNK_PAGES;
-    if (next == area->chunk + area->chunks || !(tree->state[next] & CHUNK_ACTIVE)
+    if (next == area->chunk + area->chunks || tree->node[next] == NULL
         || tree->node[next]->first != first)
         return first;
     return first + chunk_edge(tree->node[next], 0);
@@ -228,13 +211,15 @@ uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot,
 /* The page of the chunk, up to unit `unit`, at which a block that continues behind it begins. */
 static uint64_t chunk_head(const struct page_chunk *chunk, unsigned unit)
 {
+    struct page_node units = chunk_units(chunk);
     for (;;) {
-        unit = node_last_edge(&chunk->units, unit);
+        unit = node_last_edge(&units, unit);
         if (unit == CHUNK_UNITS)
             return CHUNK_PAGES;
         if (!bitmap_test(chunk->open, unit))
             return unit * UNIT_PAGES;
-        unsigned page = node_last_edge(&chunk_leaf(chunk, unit)->pages, UNIT_PAGES - 1);
+        struct page_node leaf = chunk_leaf(chunk, unit);
+        unsigned page = node_last_edge(&leaf, UNIT_PAGES - 1);
         if (page < UNIT_PAGES)
             return unit * UNIT_PAGES + page;
         if (unit-- == 0)
@@ -247,13 +232,13 @@ uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot,
     uint64_t first = frame - spot->place.offset;
     if (spot->chunk == NULL)
         return first;
-    if (spot->leaf != NULL) {
-        unsigned page = node_last_edge(&spot->leaf->pages, spot->page);
+    if (spot->open) {
+        unsigned page = node_last_edge(&spot->leaf, spot->page);
         if (page < UNIT_PAGES)
             return frame - spot->page + page;
     }
     uint64_t page = CHUNK_PAGES;
-    if (spot->leaf == NULL)
+    if (!spot->open)
         page = chunk_head(spot->chunk, spot->unit);
     else if (spot->unit > 0)
         page = chunk_head(spot->chunk, spot->unit - 1);
@@ -261,6 +246,6 @@ uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot,
         return first + page;
     struct page_place previous;
     bool found = tree_find(tree, first - 1, &previous);
-    ASSERT(found && (tree->state[previous.chunk] & CHUNK_ACTIVE));
+    ASSERT(found && tree->node[previous.chunk] != NULL);
     return first - CHUNK_PAGES + chunk_head(tree->node[previous.chunk], CHUNK_UNITS - 1);
 }

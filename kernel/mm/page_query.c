@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel/mm/page_tree.h"
+/* Questions. The common ones, of pages whose block lies in a word, look at nothing else. */
+#include "kernel/mm/page_hot.h"
+#include "kernel/mm/page_scan.h"
 
 static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spot)
 {
-    unsigned state = tree->state[spot->place.chunk];
-    if (!(state & CHUNK_ACTIVE))
-        return state & CHUNK_FRESH;
-    const struct page_chunk *chunk = tree->node[spot->place.chunk];
-    if (spot->leaf != NULL || bitmap_test(chunk->mixed, spot->unit))
-        return bitmap_test(chunk_leaf(chunk, spot->unit)->pages.fresh, spot->page);
-    return bitmap_test(chunk->units.fresh, spot->unit);
+    const struct page_chunk *chunk = spot->chunk;
+    if (chunk == NULL)
+        return tree->state[spot->place.chunk] & CHUNK_FRESH;
+    if (spot->open || bitmap_test(chunk->mixed, spot->unit))
+        return bitmap_test(chunk_leaf(chunk, spot->unit).fresh, spot->page);
+    return bitmap_test(chunk->fresh, spot->unit);
 }
 
 static unsigned free_order(const struct page_spot *spot)
 {
     if (spot->chunk == NULL)
         return MAX_ORDER;
-    if (spot->leaf == NULL)
-        return UNIT_SHIFT + node_order_at(&spot->chunk->units, spot->unit);
-    return node_order_at(&spot->leaf->pages, spot->page);
+    if (spot->open)
+        return node_order_at(&spot->leaf, spot->page);
+    struct page_node units = chunk_units(spot->chunk);
+    return UNIT_SHIFT + node_order_at(&units, spot->unit);
 }
 
 static void describe(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame,
                      struct page_info *info)
 {
-    info->area = (unsigned)(spot->place.area - tree->area);
+    info->area = spot->place.area->index;
     info->fresh = spot_fresh(tree, spot);
     if (spot->cell == CELL_FREE) {
         info->state = PAGE_FREE;
@@ -39,7 +41,8 @@ static void describe(const struct page_tree *tree, const struct page_spot *spot,
     }
 }
 
-void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
+static NOINLINE void query_any(const struct page_tree *tree, uint64_t frame,
+                               struct page_info *info)
 {
     struct page_spot spot;
     uint64_t limit;
@@ -49,6 +52,61 @@ void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *
     if (spot.cell == CELL_RESERVED && !tree_managed(tree, frame, &limit))
         return;
     describe(tree, &spot, frame, info);
+}
+
+static inline void info_free(struct page_info *info, uint64_t frame, bool fresh, unsigned order)
+{
+    uint64_t pages = UINT64_C(1) << order;
+    info->state = PAGE_FREE;
+    info->fresh = fresh;
+    info->block = pfn(frame & -pages);
+    info->pages = pages;
+}
+
+static inline void info_block(struct page_info *info, uint64_t first, uint64_t pages)
+{
+    info->state = PAGE_ALLOCATED;
+    info->fresh = false;
+    info->block = pfn(first);
+    info->pages = pages;
+}
+
+void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
+{
+    const struct page_chunk *chunk = tree_chunk(tree, frame);
+    if (chunk == NULL || !bitmap_test(chunk->open, frame / UNIT_PAGES % CHUNK_UNITS)) {
+        query_any(tree, frame, info);
+        return;
+    }
+    const struct page_slab *slab = chunk->slab.at[frame / UNIT_PAGES / SLAB_LEAVES % SLABS];
+    unsigned word = frame / WORD_BITS % (SLAB_LEAVES * NODE_WORDS), bit = frame % WORD_BITS;
+    const struct page_pair *pair = &slab->pair[word];
+    uint64_t edges = pair_edges(pair), behind = edges >> bit >> 1, before = edges << (63 - bit);
+    info->area = chunk->area->index;
+    if (pair->free >> bit & 1) {
+        if ((pair->head >> bit & 1) || pair_free(pair) + 1 == 0)
+            query_any(tree, frame, info);
+        else
+            info_free(info, frame, slab->fresh[word] >> bit & 1,
+                      word_order_at(pair_free(pair), bit));
+    } else if (behind == 0 || before == 0) {
+        query_any(tree, frame, info);
+    } else {
+        uint64_t start = frame - (63 - bit_highest(before));
+        info_block(info, start, frame + bit_lowest(behind) + 1 - start);
+    }
+}
+
+void page_query(void *engine, pfn_t frame, struct page_info *info)
+{
+    hot_settle(engine);
+    tree_query(engine, frame.n, info);
+}
+
+uint64_t page_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info)
+{
+    hot_settle(engine);
+    return tree_run(engine, from.n, limit.n, info);
 }
 
 uint64_t tree_run(const struct page_tree *tree, uint64_t from, uint64_t limit,
@@ -72,16 +130,19 @@ uint64_t tree_run(const struct page_tree *tree, uint64_t from, uint64_t limit,
 
 static void count_chunk(const struct page_chunk *chunk, struct page_area_info *info)
 {
-    node_count_runs(&chunk->units, &info->free_blocks[UNIT_SHIFT]);
+    struct page_node units = chunk_units(chunk);
+    node_count_runs(&units, &info->free_blocks[UNIT_SHIFT]);
     for (unsigned w = 0; w < NODE_WORDS; w++)
-        for (uint64_t open = chunk->open[w]; open != 0; open &= open - 1)
-            node_count_runs(&chunk_leaf(chunk, w * WORD_BITS + bit_lowest(open))->pages,
-                            info->free_blocks);
+        for (uint64_t open = chunk->open[w]; open != 0; open &= open - 1) {
+            struct page_node leaf = chunk_leaf(chunk, w * WORD_BITS + bit_lowest(open));
+            node_count_runs(&leaf, info->free_blocks);
+        }
 }
 
-bool page_area_info(const void *engine, unsigned index, struct page_area_info *info)
+bool page_area_info(void *engine, unsigned index, struct page_area_info *info)
 {
-    const struct page_tree *tree = engine;
+    struct page_tree *tree = engine;
+    hot_settle(tree);
     if (index >= tree->nareas)
         return false;
     const struct page_area *area = &tree->area[index];
@@ -91,7 +152,7 @@ bool page_area_info(const void *engine, unsigned index, struct page_area_info *i
         .allocated = area->managed - area->free - area->reserved,
     };
     for (uint32_t c = area->chunk; c < area->chunk + area->chunks; c++) {
-        if (tree->state[c] & CHUNK_ACTIVE)
+        if (tree->node[c] != NULL)
             count_chunk(tree->node[c], info);
         else if ((tree->state[c] & CHUNK_CELL) == CELL_FREE)
             info->free_blocks[MAX_ORDER]++;

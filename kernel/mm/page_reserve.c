@@ -2,7 +2,7 @@
 /*
  * Ranges by address: look first, secure nodes, then change. Areas and holes are crossed here.
  */
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_hot.h"
 
 /* The first frame of the range that is not in state `wanted`, and its state. */
 static bool range_differs(const struct page_tree *tree, uint64_t first, uint64_t limit,
@@ -38,6 +38,7 @@ static enum error range_change(struct page_tree *tree, pfn_t first, uint64_t pag
     if (pages == 0 || first.n >= PFN_LIMIT || pages > PFN_LIMIT - first.n)
         return E_CALL_RANGE;
     uint64_t limit = first.n + pages;
+    hot_drop(tree);
     if (range_differs(tree, first.n, limit, from, &blame->n, &state))
         return state_error(state);
     enum error error = tree_secure(tree, first.n, limit);

@@ -3,7 +3,7 @@
  * Walking over pages without walking over pages: a view is what the tree says about a frame and its
  * neighbours in one piece, 64 pages of a leaf, up to 64 closed units, or a chunk.
  */
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_scan.h"
 
 /*
  * Bit i of `matches` tells of frame first + i if the view is of 64 pages; else all frames of the
@@ -30,7 +30,7 @@ static uint64_t node_matches(const struct page_node *node, unsigned word, enum p
 static void view_mixed(const struct page_spot *spot, enum page_cell cell,
                        enum page_freshness freshness, struct view *view)
 {
-    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit)->pages.fresh[spot->page / WORD_BITS];
+    uint64_t fresh = chunk_leaf(spot->chunk, spot->unit).fresh[spot->page / WORD_BITS];
     view->first += spot->page & ~(WORD_BITS - 1);
     view->limit = view->first + WORD_BITS;
     if (spot->cell != cell)
@@ -45,7 +45,8 @@ static void view_units(const struct page_spot *spot, enum page_cell cell,
 {
     const struct page_chunk *chunk = spot->chunk;
     unsigned word = spot->unit / WORD_BITS, bit = spot->unit % WORD_BITS;
-    uint64_t matches = node_matches(&chunk->units, word, cell, freshness);
+    struct page_node node = chunk_units(chunk);
+    uint64_t matches = node_matches(&node, word, cell, freshness);
     uint64_t stops = chunk->open[word];
     if (freshness != FRESH_ANY)
         stops |= chunk->mixed[word];
@@ -82,11 +83,11 @@ static void view_at(const struct page_tree *tree, uint64_t frame, enum page_cell
         return;
     }
     view->first += spot.unit * UNIT_PAGES;
-    if (spot.leaf != NULL) {
+    if (spot.open) {
         unsigned word = spot.page / WORD_BITS;
         view->first += word * WORD_BITS;
         view->limit = view->first + WORD_BITS;
-        view->matches = node_matches(&spot.leaf->pages, word, cell, freshness);
+        view->matches = node_matches(&spot.leaf, word, cell, freshness);
     } else if (freshness != FRESH_ANY && bitmap_test(spot.chunk->mixed, spot.unit)) {
         view_mixed(&spot, cell, freshness, view);
     } else {
@@ -117,23 +118,13 @@ uint64_t scan_end(const struct page_tree *tree, uint64_t from, uint64_t limit, e
 /* Where multiples of 2^align lie in a word that holds at least one. */
 static uint64_t aligned_bits(unsigned align)
 {
-    static const uint64_t starts[] = {
-        UINT64_C(0xffffffffffffffff), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
-        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
-    };
-    return align < ARRAY_SIZE(starts) ? starts[align] : 1;
+    return run_starts(align < WORD_ORDERS ? align : WORD_ORDERS);
 }
 
-/*
- * For alignments of whole units: the first unit of the chunk, from that of `frame` on, that is
- * aligned and whose first page is free, without a look into leaves; the chunk's end if none is.
- */
-static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsigned align)
+unsigned chunk_lead(const struct page_chunk *chunk, unsigned from, unsigned align)
 {
-    uint64_t first = align_down(frame, CHUNK_PAGES);
-    unsigned from = (unsigned)(frame - first) / UNIT_PAGES;
     for (unsigned w = from / WORD_BITS; w < NODE_WORDS; w++) {
-        uint64_t units = node_free_bits(&chunk->units, w) | chunk->lead[w];
+        uint64_t units = pair_free(&chunk->pair[w]) | chunk->lead[w];
         unsigned order = align - UNIT_SHIFT;
         if (order > 6 && w % (1u << (order - 6)) != 0)
             continue;
@@ -141,9 +132,9 @@ static uint64_t next_lead(const struct page_chunk *chunk, uint64_t frame, unsign
         if (w == from / WORD_BITS)
             units &= ~UINT64_C(0) << from % WORD_BITS;
         if (units != 0)
-            return first + (w * WORD_BITS + bit_lowest(units)) * UNIT_PAGES;
+            return w * WORD_BITS + bit_lowest(units);
     }
-    return first + CHUNK_PAGES;
+    return CHUNK_UNITS;
 }
 
 /* Skip what cannot hold the next frame of the alignment; 0 if `frame` is to be looked at. */
@@ -151,10 +142,11 @@ static uint64_t skip_leads(const struct page_tree *tree, uint64_t frame, unsigne
 {
     struct page_place place;
     if (align < UNIT_SHIFT || !tree_find(tree, frame, &place)
-        || !(tree->state[place.chunk] & CHUNK_ACTIVE))
+        || tree->node[place.chunk] == NULL)
         return 0;
-    uint64_t lead = next_lead(tree->node[place.chunk], frame, align);
-    return lead != frame ? lead : 0;
+    unsigned unit = chunk_lead(tree->node[place.chunk], place.offset / UNIT_PAGES, align);
+    uint64_t lead = place.first + unit * UNIT_PAGES;
+    return lead > frame ? lead : 0;
 }
 
 uint64_t scan_next(const struct page_tree *tree, const struct page_area *area, uint64_t from,

@@ -13,29 +13,52 @@
 
 /* ---- Classes ---- */
 
-static void leaf_enter(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                       unsigned class)
+void row_add(struct page_area *area, uint32_t chunk, unsigned class)
 {
-    unsigned word = unit / WORD_BITS, word_bit = 1u << word;
-    uint64_t *row = &chunk->class_row[class][word];
-    unsigned words = chunk->class_words[class];
-    *row = (words & word_bit ? *row : 0) | bit_of(unit % WORD_BITS);
-    chunk->class_words[class] = (uint8_t)(words | word_bit);
-    if (words == 0)
-        row_add(place->area, place->chunk, class);
+    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
+    area->available |= UINT32_C(1) << class;
 }
 
-static void leaf_leave(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                       unsigned class)
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
 {
-    unsigned word = unit / WORD_BITS;
-    uint64_t row = chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS);
-    if (row != 0)
-        return;
+    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
+        area->available &= ~(UINT32_C(1) << class);
+}
+
+/* The first leaf of a class in a word of its row, and the last: rare, and kept out of the way. */
+static NOINLINE void word_enter(struct page_chunk *chunk, unsigned word, unsigned class)
+{
+    unsigned words = chunk->class_words[class];
+    chunk->class_words[class] = (uint8_t)(words | 1u << word);
+    if (words == 0)
+        row_add(chunk->area, chunk->index, class);
+}
+
+static NOINLINE void word_leave(struct page_chunk *chunk, unsigned word, unsigned class)
+{
     unsigned words = chunk->class_words[class] & ~(1u << word);
     chunk->class_words[class] = (uint8_t)words;
     if (words == 0)
-        row_remove(place->area, place->chunk, class);
+        row_remove(chunk->area, chunk->index, class);
+}
+
+static inline void leaf_enter(struct page_chunk *chunk, unsigned unit, unsigned class)
+{
+    unsigned word = unit / WORD_BITS;
+    uint64_t *row = &chunk->class_row[class][word], bit = bit_of(unit % WORD_BITS);
+    if (chunk->class_words[class] >> word & 1) {
+        *row |= bit;
+    } else {
+        *row = bit;
+        word_enter(chunk, word, class);
+    }
+}
+
+static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned class)
+{
+    unsigned word = unit / WORD_BITS;
+    if ((chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS)) == 0)
+        word_leave(chunk, word, class);
 }
 
 /* ---- Leaves ---- */
@@ -53,7 +76,7 @@ void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs
     slabs &= chunk->slabs;
     if (slabs == 0)
         return;
-    stock_put(tree, chunk->slab.leaves[bit_lowest(slabs)]);
+    stock_put(tree, chunk->slab.at[bit_lowest(slabs)]);
     tree->stock->slabs = slabs & (slabs - 1);
     tree->stock->slab = chunk->slab;
     chunk->slabs &= ~slabs;
@@ -74,118 +97,143 @@ static void slab_leave(struct page_tree *tree, struct page_chunk *chunk, unsigne
     if (slab_in_use(chunk, slab))
         return;
     chunk->slabs &= ~(UINT32_C(1) << slab);
-    stock_put(tree, chunk->slab.leaves[slab]);
+    stock_put(tree, chunk->slab.at[slab]);
+}
+
+/* Closed units from..to-1 are handed out: no leaf is needed for their fresh bits. */
+void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from, unsigned to)
+{
+    uint32_t slabs = (uint32_t)bits_between(from / SLAB_LEAVES, (to - 1) / SLAB_LEAVES + 1);
+    if ((chunk->slabs & slabs) == 0)
+        return;
+    bitmap_fill(chunk->mixed, from, to, false);
+    if (from % SLAB_LEAVES == 0 && to % SLAB_LEAVES == 0)
+        slabs_drop(tree, chunk, slabs);
+    else
+        slabs_trim(tree, chunk, slabs);
 }
 
 /* The leaf of a closed unit, from now on open; its fresh bits are right, else it is undefined. */
-static inline struct page_leaf *leaf_make(struct page_tree *tree, struct page_chunk *chunk,
-                                          unsigned unit)
+static inline struct page_node leaf_make(struct page_tree *tree, struct page_chunk *chunk,
+                                         unsigned unit)
 {
     unsigned slab = unit / SLAB_LEAVES, word = unit / WORD_BITS;
     uint64_t bit = bit_of(unit % WORD_BITS);
     if (!(chunk->slabs >> slab & 1)) {
-        chunk->slab.leaves[slab] = stock_take(tree);
+        chunk->slab.at[slab] = stock_take(tree);
         chunk->slabs |= UINT32_C(1) << slab;
     }
-    struct page_leaf *leaf = chunk_leaf(chunk, unit);
+    struct page_node leaf = chunk_leaf(chunk, unit);
     if (chunk->mixed[word] & bit)
         chunk->mixed[word] &= ~bit;
     else
-        node_fresh_all(&leaf->pages, chunk->units.fresh[word] & bit);
+        node_fresh_all(&leaf, chunk->fresh[word] & bit);
     chunk->open[word] |= bit;
     return leaf;
 }
 
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    enum page_cell cell = node_cell(&chunk->units, unit);
-    struct page_leaf *leaf = leaf_make(tree, chunk, unit);
-    node_fill_all(&leaf->pages, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    struct page_node units = chunk_units(chunk);
+    enum page_cell cell = node_cell(&units, unit);
+    struct page_node leaf = leaf_make(tree, chunk, unit);
+    node_fill_all(&leaf, cell == CELL_HEAD ? CELL_CONTINUED : cell);
     if (cell == CELL_HEAD)
-        node_set_head(&leaf->pages, 0);
-    leaf->order = NO_ORDER;
+        node_set_head(&leaf, 0);
+    *chunk_leaf_class(chunk, unit) = NO_ORDER;
     bitmap_write(chunk->lead, unit, cell == CELL_FREE);
     if (cell == CELL_FREE)
-        (void)node_take(&chunk->units, unit, 0);
+        (void)node_take(&units, unit, 0);
     else
-        word_fill(&chunk->units.pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
+        word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
 }
 
 /* The chunk's own entry of the unit is the caller's to take. */
-void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, unsigned order)
+void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order)
 {
-    struct page_leaf *leaf = leaf_make(tree, chunk, unit);
-    node_fill_all(&leaf->pages, CELL_FREE);
-    node_take_first(&leaf->pages, order);
-    leaf->order = LEAF_CLASSES - 1;   /* its upper half is free */
-    leaf_enter(place, chunk, unit, LEAF_CLASSES - 1);
+    struct page_node leaf = leaf_make(tree, chunk, unit);
+    node_fill_all(&leaf, CELL_FREE);
+    node_take_first(&leaf, order);
+    *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
+    leaf_enter(chunk, unit, LEAF_CLASSES - 1);
 }
 
 /* All pages of the leaf are `cell`: make the unit so. */
 static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
                        enum page_cell cell)
 {
-    bool fresh, uniform = node_fresh_uniform(&chunk_leaf(chunk, unit)->pages, &fresh);
+    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
+    bool fresh, uniform = node_fresh_uniform(&leaf, &fresh);
     bitmap_clear(chunk->open, unit);
     bitmap_clear(chunk->lead, unit);
     bitmap_write(chunk->mixed, unit, !uniform);
-    bitmap_write(chunk->units.fresh, unit, uniform && fresh);
+    bitmap_write(chunk->fresh, unit, uniform && fresh);
     if (cell == CELL_FREE)
-        (void)node_give(&chunk->units, unit, 0);
+        (void)node_give(&units, unit, 0);
     else
-        word_fill(&chunk->units.pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), cell);
+        word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), cell);
     if (uniform)
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
 }
 
-static void leaf_move(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                      struct page_leaf *leaf, unsigned order)
+/* To the class `order`, or to none if that is larger than all. */
+static inline void leaf_move(struct page_chunk *chunk, unsigned unit, uint8_t *class,
+                             unsigned order)
 {
-    if (leaf->order != NO_ORDER)
-        leaf_leave(place, chunk, unit, leaf->order);
-    leaf->order = (uint8_t)order;
+    unsigned before = *class;
+    *class = (uint8_t)order;
     if (order < LEAF_CLASSES)
-        leaf_enter(place, chunk, unit, order);
+        leaf_enter(chunk, unit, order);
+    if (before < LEAF_CLASSES)
+        leaf_leave(chunk, unit, before);
 }
 
-void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                struct page_leaf *leaf)
+void leaf_class(struct page_chunk *chunk, unsigned unit)
 {
-    unsigned order = node_order(&leaf->pages);
-    if (order != leaf->order)
-        leaf_move(place, chunk, unit, leaf, order);
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    unsigned order = node_order(*chunk_leaf(chunk, unit).orders);
+    if (order != *class)
+        leaf_move(chunk, unit, class, order);
 }
 
-/* The last block was not fresh, so that not all pages are. */
-void leaf_empty(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, struct page_leaf *leaf)
+/* The last block is given back; it was not fresh, so that not all pages are. */
+static NOINLINE void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    unsigned word = unit / WORD_BITS;
-    uint64_t bit = bit_of(unit % WORD_BITS);
-    if (leaf->order != NO_ORDER)
-        leaf_leave(place, chunk, unit, leaf->order);
-    chunk->open[word] &= ~bit;
-    chunk->lead[word] &= ~bit;
-    chunk->units.fresh[word] &= ~bit;
-    if (node_fresh_any(&leaf->pages))
-        chunk->mixed[word] |= bit;
+    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
+    unsigned word = unit / WORD_BITS, class = *chunk_leaf_class(chunk, unit);
+    uint64_t others = ~bit_of(unit % WORD_BITS);
+    chunk->open[word] &= others;
+    chunk->lead[word] &= others;
+    chunk->fresh[word] &= others;
+    if (words_any(leaf.fresh))
+        chunk->mixed[word] |= ~others;
     else
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
-    if (node_give(&chunk->units, unit, 0))
-        chunk_given(tree, place, chunk);
+    if (class < LEAF_CLASSES)
+        leaf_leave(chunk, unit, class);
+    if (node_give(&units, unit, 0))
+        chunk_given(tree, chunk);
 }
 
-void leaf_settle(struct page_tree *tree, const struct page_place *place,
-                 struct page_chunk *chunk, unsigned unit, struct page_leaf *leaf)
+void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    unsigned order = node_order(&leaf->pages);
-    if (order == leaf->order)
+    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
+        leaf_empty(tree, chunk, unit);
+    else
+        leaf_class(chunk, unit);
+}
+
+void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
+{
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    unsigned order = node_order(*leaf.orders);
+    if (order == *class)
         return;
-    leaf_move(place, chunk, unit, leaf, order);
+    leaf_move(chunk, unit, class, order);
     if (order == NODE_ORDER)
         leaf_close(tree, chunk, unit, CELL_FREE);
-    else if (order == NO_ORDER && node_is(&leaf->pages, CELL_RESERVED))
+    else if (order == NO_ORDER && node_is(&leaf, CELL_RESERVED))
         leaf_close(tree, chunk, unit, CELL_RESERVED);
 }
 
@@ -202,6 +250,7 @@ static inline struct page_chunk *chunk_make(struct page_tree *tree,
                                             const struct page_place *place)
 {
     struct page_chunk *chunk = stock_take(tree);
+    struct page_node units = chunk_units(chunk);
     words_clear(chunk->open);
     words_clear(chunk->mixed);
     words_clear(chunk->lead);
@@ -209,9 +258,10 @@ static inline struct page_chunk *chunk_make(struct page_tree *tree,
         chunk->class_words[c] = 0;
     chunk->slabs = 0;
     chunk->first = place->first;
-    node_fresh_all(&chunk->units, tree->state[place->chunk] & CHUNK_FRESH);
+    chunk->area = place->area;
+    chunk->index = place->chunk;
+    node_fresh_all(&units, tree->state[place->chunk] & CHUNK_FRESH);
     tree->node[place->chunk] = chunk;
-    tree->state[place->chunk] = CHUNK_ACTIVE;
     return chunk;
 }
 
@@ -219,9 +269,10 @@ struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_plac
 {
     enum page_cell cell = (enum page_cell)(tree->state[place->chunk] & CHUNK_CELL);
     struct page_chunk *chunk = chunk_make(tree, place);
-    node_fill_all(&chunk->units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
+    struct page_node units = chunk_units(chunk);
+    node_fill_all(&units, cell == CELL_HEAD ? CELL_CONTINUED : cell);
     if (cell == CELL_HEAD)
-        node_set_head(&chunk->units, 0);
+        node_set_head(&units, 0);
     chunk->class = cell == CELL_FREE ? MAX_ORDER : NO_ORDER;
     return chunk;
 }
@@ -229,74 +280,85 @@ struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_plac
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
     struct page_chunk *chunk = chunk_make(tree, place);
-    node_fill_all(&chunk->units, CELL_FREE);
+    struct page_node units = chunk_units(chunk);
+    node_fill_all(&units, CELL_FREE);
     if (order < UNIT_SHIFT)
-        leaf_split(tree, place, chunk, 0, order);
-    node_take_first(&chunk->units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
-    row_remove(place->area, place->chunk, MAX_ORDER);
+        leaf_split(tree, chunk, 0, order);
+    node_take_first(&units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
+    row_remove(chunk->area, chunk->index, MAX_ORDER);
     chunk->class = MAX_ORDER - 1;     /* its upper half is free */
-    row_add(place->area, place->chunk, MAX_ORDER - 1);
+    row_add(chunk->area, chunk->index, MAX_ORDER - 1);
 }
 
 static bool chunk_fresh_uniform(const struct page_chunk *chunk, bool *fresh)
 {
-    const uint64_t *m = chunk->mixed;
-    return (m[0] | m[1] | m[2] | m[3] | m[4] | m[5] | m[6] | m[7]) == 0
-           && node_fresh_uniform(&chunk->units, fresh);
+    struct page_node units = chunk_units(chunk);
+    return !words_any(chunk->mixed) && node_fresh_uniform(&units, fresh);
+}
+
+/* The chunk is all of one state: no node is needed. */
+static void chunk_drop(struct page_tree *tree, struct page_chunk *chunk, unsigned state)
+{
+    tree->state[chunk->index] = (uint8_t)state;
+    tree->node[chunk->index] = NULL;
+    stock_put(tree, chunk);
+}
+
+/* A chunk that is wholly free is handed out: no node is needed for its fresh bits. */
+void chunk_used(struct page_tree *tree, struct page_chunk *chunk)
+{
+    slabs_drop(tree, chunk, ~UINT32_C(0));
+    chunk_drop(tree, chunk, CELL_FREE);
 }
 
 /* All units are `cell`: make the chunk so, unless its fresh bits differ. */
-static void chunk_close(struct page_tree *tree, const struct page_place *place,
-                        enum page_cell cell)
+static void chunk_close(struct page_tree *tree, struct page_chunk *chunk, enum page_cell cell)
 {
-    struct page_chunk *chunk = tree->node[place->chunk];
     bool fresh;
-    if (!chunk_fresh_uniform(chunk, &fresh))
-        return;
-    tree->state[place->chunk] = (uint8_t)(cell | (fresh ? CHUNK_FRESH : 0));
-    stock_put(tree, chunk);
+    if (chunk_fresh_uniform(chunk, &fresh))
+        chunk_drop(tree, chunk, (unsigned)cell | (fresh ? CHUNK_FRESH : 0));
 }
 
-static void chunk_move(const struct page_place *place, struct page_chunk *chunk, unsigned order)
+static inline void chunk_move(struct page_chunk *chunk, unsigned order)
 {
-    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT;
-    if (class == chunk->class)
+    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT, before = chunk->class;
+    if (class == before)
         return;
-    if (chunk->class != NO_ORDER)
-        row_remove(place->area, place->chunk, chunk->class);
-    if (class != NO_ORDER)
-        row_add(place->area, place->chunk, class);
     chunk->class = (uint8_t)class;
+    if (before != NO_ORDER)
+        row_remove(chunk->area, chunk->index, before);
+    if (class != NO_ORDER)
+        row_add(chunk->area, chunk->index, class);
 }
 
-void chunk_class(const struct page_place *place, struct page_chunk *chunk)
+void chunk_class(struct page_chunk *chunk)
 {
-    chunk_move(place, chunk, node_order(&chunk->units));
+    chunk_move(chunk, node_order(chunk->orders));
 }
 
-void chunk_given(struct page_tree *tree, const struct page_place *place,
-                 struct page_chunk *chunk)
+/* The last block is given back. A slab would hold a leaf that is kept for its fresh bits. */
+static NOINLINE void chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
 {
-    const uint64_t *m = chunk->mixed;
-    if (chunk->units.orders != ALL_FREE) {
-        chunk_class(place, chunk);
-        return;
-    }
-    chunk_move(place, chunk, NODE_ORDER);
-    if (node_fresh_any(&chunk->units)
-        || (m[0] | m[1] | m[2] | m[3] | m[4] | m[5] | m[6] | m[7]) != 0)
-        return;
-    tree->state[place->chunk] = CELL_FREE;
-    stock_put(tree, chunk);
+    chunk_move(chunk, NODE_ORDER);
+    if (chunk->slabs == 0 && !words_any(chunk->fresh))
+        chunk_drop(tree, chunk, CELL_FREE);
 }
 
-void chunk_settle(struct page_tree *tree, const struct page_place *place,
-                  struct page_chunk *chunk)
+void chunk_given(struct page_tree *tree, struct page_chunk *chunk)
 {
-    unsigned order = node_order(&chunk->units);
-    chunk_move(place, chunk, order);
+    if (chunk->orders == ALL_FREE)
+        chunk_empty(tree, chunk);
+    else
+        chunk_class(chunk);
+}
+
+void chunk_settle(struct page_tree *tree, struct page_chunk *chunk)
+{
+    struct page_node units = chunk_units(chunk);
+    unsigned order = node_order(chunk->orders);
+    chunk_move(chunk, order);
     if (order == NODE_ORDER)
-        chunk_close(tree, place, CELL_FREE);
-    else if (order == NO_ORDER && node_is(&chunk->units, CELL_RESERVED))
-        chunk_close(tree, place, CELL_RESERVED);
+        chunk_close(tree, chunk, CELL_FREE);
+    else if (order == NO_ORDER && node_is(&units, CELL_RESERVED))
+        chunk_close(tree, chunk, CELL_RESERVED);
 }

@@ -14,6 +14,9 @@
 #include "kernel/mm/engine.h"
 #include "kernel/mm/page_node.h"
 
+/* Keeps what is rare from costing registers where it is not. */
+#define NOINLINE __attribute__((noinline))
+
 #define UNIT_SHIFT 9u                 /* pages of a unit */
 #define UNIT_PAGES 512u
 #define CHUNK_SHIFT 18u               /* pages of a chunk */
@@ -30,16 +33,21 @@
 #define LEAF_CLASSES 9u
 #define CLASSES (MAX_ORDER + 1)
 
-/* 2 MiB: 512 pages. Padded so that 16 fill a page. */
-struct page_leaf {
-    struct page_node pages;
-    uint8_t order;                    /* node_order(&pages), as entered in the chunk's classes */
-    uint8_t unused[55];
+/*
+ * The leaves of 16 units, 2 MiB each; one page of the node source. Part by part, as who looks for a
+ * place or frees a page needs not all of a leaf.
+ */
+struct page_slab {
+    struct page_pair pair[SLAB_LEAVES * NODE_WORDS];
+    uint64_t fresh[SLAB_LEAVES * NODE_WORDS];
+    uint64_t orders[SLAB_LEAVES];
+    uint8_t class[SLAB_LEAVES];       /* node_order() of that, as entered in the chunk's classes */
 };
+_Static_assert(sizeof(struct page_slab) <= PAGE_SIZE, "a slab is one page");
 
 /* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
 struct page_slabs {
-    struct page_leaf *leaves[SLABS];
+    struct page_slab *at[SLABS];
 };
 
 /*
@@ -54,7 +62,10 @@ struct page_stock {
 
 /* 1 GiB: 512 units; one page of the node source. */
 struct page_chunk {
-    struct page_node units;           /* an open unit is HEAD here, so that scans stop at it */
+    /* The node of its units. An open unit is HEAD here, so that scans stop at it. */
+    struct page_pair pair[NODE_WORDS];
+    uint64_t fresh[NODE_WORDS];
+    uint64_t orders;
     uint64_t open[NODE_WORDS];
     uint64_t mixed[NODE_WORDS];       /* closed units whose leaf is kept for its fresh bits */
     uint64_t lead[NODE_WORDS];        /* open units whose page 0 is free */
@@ -66,24 +77,27 @@ struct page_chunk {
     uint8_t class_words[LEAF_CLASSES];
     uint8_t class;                    /* of the chunk, 9..18, or NO_ORDER */
     uint32_t slabs;                   /* bit s: slab s exists; a leaf in it is open or mixed */
-    struct page_slabs slab;           /* unit u's leaf is leaves[u / 16][u % 16] */
+    struct page_slabs slab;           /* unit u's leaf is [u % 16] of at[u / 16] */
     uint64_t first;                   /* frame number of the chunk's first page */
+    struct page_area *area;
+    uint32_t index;                   /* in the tree's chunk arrays */
 };
 
-/* The state of a chunk: what cell all of it is, unless ACTIVE, and flags. */
+/* The state of a chunk that is not active: what cell all of it is, and a flag. */
 #define CHUNK_CELL 3u
-#define CHUNK_ACTIVE 4u               /* the node tells */
-#define CHUNK_FRESH 8u                /* all of it is fresh; not with ACTIVE */
+#define CHUNK_FRESH 4u                /* all of it is fresh */
 
 /* A run of chunks of one area without a gap; `first` and `limit` are cut to the area. */
 struct page_span {
     uint64_t first, limit;            /* frame numbers */
+    struct page_area *area;
     uint32_t chunk;                   /* index of the first one */
-    uint32_t area;
+    uint32_t skew;                    /* that, less the chunk's number by address, mod 2^32 */
 };
 
 struct page_area {
     char name[AREA_NAME_SIZE];
+    unsigned index;                   /* in the tree's areas */
     uint64_t first, limit;            /* frame numbers, by the area table */
     uint64_t managed, free, reserved; /* pages */
     uint32_t chunk, chunks;           /* its part of the chunk arrays */
@@ -104,20 +118,20 @@ struct page_place {
     uint32_t offset;                  /* in the chunk, pages */
 };
 
-#define NO_FRAME (UINT64_C(1) << 63)   /* farther than 64 frames from each that there is */
-
-/*
- * Where the next single page comes from, as long as nothing else happens: the word of a leaf in
- * which the lowest slot was for the areas `areas`, and still is. Taking pages from the word, or
- * giving them back without a change of the leaf's class, cannot make another leaf or word the right
- * one. Any other change forgets it.
- */
+/* The word from which blocks of one order are taken without a search: page_hot.h. */
 struct page_hot {
-    uint64_t first;                   /* the word's first frame, or NO_FRAME */
-    uint32_t areas;
-    unsigned unit, word;
-    struct page_leaf *leaf;
-    struct page_place place;          /* without the offset */
+    uint64_t first;                   /* frame of the word's first entry */
+    uint64_t slots;                   /* where such blocks may come and go; 0: no word is hot */
+    uint64_t free;                    /* those of them that are free now */
+    uint64_t tree;                    /* those that are free as far as the tree knows */
+    uint64_t fresh;                   /* those that are not wholly used as far as it knows, */
+    uint64_t used;                    /* and of them those that are no longer */
+    uint64_t given;                   /* free less tree, blocks, mod 2^64 */
+    uint64_t pages;                   /* of a request that it serves */
+    unsigned last;                    /* the order of the last block that was looked for */
+    unsigned order, shift;            /* 0..5 and 0 in a leaf, 9..14 and 9 in a chunk */
+    uint32_t areas;                   /* of the request */
+    struct page_chunk *chunk;
 };
 
 struct page_tree {
@@ -133,10 +147,10 @@ struct page_tree {
     uint32_t chunks;
     uint8_t scan[MAX_AREAS];
     struct page_area area[MAX_AREAS];
-    struct page_span *span;           /* ascending, by address and by chunk alike */
+    struct page_span *span;           /* ascending, by address and by chunk alike; [0] exists */
     struct page_managed { uint64_t first, limit; } *range;   /* ascending, no two touch */
-    struct page_chunk **node;         /* of each chunk; valid if ACTIVE */
-    uint8_t *state;                   /* of each chunk */
+    struct page_chunk **node;         /* of each chunk; NULL unless it is active */
+    uint8_t *state;                   /* of each chunk that is not active */
 };
 
 /* What happens to a run of pages. */
@@ -149,8 +163,38 @@ enum page_change {
     CHANGE_MANAGE_FRESH,              /* the same, and fresh */
 };
 
+/* The span that holds `frame`, or the one nearest to it. */
+static inline const struct page_span *tree_span(const struct page_tree *tree, uint64_t frame)
+{
+    const struct page_span *span = tree->span;
+    for (size_t n = tree->nspans; n > 1; n -= n / 2)
+        if (span[n / 2].first <= frame)
+            span += n / 2;
+    return span;
+}
+
+/* The node of the chunk that holds `frame`; NULL if it is not active, or there is none. */
+static inline struct page_chunk *tree_chunk(const struct page_tree *tree, uint64_t frame)
+{
+    const struct page_span *span = tree_span(tree, frame);
+    if (frame < span->first || frame >= span->limit)
+        return NULL;
+    return tree->node[(uint32_t)(frame >> CHUNK_SHIFT) + span->skew];
+}
+
 /* Find the chunk of `frame`; false if no chunk covers it (no page near it is managed). */
-bool tree_find(const struct page_tree *tree, uint64_t frame, struct page_place *place);
+static inline bool tree_find(const struct page_tree *tree, uint64_t frame,
+                             struct page_place *place)
+{
+    const struct page_span *span = tree_span(tree, frame);
+    if (frame < span->first || frame >= span->limit)
+        return false;
+    place->area = span->area;
+    place->chunk = (uint32_t)(frame >> CHUNK_SHIFT) + span->skew;
+    place->offset = (uint32_t)frame & (uint32_t)(CHUNK_PAGES - 1);
+    place->first = frame - place->offset;
+    return true;
+}
 
 /*
  * The part of first..limit-1, all managed, that lies in one chunk of one area: its place, and the
@@ -165,14 +209,41 @@ uint64_t tree_span_first(const struct page_tree *tree, uint32_t chunk);
 /* True if `frame` is managed; *limit is the first frame behind it of which the answer differs. */
 bool tree_managed(const struct page_tree *tree, uint64_t frame, uint64_t *limit);
 
-static inline struct page_leaf *chunk_leaf(const struct page_chunk *chunk, unsigned unit)
+static inline struct page_node chunk_units(const struct page_chunk *chunk)
 {
-    return &chunk->slab.leaves[unit / SLAB_LEAVES][unit % SLAB_LEAVES];
+    struct page_chunk *c = (struct page_chunk *)chunk;
+    return (struct page_node){ c->pair, c->fresh, &c->orders };
+}
+
+static inline struct page_node chunk_leaf(const struct page_chunk *chunk, unsigned unit)
+{
+    struct page_slab *slab = chunk->slab.at[unit / SLAB_LEAVES];
+    unsigned i = unit % SLAB_LEAVES;
+    return (struct page_node){ &slab->pair[i * NODE_WORDS], &slab->fresh[i * NODE_WORDS],
+                               &slab->orders[i] };
+}
+
+static inline uint8_t *chunk_leaf_class(const struct page_chunk *chunk, unsigned unit)
+{
+    return &chunk->slab.at[unit / SLAB_LEAVES]->class[unit % SLAB_LEAVES];
 }
 
 static inline uint64_t *area_row(const struct page_area *area, unsigned class)
 {
     return &area->rows[class * area->shape.words];
+}
+
+/* The lowest chunk of a class that is available. */
+static inline uint32_t best_chunk(const struct page_area *area, unsigned class)
+{
+    return area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+}
+
+/* Rule 1 of page.h: the unit of the lowest open leaf of `class`, in the lowest chunk of it. */
+static inline unsigned best_leaf(const struct page_chunk *chunk, unsigned class)
+{
+    unsigned word = bit_lowest(chunk->class_words[class]);
+    return word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
 }
 
 /*
@@ -187,21 +258,6 @@ MUST_USE enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t
  */
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change);
 
-/* The same for one naturally aligned block: secure, take, give. */
-MUST_USE enum error place_secure(struct page_tree *tree, const struct page_place *place,
-                                 unsigned order);
-void place_take(struct page_tree *tree, const struct page_place *place, unsigned order);
-void place_give(struct page_tree *tree, const struct page_place *place, unsigned order);
-
-/* One page at hot.first + bit, free or allocated as one page. */
-void hot_take(struct page_tree *tree, unsigned bit);
-void hot_give(struct page_tree *tree, unsigned bit);
-
-static inline void hot_forget(struct page_tree *tree)
-{
-    tree->hot.first = NO_FRAME;
-}
-
 /* Make `frame`, a CONTINUED page, the head of a block. Never opens a leaf. */
 void tree_set_head(struct page_tree *tree, uint64_t frame);
 
@@ -209,51 +265,34 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
  * Split: open what is wholly free for the block of 2^order pages at its first page, all in one.
  * After a change, Class: enter it in its class, as is enough when it cannot be closed. Given: the
- * same, or close it if giving back a block has made it wholly free (Empty: if it has). Settle:
- * after any change.
+ * same, or close it if giving back a block has made it wholly free. Settle: after any change.
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
-void leaf_split(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, unsigned order);
-void leaf_class(const struct page_place *place, struct page_chunk *chunk, unsigned unit,
-                struct page_leaf *leaf);
-void leaf_empty(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                unsigned unit, struct page_leaf *leaf);
-static inline void leaf_given(struct page_tree *tree, const struct page_place *place,
-                              struct page_chunk *chunk, unsigned unit,
-                              struct page_leaf *leaf)
-{
-    if (leaf->pages.orders == ALL_FREE)
-        leaf_empty(tree, place, chunk, unit, leaf);
-    else
-        leaf_class(place, chunk, unit, leaf);
-}
-void leaf_settle(struct page_tree *tree, const struct page_place *place, struct page_chunk *chunk,
-                 unsigned unit, struct page_leaf *leaf);
+void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order);
+void leaf_class(struct page_chunk *chunk, unsigned unit);
+void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
+void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
 static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct page_place *place)
 {
-    return tree->state[place->chunk] & CHUNK_ACTIVE ? tree->node[place->chunk]
-                                                    : chunk_activate(tree, place);
+    struct page_chunk *chunk = tree->node[place->chunk];
+    return chunk != NULL ? chunk : chunk_activate(tree, place);
 }
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order);
-void chunk_class(const struct page_place *place, struct page_chunk *chunk);
-void chunk_given(struct page_tree *tree, const struct page_place *place,
-                 struct page_chunk *chunk);
-void chunk_settle(struct page_tree *tree, const struct page_place *place,
-                  struct page_chunk *chunk);
+void chunk_class(struct page_chunk *chunk);
+void chunk_given(struct page_tree *tree, struct page_chunk *chunk);
+void chunk_settle(struct page_tree *tree, struct page_chunk *chunk);
 
 /* Enter a chunk in a row of its area, or strike it out. */
-static inline void row_add(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
-    area->available |= UINT32_C(1) << class;
-}
-static inline void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
-        area->available &= ~(UINT32_C(1) << class);
-}
+void row_add(struct page_area *area, uint32_t chunk, unsigned class);
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
+
+/*
+ * Closed units from..to-1, or a chunk that is wholly free, are handed out: no node is needed for
+ * their fresh bits.
+ */
+void chunk_used(struct page_tree *tree, struct page_chunk *chunk);
+void units_used(struct page_tree *tree, struct page_chunk *chunk, unsigned from, unsigned to);
 
 /* Put `slabs` (bit s: slab s), or those of them that hold no leaf, into the stock. */
 void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs);
@@ -273,11 +312,14 @@ static inline void *stock_take(struct page_tree *tree)
     if (stock->slabs != 0) {
         unsigned slab = bit_lowest(stock->slabs);
         stock->slabs &= stock->slabs - 1;
-        return stock->slab.leaves[slab];
+        return stock->slab.at[slab];
     }
     tree->stock = stock->next;
     return stock;
 }
+
+/* Have `pages` pages in the stock. MEM_METADATA: there are not enough; nothing has changed. */
+MUST_USE enum error stock_fill(struct page_tree *tree, uint64_t pages);
 
 /* Pages in the stock; at least `enough` if there are as many. */
 uint64_t stock_count(const struct page_tree *tree, uint64_t enough);
@@ -287,7 +329,6 @@ void stock_trim(struct page_tree *tree, uint64_t pages);
 
 /* The end of every change of one block. */
 #define TRIM_PAGES 2u
-
 static inline void change_end(struct page_tree *tree)
 {
     if (tree->stock != NULL)
@@ -301,7 +342,8 @@ void tree_release(struct page_tree *tree);
 struct page_spot {
     struct page_place place;
     const struct page_chunk *chunk;   /* NULL unless the chunk is active */
-    const struct page_leaf *leaf;     /* NULL unless the unit is open */
+    bool open;                        /* the unit is, and its leaf tells */
+    struct page_node leaf;            /* if so */
     unsigned unit, page;              /* in the chunk, in the unit */
     enum page_cell cell;
 };
@@ -312,23 +354,30 @@ void place_spot(const struct page_tree *tree, struct page_spot *spot);
 /* False as tree_find(). */
 bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *spot);
 
+/* True if a unit, or with CHUNK_UNITS the next chunk, continues the block before. */
+bool unit_continues(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit);
+
 /* First frame behind, and first frame of, the block that holds `frame` at `spot`, allocated. */
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
 uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
 
-/* Freshness that a scan asks of pages. */
-enum page_freshness { FRESH_ANY, FRESH_ONLY, FRESH_NONE };
+/*
+ * Alloc and free of one block, without window, freshness or alignment of its own: as engine.h. The
+ * hot word is flushed before.
+ */
+MUST_USE enum error block_alloc(struct page_tree *tree, const struct page_request *request,
+                                pfn_t *out);
+MUST_USE enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages);
 
 /*
- * The lowest frame from `from` on, below `limit`, that is a multiple of 2^align, FREE and as fresh
- * as asked for; `limit` if there is none. All in `area`.
+ * One page aligned to 2^align pages, align from 9 on, of an area that has a chunk of `class`, which
+ * rule 2 chose. The hot word is forgotten before.
  */
-uint64_t scan_next(const struct page_tree *tree, const struct page_area *area, uint64_t from,
-                   uint64_t limit, unsigned align, enum page_freshness freshness);
+MUST_USE enum error lead_alloc(struct page_tree *tree, struct page_area *area, unsigned class,
+                               unsigned align, pfn_t *out);
 
-/* The first frame from `from` on that is not `cell` of that freshness; `limit` if there is none. */
-uint64_t scan_end(const struct page_tree *tree, uint64_t from, uint64_t limit, enum page_cell cell,
-                  enum page_freshness freshness);
+/* Why `frame`, of that cell, is not part of an allocated block. */
+enum error not_allocated(const struct page_tree *tree, uint64_t frame, enum page_cell cell);
 
 /* Query of one frame, and the length of its run: as in engine.h. */
 void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info);
@@ -341,7 +390,9 @@ MUST_USE enum error page_init(void *memory, const struct page_map *map,
                               const struct node_source *nodes);
 MUST_USE enum error page_reserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
 MUST_USE enum error page_unreserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
-bool page_area_info(const void *engine, unsigned area, struct page_area_info *info);
+void page_query(void *engine, pfn_t frame, struct page_info *info);
+uint64_t page_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info);
+bool page_area_info(void *engine, unsigned area, struct page_area_info *info);
 MUST_USE bool page_check(const void *engine, bool (*stop)(void), struct page_violation *violation);
 
 #endif

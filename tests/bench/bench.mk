@@ -7,9 +7,15 @@ bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a
 	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/virtual_bench
 	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench build/bench/virtual_bench
 
+bench-check: ## the benchmark itself: it sees a slowed engine and two that are wrong
+	@./arch/deps.sh
+	@$(MAKE) ARCH=native build/bench/engine_bench
+	@$(PYTHON) tests/bench/check.py build/bench/engine_bench
+
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
 ifeq ($(ARCH),native)
-BENCH_SOURCES := tests/bench/engine_bench.c tests/bench/engine_worst.c kernel/error.c $(wildcard kernel/mm/*.c)
+BENCH_SOURCES := tests/bench/engine_bench.c tests/bench/engine_worst.c \
+	tests/bench/engine_quality.c tests/bench/engine_wrong.c kernel/error.c $(wildcard kernel/mm/*.c)
 BENCH_OBJECTS := $(BENCH_SOURCES:%=build/bench/%.o)
 BENCH_CC := $(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS)
 
@@ -29,4 +35,4 @@ build/bench/virtual_bench: $(VIRTUAL_OBJECTS)
 
 -include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d)
 endif
-.PHONY: bench
+.PHONY: bench bench-check

@@ -19,11 +19,11 @@ import virtual
 def print_engine(console: Console, program: str) -> None:
     """Instructions per operation; net of the same loop with an engine that does nothing."""
     table = Table(title="page engine, instructions per operation (callgrind)")
-    for heading in ("workload", "what", "operations", "gross", "net"):
+    for heading in ("workload", "what", "operations", "gross", "net", "goal"):
         table.add_column(heading, justify="left" if heading in ("workload", "what") else "right")
     for row in engine.rows(program):
-        table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.gross:,.1f}",
-                      f"{row.net:,.1f}")
+        table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.gross:,.2f}",
+                      f"{row.net:,.2f}", "" if row.goal is None else f"{row.goal:,g}")
     console.print(table)
 
 

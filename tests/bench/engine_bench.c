@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workloads for a page engine, one a run: engine_bench ENGINE WORKLOAD prints the number of
- * operations. Everything outside measured() is preparation and verification; a profiler counts what
- * happens inside it (tests/bench/engine.py: callgrind). The engine `empty` does nothing and is what
- * to subtract.
+ * Workloads for a page engine, one a run: engine_bench ENGINE WORKLOAD SEED prints the number of
+ * operations and the figure that the workload is about, if any. Everything outside measured() is
+ * preparation and verification; a profiler counts what happens inside it (tests/bench/engine.py:
+ * callgrind). The engine `empty` does nothing and is what to subtract.
  */
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static enum error empty_range(void *memory, pfn_t first, uint64_t pages, pfn_t *
     return OK;
 }
 
-static void empty_query(const void *memory, pfn_t frame, struct page_info *info)
+static void empty_query(void *memory, pfn_t frame, struct page_info *info)
 {
     (void)memory;
     info->block = frame;
@@ -85,7 +85,10 @@ static const struct page_engine empty_engine = {
 /* ---- Helpers ---- */
 
 /* Nodes come from a list, as cheap as the kernel's pool: it is the engine that is measured. */
-struct pool { void *free; };
+struct pool {
+    void *free;
+    uint64_t taken;
+};
 
 static void *pool_take(void *context)
 {
@@ -93,6 +96,7 @@ static void *pool_take(void *context)
     void **page = from->free;
     REQUIRE(page != NULL);
     from->free = *page;
+    from->taken++;
     return page;
 }
 
@@ -101,10 +105,13 @@ static void pool_give(void *context, void *page)
     struct pool *to = context;
     *(void **)page = to->free;
     to->free = page;
+    to->taken--;
 }
 
 static struct pool pool;
 const struct node_source pool_source = { &pool, pool_take, pool_give };
+uint64_t pool_taken(void) { return pool.taken; }
+
 static const struct area_limit area = { "all", { PFN_LIMIT } };
 
 uint64_t rnd(struct bench *b)
@@ -124,13 +131,14 @@ void map_make(struct bench *b, uint64_t pages)
     REQUIRE(b->memory != NULL);
     for (unsigned i = 0; i < SPARE_NODES; i++)
         pool_give(&pool, aligned_alloc(PAGE_SIZE, PAGE_SIZE));
+    pool.taken = 0;
 }
 
 void engine_make(struct bench *b, uint64_t pages)
 {
     map_make(b, pages);
     REQUIRE(b->engine->init(b->memory, &b->map, &pool_source) == OK);
-    b->frames = malloc(sizeof(b->frames[0]) * (FILL_PAGES + MIX_BLOCKS));
+    b->frames = malloc(sizeof(b->frames[0]) * (FILL_PAGES * b->gib + MIX_BLOCKS));
     b->orders = malloc(FILL_PAGES + MIX_BLOCKS);
 }
 
@@ -169,16 +177,16 @@ static void run_aligned(struct bench *b) { pairs(b, 0, 9); }
 
 static void run_fill(struct bench *b)
 {
-    for (b->ops = 0; b->ops < FILL_PAGES; b->ops++)
+    for (b->ops = 0; b->ops < b->pages; b->ops++)
         b->frames[b->ops] = take(b, 0, 0);
-    b->expected = FILL_PAGES;
+    b->expected = b->pages;
 }
 
 static void prepare_drain(struct bench *b)
 {
-    prepare_1g(b);
+    engine_make(b, b->gib * GIB_PAGES);
     run_fill(b);
-    for (uint64_t i = FILL_PAGES - 1; i > 0; i--) {
+    for (uint64_t i = b->pages - 1; i > 0; i--) {
         uint64_t j = rnd(b) % (i + 1), frame = b->frames[i];
         b->frames[i] = b->frames[j];
         b->frames[j] = frame;
@@ -188,7 +196,7 @@ static void prepare_drain(struct bench *b)
 
 static void run_drain(struct bench *b)
 {
-    for (b->ops = 0; b->ops < FILL_PAGES; b->ops++)
+    for (b->ops = 0; b->ops < b->pages; b->ops++)
         give(b, b->frames[b->ops]);
 }
 
@@ -248,8 +256,16 @@ static void run_query(struct bench *b)
     }
 }
 
+static void prepare_drain_16g(struct bench *b)
+{
+    b->gib = 16;
+    prepare_drain(b);
+}
+
 static void prepare_init_64m(struct bench *b) { map_make(b, GIB_PAGES / 16); }
 static void prepare_init_16g(struct bench *b) { map_make(b, 16 * GIB_PAGES); }
+static void prepare_init_1g(struct bench *b) { map_make(b, GIB_PAGES); }
+static void prepare_init_256g(struct bench *b) { map_make(b, 256 * GIB_PAGES); }
 static void prepare_init_1t(struct bench *b) { map_make(b, 1024 * GIB_PAGES); }
 static void prepare_init_64t(struct bench *b) { map_make(b, 65536 * GIB_PAGES); }
 
@@ -271,16 +287,27 @@ static const struct workload {
     { "pair18-cold", prepare_16g, run_pair18 }, { "pair18-warm", prepare_warm18, run_pair18 },
     { "pair0-cold-1t", prepare_1t, run_pair0 },
     { "fill0", prepare_1g, run_fill }, { "drain0", prepare_drain, run_drain },
+    { "drain0-16g", prepare_drain_16g, run_drain },
     { "mix50", prepare_mix50, run_mix }, { "mix90", prepare_mix90, run_mix },
     { "aligned", prepare_1g, run_aligned }, { "reserve", prepare_1g, run_reserve },
     { "query", prepare_mix50, run_query },
     { "worst-open", prepare_64t, run_take0 }, { "worst-close", prepare_last, run_give },
+    { "worst-flush-open", prepare_flush_open, run_open_low },
+    { "worst-flush-close", prepare_flush_close, run_give },
+    { "worst-flush-same", prepare_flush_same, run_give },
     { "worst-take16", prepare_scattered, run_take16 },
     { "worst-take17", prepare_scattered, run_take17 },
     { "worst-take18", prepare_scattered, run_take18 },
     { "worst-mix", prepare_worst, run_worst },
-    { "init-64m", prepare_init_64m, run_init }, { "init-16g", prepare_init_16g, run_init },
+    { "init-64m", prepare_init_64m, run_init }, { "init-1g", prepare_init_1g, run_init },
+    { "init-16g", prepare_init_16g, run_init }, { "init-256g", prepare_init_256g, run_init },
     { "init-1t", prepare_init_1t, run_init }, { "init-64t", prepare_init_64t, run_init },
+    { "bytes-64m", prepare_init_64m, run_init_bytes },
+    { "bytes-1g", prepare_init_1g, run_init_bytes },
+    { "bytes-256g", prepare_init_256g, run_init_bytes },
+    { "bytes-64t", prepare_init_64t, run_init_bytes },
+    { "metadata", prepare_1g, run_metadata }, { "compaction", prepare_1g, run_compaction },
+    { "failed-1g", prepare_1g, run_failed }, { "failed-256m", prepare_256m, run_failed },
 };
 
 static bool never(void)
@@ -306,23 +333,26 @@ static void verify(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    struct bench b = { .engine = &page_engine_tree, .seed = 88172645463325252 };
-    if (argc == 3 && strcmp(argv[1], "empty") == 0)
-        b.engine = &empty_engine;
+    struct bench b = { .engine = &page_engine_tree, .seed = 88172645463325252,
+                       .gib = 1 };
+    struct page_engine wrong = wrong_engine(argc == 4 ? argv[1] : "");
+    if (argc == 4 && strcmp(argv[1], "tree") != 0)
+        b.engine = strcmp(argv[1], "empty") == 0 ? &empty_engine : &wrong;
     b.empty = b.engine == &empty_engine;
     for (size_t i = 0; i < ARRAY_SIZE(workloads); i++) {
-        if (argc != 3)
+        if (argc != 4)
             printf("%s\n", workloads[i].name);
-        if (argc != 3 || strcmp(argv[2], workloads[i].name) != 0)
+        if (argc != 4 || strcmp(argv[2], workloads[i].name) != 0)
             continue;
+        b.seed += strtoul(argv[3], NULL, 10) * 1000003;
         workloads[i].prepare(&b);
         if (b.each)
             workloads[i].run(&b);
         else
             measured(workloads[i].run, &b);
         verify(&b);
-        printf("%llu\n", (unsigned long long)b.ops);
+        printf("%llu %llu\n", (unsigned long long)b.ops, (unsigned long long)b.figure);
         return 0;
     }
-    return argc == 3;
+    return argc == 4;
 }

@@ -21,9 +21,11 @@ struct bench {
     bool each;                /* the workload measures its operations one by one */
     void *memory;
     uint64_t pages;           /* of the map */
+    uint64_t gib;             /* that a workload fills */
     uint64_t expected;        /* allocated pages that must be left after the work */
     uint64_t seed;
     uint64_t ops;
+    uint64_t figure;          /* what the workload is about, if not instructions */
     struct page_map map;
     struct page_range range;
     uint64_t *frames;         /* for workloads that keep blocks */
@@ -39,6 +41,9 @@ struct bench {
 void measured(void (*run)(struct bench *b), struct bench *b);
 
 extern const struct node_source pool_source;
+
+/* Pages that the source has handed out and not got back. */
+uint64_t pool_taken(void);
 
 /* A map of `pages` pages from 1 GiB on; the same, and the engine started on it. */
 void map_make(struct bench *b, uint64_t pages);
@@ -57,11 +62,34 @@ static inline uint64_t take(struct bench *b, unsigned order, unsigned align)
     return out.n;
 }
 
+/* False if there is no such block. */
+static inline bool take_or_not(struct bench *b, unsigned order, uint64_t *frame)
+{
+    struct page_request request = {
+        .areas = ALL_AREAS, .pages = UINT64_C(1) << order, .align = order, .max = { PFN_LIMIT },
+    };
+    pfn_t out, blame;
+    if (b->engine->alloc(b->memory, &request, &out, &blame) != OK)
+        return false;
+    *frame = out.n;
+    return true;
+}
+
 static inline void give(struct bench *b, uint64_t frame)
 {
     uint64_t pages;
     REQUIRE(b->engine->free(b->memory, pfn(frame), &pages) == OK);
 }
+
+/* engine_wrong.c: the engine with a fault: slow, twice, leak. */
+struct page_engine wrong_engine(const char *name);
+
+/* engine_quality.c: workloads whose result is a figure. */
+void run_compaction(struct bench *b);
+void prepare_256m(struct bench *b);
+void run_failed(struct bench *b);
+void run_metadata(struct bench *b);
+void run_init_bytes(struct bench *b);
 
 /* engine_worst.c: the longest operations known, and a search for longer ones. */
 void prepare_scattered(struct bench *b);
@@ -71,6 +99,10 @@ void run_take17(struct bench *b);
 void run_take18(struct bench *b);
 void prepare_last(struct bench *b);
 void run_give(struct bench *b);
+void prepare_flush_open(struct bench *b);
+void prepare_flush_close(struct bench *b);
+void prepare_flush_same(struct bench *b);
+void run_open_low(struct bench *b);
 void prepare_worst(struct bench *b);
 void run_worst(struct bench *b);
 

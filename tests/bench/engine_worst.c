@@ -53,6 +53,60 @@ void run_give(struct bench *b)
     b->ops = 1;
 }
 
+/* ---- The same, and before it a hot word of another area is flushed ---- */
+
+static const struct area_limit two_areas[] = {
+    { "low", { 32768 * GIB_PAGES } }, { "high", { PFN_LIMIT } },
+};
+
+static uint64_t take_of(struct bench *b, uint32_t areas, unsigned order)
+{
+    struct page_request request = { .areas = areas, .pages = UINT64_C(1) << order, .align = order,
+                                    .max = { PFN_LIMIT } };
+    pfn_t out, blame;
+    REQUIRE(b->engine->alloc(b->memory, &request, &out, &blame) == OK);
+    return out.n;
+}
+
+static void prepare_two(struct bench *b, bool taken)
+{
+    map_make(b, 65536 * GIB_PAGES);
+    b->range.fresh = false;
+    b->map.areas = two_areas;
+    b->map.nareas = 2;
+    b->memory = aligned_alloc(64, (b->engine->memory_size(&b->map) + 63) & ~(size_t)63);
+    REQUIRE(b->engine->init(b->memory, &b->map, &pool_source) == OK);
+    if (taken)
+        b->frame = take_of(b, 1, 8);
+    for (unsigned i = 0; i < 4; i++)
+        take_of(b, 2, 0);
+    b->expected = 4;
+}
+
+void prepare_flush_open(struct bench *b) { prepare_two(b, false); }
+void prepare_flush_close(struct bench *b) { prepare_two(b, true); }
+
+/* The same with the hot word in the very leaf that closes. */
+void prepare_flush_same(struct bench *b)
+{
+    uint64_t frames[3];
+    map_make(b, 65536 * GIB_PAGES);
+    b->range.fresh = false;
+    REQUIRE(b->engine->init(b->memory, &b->map, &pool_source) == OK);
+    for (unsigned i = 0; i < ARRAY_SIZE(frames); i++)
+        frames[i] = take(b, 0, 0);
+    give(b, frames[2]);
+    give(b, frames[1]);
+    b->frame = frames[0];
+}
+
+void run_open_low(struct bench *b)
+{
+    take_of(b, 1, 0);
+    b->ops = 1;
+    b->expected++;
+}
+
 /* ---- A long history, each step measured alone ---- */
 
 /* Three areas whose limits cut leaves, holes, a range that was never fresh. */

@@ -137,7 +137,7 @@ static enum error array_unreserve(void *memory, pfn_t first, uint64_t pages, pfn
     return array_change(memory, first, pages, PAGE_RESERVED, PAGE_FREE, blame);
 }
 
-static void array_query(const void *memory, pfn_t frame, struct page_info *info)
+static void array_query(void *memory, pfn_t frame, struct page_info *info)
 {
     const struct array_engine *engine = memory;
 

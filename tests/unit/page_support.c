@@ -69,6 +69,8 @@ void assert_whole(struct fixture *f)
 void fixture_done(struct fixture *f)
 {
     assert_whole(f);
+    hot_drop(fixture_tree(f));
+    assert_whole(f);
     assert_int_equal(fixture_tree(f)->held, f->source.used);
     tree_release(f->memory);
     assert_int_equal(f->source.used, 0);

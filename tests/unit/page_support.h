@@ -7,7 +7,7 @@
 #define PFNLAB_PAGE_SUPPORT_H
 
 #include "kernel/mm/page.h"
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_hot.h"
 #include "tests/unit/support.h"
 
 #define GIB_PAGES UINT64_C(0x40000)

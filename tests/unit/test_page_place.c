@@ -287,9 +287,26 @@ static void a_gib_with_one_used_page_is_not_fresh(void **state)
     fixture_done(&f);
 }
 
+static void an_aligned_page_in_a_new_leaf_is_not_where_the_next_pages_come_from(void **state)
+{
+    struct page_request aligned = request_order(0);
+    struct fixture f;
+    (void)state;
+    aligned.align = 9;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    assert_int_equal(take_order(&f, 0), GIB_PAGES);
+    assert_int_equal(take_order(&f, 0), GIB_PAGES + 1);
+    assert_int_equal(take(&f, aligned), GIB_PAGES + 512);
+    assert_whole(&f);
+    assert_int_equal(take_order(&f, 0), GIB_PAGES + 2);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            an_aligned_page_in_a_new_leaf_is_not_where_the_next_pages_come_from),
         cmocka_unit_test(the_open_leaf_with_the_smallest_sufficient_order_serves),
         cmocka_unit_test(when_no_open_leaf_fits_the_lowest_free_unit_is_opened),
         cmocka_unit_test(the_chunk_with_the_smallest_sufficient_order_serves),

@@ -67,7 +67,7 @@ static void free_blocks_are_told_whole(void **unused)
 
 static uint64_t frames_walked;
 
-static uint64_t counted_run(const void *engine, pfn_t from, pfn_t limit, struct page_info *info)
+static uint64_t counted_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info)
 {
     uint64_t n = page_engine_tree.run(engine, from, limit, info);
 
