@@ -68,7 +68,7 @@ def test_earlier_lines_come_back(console: Any) -> None:
 def test_tab_completes_commands(console: Any) -> None:
     console.send("unres\t")
     shown(console, "unreserve")
-    console.send("\x15memali\t")
+    console.send("\x15memalign_\t")
     shown(console, "memalign_pages")
     console.send("\x15")
     assert "= 5" in type_line(console, "ec\t 5")
