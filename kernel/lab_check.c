@@ -20,6 +20,12 @@ static enum error broken(struct page_violation *violation, unsigned invariant, u
     return E_BUG_CHECK;
 }
 
+/* What a check that failed has found; 0 is no invariant, it was stopped. */
+static enum error found(const struct page_violation *violation)
+{
+    return violation->invariant == 0 ? E_STOP_INTERRUPTED : E_BUG_CHECK;
+}
+
 /* Every frame of [from, limit) is managed, or none; and none is fresh if they were used. */
 static enum error frames_check(uint64_t from, uint64_t limit, bool managed, bool used,
                                struct page_violation *violation)
@@ -95,14 +101,14 @@ static enum error attributes_part_check(struct page_violation *violation)
         if (e->state == PHYS_HANDED
             && !attributes_check_range(&lab.attributes, pfn(first), end - first, &changed,
                                        violation))
-            return E_BUG_CHECK;
+            return found(violation);
     }
-    return attributes_check_total(&lab.attributes, changed, violation) ? OK : E_BUG_CHECK;
+    return attributes_check_total(&lab.attributes, changed, violation) ? OK : found(violation);
 }
 
 static enum error virtual_check(struct page_violation *violation)
 {
-    enum error e = vmap_check(&lab.vmap, violation) ? OK : E_BUG_CHECK;
+    enum error e = vmap_check(&lab.vmap, violation) ? OK : found(violation);
 
     if (e == OK)
         e = tables_part_check(violation);
@@ -124,7 +130,7 @@ enum error lab_check(struct page_violation *violation)
         e = hand_over_check(violation);
     if (e == OK && has_pages)
         e = virtual_check(violation);
-    if (e == OK && !heap_check(&lab.heap, violation))
-        e = E_BUG_CHECK;
+    if (e == OK && !heap_check(&lab.heap, machine_interrupted, violation))
+        e = found(violation);
     return e;
 }

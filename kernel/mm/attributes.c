@@ -10,6 +10,8 @@
  */
 #include "kernel/mm/attributes.h"
 
+#define CHECK_STEP 1024u          /* runs of pages between two questions whether to stop */
+
 /* Stretches of pages with other attributes, to be put back. */
 struct undo {
     struct { pfn_t first; uint64_t pages; unsigned attributes; } runs[ATTRIBUTES_RUNS];
@@ -294,11 +296,13 @@ bool attributes_check_range(const struct attributes *attributes, pfn_t first, ui
 {
     uint64_t at = first.n, end = first.n + count, pages;
 
-    for (; at < end; at += pages) {
+    for (unsigned runs = 0; at < end; at += pages, runs++) {
         unsigned has = 0;
         bool found;
         pfn_t blame;
 
+        if (is_aligned(runs, CHECK_STEP) && attributes->pages->hooks.stopped())
+            return broken(violation, 0, at, "stopped");
         pages = run(attributes, at, end, &found, &has);
         if (!found || has == attributes_default(attributes->mmu))
             continue;

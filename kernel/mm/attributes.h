@@ -61,7 +61,8 @@ bool attributes_are_changed(const struct attributes *attributes, pfn_t frame);
 
 /*
  * Verify invariants 700 and 701 (attributes.c) for the pages of [first, first + count), all memory
- * of the allocators, and count those with other attributes into *changed.
+ * of the allocators, and count those with other attributes into *changed. *violation as the
+ * engine's; the invariant is 0 if the hook of `pages` said to stop.
  */
 MUST_USE bool attributes_check_range(const struct attributes *attributes, pfn_t first,
                                      uint64_t count, uint64_t *changed,

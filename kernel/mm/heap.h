@@ -159,7 +159,8 @@ bool heap_next(const struct heap *heap, virt_t from, struct heap_object *object)
 
 void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *totals);
 
-/* Verify invariants 600.. (heap_check.c); *violation as the engine's. */
-MUST_USE bool heap_check(const struct heap *heap, struct page_violation *violation);
+/* Verify invariants 600.. (heap_check.c); `stop` and *violation as the engine's check(). */
+MUST_USE bool heap_check(const struct heap *heap, bool (*stop)(void),
+                         struct page_violation *violation);
 
 #endif

@@ -13,11 +13,19 @@
  */
 #include "kernel/mm/heap_parts.h"
 
+#define CHECK_STEP 1024u          /* records between two questions whether to stop */
+
 static bool broken(struct page_violation *violation, unsigned invariant, uint64_t page,
                    const char *text)
 {
     *violation = (struct page_violation){ .invariant = invariant, .at = pfn(page), .text = text };
     return false;
+}
+
+/* Asked for each record: is it time to look, and shall we stop? Then the invariant is 0. */
+static bool is_stopped(bool (*stop)(void), uint64_t record, struct page_violation *violation)
+{
+    return is_aligned(record, CHECK_STEP) && stop() && !broken(violation, 0, 0, "stopped");
 }
 
 /* ---- slabs ---- */
@@ -73,7 +81,7 @@ static bool slab_check(const struct heap *heap, unsigned class, uint32_t row,
 }
 
 static bool class_check(const struct heap *heap, unsigned index, uint64_t *slabs,
-                        struct page_violation *violation)
+                        bool (*stop)(void), struct page_violation *violation)
 {
     const struct heap_class *class = &heap->root->classes[index];
     uint32_t waiting = 0;
@@ -81,7 +89,7 @@ static bool class_check(const struct heap *heap, unsigned index, uint64_t *slabs
     for (uint32_t i = 0; i < class->slabs.count; i++) {
         uint32_t row = rows_number(&class->slabs, i);
 
-        if (!slab_check(heap, index, row, violation))
+        if (is_stopped(stop, i, violation) || !slab_check(heap, index, row, violation))
             return false;
         waiting += slab_at(heap->root, index, row)->place != NOT_QUEUED;
     }
@@ -105,7 +113,7 @@ static bool block_check(const struct heap *heap, uint64_t page, uint32_t value)
 
 /* Each entry of a table that is no slab is a block; *slabs counts down the others. */
 static bool pages_check_one(const struct heap *heap, const struct lookup *pages, uint64_t *slabs,
-                            struct page_violation *violation)
+                            bool (*stop)(void), struct page_violation *violation)
 {
     uint64_t page;
     uint32_t value;
@@ -113,6 +121,8 @@ static bool pages_check_one(const struct heap *heap, const struct lookup *pages,
     if (!lookup_check(pages, &page))
         return broken(violation, 600, page, "a page cannot be found in the table of addresses");
     for (uint64_t i = 0; i < lookup_count(pages); i++) {
+        if (is_stopped(stop, i, violation))
+            return false;
         lookup_at(pages, i, &page, &value);
         if (value_class(value) > HEAP_LARGE || value_stage(value) >= HEAP_STAGES)
             return broken(violation, 600, page, "a page of the heap is neither slab nor block");
@@ -124,7 +134,8 @@ static bool pages_check_one(const struct heap *heap, const struct lookup *pages,
     return true;
 }
 
-static bool zones_check(const struct heap *heap, struct page_violation *violation)
+static bool zones_check(const struct heap *heap, bool (*stop)(void),
+                        struct page_violation *violation)
 {
     const struct lookup *zones = heap->root->zones;
     uint64_t key = 0;
@@ -136,6 +147,8 @@ static bool zones_check(const struct heap *heap, struct page_violation *violatio
         uint32_t zone;
         virt_t at;
 
+        if (is_stopped(stop, i, violation))
+            return false;
         lookup_at(zones, i, &key, &zone);
         at = virt(key * HEAP_ALIGN_MIN);
         if (spot_find(heap, at, &spot) != OK || zone < HEAP_ZONE_MIN
@@ -159,20 +172,20 @@ static bool recent_check(const struct heap *heap, struct page_violation *violati
     return broken(violation, 608, 0, "the slab found last is none");
 }
 
-bool heap_check(const struct heap *heap, struct page_violation *violation)
+bool heap_check(const struct heap *heap, bool (*stop)(void), struct page_violation *violation)
 {
     uint64_t slabs = 0;
 
     if (heap->root == NULL)
         return true;
     for (unsigned class = 0; class < HEAP_CLASSES; class++)
-        if (!class_check(heap, class, &slabs, violation))
+        if (!class_check(heap, class, &slabs, stop, violation))
             return false;
     for (unsigned i = 0; i < 2; i++)
         if (heap_pages(heap, i) != NULL
-            && !pages_check_one(heap, heap_pages(heap, i), &slabs, violation))
+            && !pages_check_one(heap, heap_pages(heap, i), &slabs, stop, violation))
             return false;
     if (slabs != 0)
         return broken(violation, 601, 0, "the table of addresses has a slab that is none");
-    return zones_check(heap, violation) && recent_check(heap, violation);
+    return zones_check(heap, stop, violation) && recent_check(heap, violation);
 }

@@ -94,7 +94,7 @@ void vmap_clear(struct vmap *vmap);
 
 /*
  * Verify invariants 400.. (virt_check.c), then 500.. (vmap_check.c); *violation as the engine's,
- * `at` a virtual page.
+ * `at` a virtual page; the invariant is 0 if the hook of `pages` said to stop.
  */
 MUST_USE bool vmap_check(const struct vmap *vmap, struct page_violation *violation);
 

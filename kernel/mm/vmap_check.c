@@ -9,6 +9,8 @@
  */
 #include "kernel/mm/vmap.h"
 
+#define CHECK_STEP 1024u          /* pages or records between two questions whether to stop */
+
 static bool broken(struct page_violation *violation, unsigned invariant, uint64_t at,
                    const char *text)
 {
@@ -16,6 +18,15 @@ static bool broken(struct page_violation *violation, unsigned invariant, uint64_
     violation->at = pfn(at >> PAGE_SHIFT);
     violation->text = text;
     return false;
+}
+
+/* Asked for each page: is it time to look, and shall we stop? Then the invariant is 0. */
+static bool is_stopped(const struct vmap *vmap, uint64_t page, struct page_violation *violation)
+{
+    if (!is_aligned(page, CHECK_STEP) || !vmap->pages->hooks.stopped())
+        return false;
+    broken(violation, 0, page << PAGE_SHIFT, "stopped");
+    return true;
 }
 
 /* The first mapped address of [at, end), or `end`. */
@@ -59,6 +70,8 @@ static bool range_check(const struct vmap *vmap, const struct virt_range *range,
     while (at < end) {
         struct mmu_mapping mapping;
 
+        if (is_stopped(vmap, at >> PAGE_SHIFT, violation))
+            return false;
         if (!vmap->mmu->query((virt_t){ at }, &mapping))
             return broken(violation, 501, at, "a page is not mapped");
         if (!takes_frames(range))
@@ -71,18 +84,24 @@ static bool range_check(const struct vmap *vmap, const struct virt_range *range,
     return true;
 }
 
-static uint64_t frames_in_use(const struct pages *pages)
+/* Are `wanted` frames kept for pages? */
+static bool frames_check(const struct vmap *vmap, uint64_t wanted,
+                         struct page_violation *violation)
 {
+    const struct pages *pages = vmap->pages;
     uint64_t frames = 0;
 
     for (uint64_t i = 0; i < lookup_count(pages->owners); i++) {
         uint64_t frame;
         uint32_t tag;
 
+        if (is_stopped(vmap, i, violation))
+            return false;
         lookup_at(pages->owners, i, &frame, &tag);
         frames += pages_use(pages, pfn(frame)) == PAGES_MAPPED;
     }
-    return frames;
+    return frames == wanted
+        || broken(violation, 503, 0, "a frame is kept for a page that is not there");
 }
 
 bool vmap_check(const struct vmap *vmap, struct page_violation *violation)
@@ -105,6 +124,5 @@ bool vmap_check(const struct vmap *vmap, struct page_violation *violation)
     mapped = next_mapped(vmap->mmu, at, vmap->virt.limit.a);
     if (mapped != vmap->virt.limit.a)
         return broken(violation, 500, mapped, "what is mapped there is nobody's");
-    return frames_in_use(vmap->pages) == wanted
-        || broken(violation, 503, 0, "a frame is kept for a page that is not there");
+    return frames_check(vmap, wanted, violation);
 }

@@ -235,6 +235,20 @@ static void check_sees_701(void **unused)
     assert_attributes_broken(701);
 }
 
+static void check_can_be_stopped(void **unused)
+{
+    struct page_violation violation = { .invariant = 1 };
+    uint64_t n = 0;
+
+    (void)unused;
+    questions = 0;
+    stops_at = 1;
+    assert_false(attributes_check_range(&attributes, pfn(FRAME_FIRST), FRAMES, &n, &violation));
+    assert_int_equal(violation.invariant, 0);
+    stops_at = 0;
+    assert_true(attributes_check_range(&attributes, pfn(FRAME_FIRST), FRAMES, &n, &violation));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup(clearing_takes_all, begin),
         cmocka_unit_test_setup(check_sees_700, begin),
         cmocka_unit_test_setup(check_sees_701, begin),
+        cmocka_unit_test_setup(check_can_be_stopped, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

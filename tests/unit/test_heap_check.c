@@ -7,11 +7,18 @@
 
 #define CLASS 5u                      /* 128 bytes: 32 slots */
 
+static unsigned questions, stops_at;  /* the question that is answered with yes; 0: none */
+
+static bool stop(void)
+{
+    return ++questions == stops_at;
+}
+
 static unsigned broken_invariant(void)
 {
     struct page_violation violation = { .invariant = 0 };
 
-    return heap_check(&heap, &violation) ? 0 : violation.invariant;
+    return heap_check(&heap, stop, &violation) ? 0 : violation.invariant;
 }
 
 /* Three slabs, the second one full, and a block. */
@@ -163,6 +170,29 @@ static void number_607(void **unused)
     assert_int_equal(broken_invariant(), 607);
 }
 
+static void it_can_be_stopped(void **unused)
+{
+    struct page_violation violation;
+    unsigned last;
+
+    (void)unused;
+    assert_int_equal(heap_alloc(&heap, &(struct heap_request){ .size = 8, .align = 1,
+                                .redzone = true }, &(virt_t){ 0 }, &(bool){ false }), OK);
+    questions = 0;
+    assert_int_equal(broken_invariant(), 0);
+    assert_in_range(questions, 3, 6); /* among slabs of each class, pages, red zones */
+    last = questions;
+    for (unsigned at = 1; at <= last; at++) {
+        questions = 0;
+        stops_at = at;
+        violation.invariant = 1;
+        assert_false(heap_check(&heap, stop, &violation));
+        assert_int_equal(violation.invariant, 0);
+        assert_int_equal(questions, at);
+    }
+    stops_at = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup(number_605, begin),
         cmocka_unit_test_setup(number_606, begin),
         cmocka_unit_test_setup(number_607, begin),
+        cmocka_unit_test_setup(it_can_be_stopped, begin),
     };
 
     return cmocka_run_group_tests(tests, heap_open, heap_close);

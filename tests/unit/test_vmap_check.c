@@ -125,6 +125,27 @@ static void check_sees_503(void **unused)
     assert_broken(503);
 }
 
+static void check_can_be_stopped(void **unused)
+{
+    struct page_violation violation;
+    uint64_t more;
+
+    (void)unused;
+    assert_int_equal(vmalloc(1024 * P, false, 0, &more), OK);
+    questions = 0;
+    assert_true(vmap_check(&vmap, &violation));
+    assert_int_equal(questions, 3);   /* one among the pages, two among the records */
+    for (unsigned at = 1; at <= 3; at++) {
+        questions = 0;
+        stops_at = at;
+        violation.invariant = 1;
+        assert_false(vmap_check(&vmap, &violation));
+        assert_int_equal(violation.invariant, 0);
+        assert_int_equal(questions, at);
+    }
+    stops_at = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup(check_sees_501, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_502, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_503, begin_with_ranges),
+        cmocka_unit_test_setup(check_can_be_stopped, begin_with_ranges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,9 +45,11 @@ static enum error zero(pfn_t first, uint64_t count)
     return OK;
 }
 
+static unsigned questions, stops_at;  /* the question that is answered with yes; 0: none */
+
 static bool stopped(void)
 {
-    return false;
+    return ++questions == stops_at;
 }
 
 static void *take_table(void *context, uint64_t size) { return tables_take(context, size); }
