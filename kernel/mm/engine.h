@@ -122,7 +122,8 @@ struct page_engine {
     /*
      * Give back the whole block that begins at `first`; *pages is its length. Nothing changes on
      * error: MEM_UNMANAGED, MEM_FREE, MEM_RESERVED, MEM_INSIDE (of a block), MEM_METADATA (a leaf
-     * had to be opened and could not be; never for the block that alloc() has just handed out).
+     * had to be opened and could not be; never for the block that alloc() has just handed out, and
+     * never for a block of one page, which is what lets vfree give back frames one by one).
      */
     MUST_USE enum error (*free)(void *engine, pfn_t first, uint64_t *pages);
 
