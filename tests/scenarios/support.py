@@ -26,6 +26,22 @@ def free_pages(guest: Guest, area: str) -> int:
     return int(guest.areas().find(area).free)
 
 
+def state(guest: Guest) -> list[object]:
+    """All that must be as before when an operation was refused."""
+    fields = dict(guest.info().fields)
+    del fields["flushes"]              # of all it may be known that it was tried
+    late = ("pages", "areas", "virt", "pagetables") if fields["stage"] != "early" else ()
+    return [fields, *(list(map(repr, guest.dump(what))) for what in ("phys", "heap", *late)),
+            list(map(repr, guest.heap()))]
+
+
+def counts(guest: Guest) -> dict[str, object]:
+    """The totals among it."""
+    fields = guest.info().fields
+    free = sum(int(row["free"]) for row in guest.dump("areas"))
+    return {"free": free, **{name: fields[name] for name in ("pool_used", "tables_used")}}
+
+
 class Wire:
     """The naked line of a guest, in no strict session until a test begins one."""
 

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What is refused at any step, on purpose or because memory ran out, leaves nothing behind."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pfnlab import Guest, errors
+from tests.scenarios.support import PAGE, state
+
+GIB = 1 << 30
+
+STEPS: dict[str, tuple[Callable[[Guest], Any], str]] = {
+    "vmalloc": (lambda guest: guest.vmalloc(100 * PAGE, guard="both", redzone=1), "vfree"),
+    "vmap": (lambda guest: guest.vmap(0x40001000, 5 << 20), "vunmap"),
+    "alloc_pages_ro": (lambda guest: guest.alloc_pages_ro(3), "free"),
+    "alloc_pages_exact": (lambda guest: guest.alloc_pages_exact(7, attributes="ro"), "free"),
+    "alloc_vpages": (lambda guest: guest.alloc_vpages(7), "free_vpages"),
+    "malloc of pages": (lambda guest: guest.malloc(9 * PAGE), "free"),
+    "malloc with a red zone": (lambda guest: guest.malloc(2 * PAGE, redzone=1), "free"),
+    "memalign": (lambda guest: guest.memalign(1 << 20, 100), "free"),
+}
+
+
+def refused_in_turn(guest: Guest, call: Callable[[], Any], what: str) -> tuple[Any, int]:
+    """Refuse one attempt after the other until none is left; the result, and how many were."""
+    before = state(guest)
+    for n in range(1, 300):
+        guest.fail(nth=n, what=what)
+        try:
+            result = call()
+        except (errors.MemInjected, errors.MemMetadata):
+            guest.fail()
+            assert state(guest) == before, f"attempt {n}"
+            continue
+        assert guest.failures().fields["refusals"] == 0
+        guest.fail()
+        return result, n - 1
+    raise AssertionError("there is no end of attempts")
+
+
+@pytest.mark.parametrize("what", ["frames", "tables", "pool"])
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_that_fails_leaves_no_trace(guest: Guest, name: str, what: str) -> None:
+    call, undo = STEPS[name]
+    getattr(guest, undo)(call(guest))         # afterwards no page is fresh that was
+    before = state(guest)
+    result, refusals = refused_in_turn(guest, lambda: call(guest), what)
+    getattr(guest, undo)(result)
+    assert state(guest) == before
+    assert (what, name) not in (("frames", "vmalloc"), ("tables", "vmap")) or refusals > 1
+    guest.check()
+
+
+@pytest.mark.parametrize("what", ["frames", "tables", "pool"])
+@pytest.mark.parametrize("stage", ["early", "page", "virtual"])
+def test_a_heap_that_is_refused_keeps_what_it_has(guest: Guest, stage: str, what: str) -> None:
+    """In each stage: small objects and pages are made, and become larger elsewhere."""
+    guest.reset(stage=stage)
+    for size, larger in ((40, 400), (3 * PAGE, 9 * PAGE), (40, 3 * PAGE)):
+        guest.free(guest.realloc(guest.malloc(size), larger))
+        old, _ = refused_in_turn(guest, partial(guest.malloc, size), what)
+        new, _ = refused_in_turn(guest, partial(guest.realloc, old, larger), what)
+        guest.free(new)
+        guest.check()
+
+
+def test_a_split_that_fails_leaves_the_unit_whole(guest: Guest) -> None:
+    at = guest.vmap(GIB, 4 << 20)
+    before, told = state(guest), repr(guest.translate(at + PAGE).fields)
+    for n in range(1, 20):
+        guest.fail(nth=n, what="tables")
+        try:
+            guest.protect(at + PAGE, 600, "ro|nx")
+        except errors.MemMetadata:
+            guest.fail()
+            assert state(guest) == before
+            assert repr(guest.translate(at + PAGE).fields) == told
+            continue
+        break
+    guest.fail()
+    assert guest.translate(at + PAGE).fields["attributes"] == "ro|nx"
+    assert guest.translate(at + 601 * PAGE).fields["attributes"] == "nx"
+    guest.check()
+
+
+@pytest.mark.options("tables=64K")
+def test_tables_run_out_and_nothing_else_does(guest: Guest) -> None:
+    before = state(guest)
+    with pytest.raises(errors.MemMetadata):
+        guest.vmap(0x40001000, 512 << 20)
+    assert state(guest) == before
+    at = guest.vmap(0x40001000, PAGE)
+    assert guest.translate(at) == 0x40001000
+    guest.vunmap(at)
+    assert state(guest) == before
