@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; S28: the asynchronous page fault test takes 1 GiB and touches every page of it.
-; with memory=3G
+; with memory=2560M
 ; also x86_64?boot=iso
 ; also x86_64?machine=q35
 >1 alloc_pages 18 dontzero=1
