@@ -78,6 +78,7 @@ test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) llvm
 	@$(MAKE) unit
+	@$(MAKE) bench-programs
 	@$(MAKE) lint
 	$(Q)$(PYTHON) -m pytest -q tests $(PYTEST_ARGS)
 

@@ -4,13 +4,16 @@
 bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a time
 	@./arch/deps.sh
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
-	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/virtual_bench
+	@$(MAKE) bench-programs
 	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench build/bench/virtual_bench
 
 bench-check: ## the benchmark itself: it sees a slowed engine and two that are wrong
 	@./arch/deps.sh
 	@$(MAKE) ARCH=native build/bench/engine_bench
 	@$(PYTHON) tests/bench/check.py build/bench/engine_bench
+
+bench-programs:
+	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/virtual_bench
 
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
 ifeq ($(ARCH),native)
@@ -35,4 +38,4 @@ build/bench/virtual_bench: $(VIRTUAL_OBJECTS)
 
 -include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d)
 endif
-.PHONY: bench bench-check
+.PHONY: bench bench-check bench-programs
