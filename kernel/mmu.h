@@ -74,6 +74,7 @@ struct mmu {
     uint64_t units;                   /* bit n: an entry can map 2^n bytes; PAGE_SHIFT is one */
     unsigned levels;                  /* of tables; the highest one is the root */
     virt_t limit;                     /* addresses below can be mapped, in the window */
+    phys_t phys_limit;                /* an entry can name physical addresses below */
 
     /* Where tables come from and go to from now on. Called once, by the lab, before map(). */
     void (*set_tables)(const struct table_source *source);

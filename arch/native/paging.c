@@ -236,7 +236,7 @@ static uint64_t flushes(void)
 struct mmu arch_mmu = {
     .attributes = MMU_ALL, .observable = MMU_READ_ONLY | MMU_NO_EXECUTE,
     .units = UINT64_C(1) << PAGE_SHIFT | UINT64_C(1) << 21 | UINT64_C(1) << 30,
-    .levels = 4, .limit = { LIMIT },
+    .levels = 4, .limit = { LIMIT }, .phys_limit = { ADDRESS_LIMIT },
     SPACE_OPERATIONS, .flushes = flushes,
 };
 

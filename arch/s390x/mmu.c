@@ -80,7 +80,7 @@ static uint64_t flushes(void)
 struct mmu arch_mmu = {
     .attributes = MMU_READ_ONLY, .observable = MMU_READ_ONLY,
     .units = UINT64_C(1) << PAGE_SHIFT, .levels = PTE_REGION_THIRD, .limit = { PTE_LIMIT },
-    SPACE_OPERATIONS, .flushes = flushes,
+    .phys_limit = { ADDRESS_LIMIT }, SPACE_OPERATIONS, .flushes = flushes,
 };
 
 void arch_window(virt_t *first, virt_t *limit)

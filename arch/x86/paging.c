@@ -14,8 +14,10 @@
 #define EFER_NXE (UINT64_C(1) << 11)
 #define CPUID_FEATURES 1u
 #define CPUID_PAT (1u << 16)          /* EDX */
+#define CPUID_PSE36 (1u << 17)        /* EDX */
 #define CPUID_EXTENDED 0x80000000u
 #define CPUID_EXTENDED_FEATURES 0x80000001u
+#define CPUID_ADDRESS_SIZES 0x80000008u /* EAX bits 7:0 */
 #define CPUID_NX (1u << 20)           /* EDX */
 #define CPUID_1G (1u << 26)           /* EDX */
 
@@ -160,6 +162,19 @@ static uint32_t extended_features(void)
                                                                : 0;
 }
 
+/*
+ * Bits of a physical address (Intel SDM volume 3, section 4.1.4). Where no leaf tells, QEMU gives a
+ * processor 36 with PSE-36 and 32 without, and faults on an entry with more.
+ */
+static unsigned physical_bits(void)
+{
+    unsigned bits;
+    if (cpuid(CPUID_EXTENDED).a < CPUID_ADDRESS_SIZES)
+        return (cpuid(CPUID_FEATURES).d & CPUID_PSE36) != 0 ? 36 : 32;
+    bits = cpuid(CPUID_ADDRESS_SIZES).a & 0xff;
+    return bits < ADDRESS_BITS ? bits : ADDRESS_BITS;
+}
+
 static void features_open(void)
 {
     uint32_t extended = extended_features();
@@ -181,6 +196,7 @@ static void features_open(void)
     space.limit = paging.limit;
     arch_mmu.levels = format.levels;
     arch_mmu.limit = virt(paging.limit);
+    arch_mmu.phys_limit = phys(UINT64_C(1) << physical_bits());
 }
 
 /* Usable memory below EARLY_END; a page that is usable only in part is mapped. */

@@ -6,11 +6,32 @@
 /* Frames are taken, mapped, unmapped and given back so many at a time. */
 #define BATCH 64u
 
+/* What is behind a page lies below. Of an injected map no entry is ever used. */
+static phys_t phys_limit(const struct vmap *vmap)
+{
+    return vmap->pages->backed ? vmap->mmu->phys_limit : phys(ADDRESS_LIMIT);
+}
+
+/* The same for frames; PFN_LIMIT if all of them lie there: a window costs a search. */
+static pfn_t frame_limit(const struct vmap *vmap)
+{
+    pfn_t limit = phys_pfn(phys_limit(vmap));
+    struct page_info info;
+
+    if (limit.n < PFN_LIMIT
+        && (vmap->pages->engine->run(vmap->pages->state, limit, pfn(PFN_LIMIT), &info)
+                < PFN_LIMIT - limit.n
+            || info.state != PAGE_UNMANAGED))
+        return limit;
+    return pfn(PFN_LIMIT);
+}
+
 void vmap_init(struct vmap *vmap, const struct mmu *mmu, virt_t first, virt_t limit,
                const struct node_source *nodes, struct pages *pages,
                void *(*pointer)(phys_t start, uint64_t size))
 {
     *vmap = (struct vmap){ .mmu = mmu, .pages = pages, .pointer = pointer };
+    vmap->frame_limit = frame_limit(vmap);
     virt_init(&vmap->virt, first, limit, nodes);
 }
 
@@ -32,13 +53,17 @@ static bool supported(const struct vmap *vmap, unsigned attributes)
     return (attributes & ~vmap->mmu->attributes) == 0;
 }
 
+
 /* ---- frames behind addresses ---- */
 
 /* Take frames for `n` pages: *got of them. */
 static enum error take_frames(struct vmap *vmap, const struct vmap_request *request, unsigned n,
                               pfn_t *frames, unsigned *got, bool *zeroed)
 {
-    const struct page_request one = { .areas = request->areas, .pages = 1, .max = request->max };
+    const pfn_t limit = vmap->frame_limit;
+    const struct page_request one = {
+        .areas = request->areas, .pages = 1, .max = limit.n < request->max.n ? limit : request->max,
+    };
     enum error e = OK;
 
     for (*got = 0; e == OK && *got < n; ++*got) {
@@ -192,14 +217,14 @@ enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind, uin
 enum error vmap_map(struct vmap *vmap, const struct vmap_request *request, phys_t phys,
                     virt_t *out, virt_t *blame)
 {
-    uint64_t size = request->place.pages << PAGE_SHIFT;
+    uint64_t size = request->place.pages << PAGE_SHIFT, limit = phys_limit(vmap).a;
     const struct virt_range *range;
     virt_t first;
     enum error e;
 
     ASSERT(is_aligned(phys.a, PAGE_SIZE) && phys.a != 0);
     *blame = (virt_t){ 0 };
-    if (!supported(vmap, request->attributes))
+    if (!supported(vmap, request->attributes) || phys.a > limit || size > limit - phys.a)
         return E_CALL_UNSUPPORTED;
     e = virt_alloc(&vmap->virt, &request->place, &first, blame);
     if (e != OK)

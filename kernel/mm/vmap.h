@@ -19,6 +19,7 @@ struct vmap {
     const struct mmu *mmu;
     struct pages *pages;
     void *(*pointer)(phys_t start, uint64_t size);
+    pfn_t frame_limit;                /* frames below can be behind a page */
 };
 
 /* Bytes of a red zone, at least. */
@@ -55,7 +56,8 @@ MUST_USE enum error vmap_pages(struct vmap_request *request, uint64_t size, bool
  * order of addresses. *zeroed is false if zeroes were wanted and a frame cannot be reached. Errors
  * as virt_alloc() and pages_alloc() (*blame is then 0); MEM_METADATA also: no page table.
  * CALL_UNSUPPORTED: attributes that the machine has not, or a red zone in memory that cannot be
- * reached. Nothing has changed on error; but frames that were given back are not fresh any more.
+ * reached. Frames that the machine's entries cannot name (mmu.phys_limit) are left alone. Nothing
+ * has changed on error; but frames that were given back are not fresh any more.
  */
 MUST_USE enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, virt_t *out,
                                bool *zeroed, virt_t *blame);
@@ -74,7 +76,10 @@ MUST_USE enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind ki
 MUST_USE enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind,
                                 uint64_t left);
 
-/* vmap: a range with this physical memory behind it, a page's address. Errors as vmap_alloc(). */
+/*
+ * vmap: a range with this physical memory behind it, a page's address. Errors as vmap_alloc();
+ * CALL_UNSUPPORTED also: some of it is not below mmu.phys_limit, and the map not an injected one.
+ */
 MUST_USE enum error vmap_map(struct vmap *vmap, const struct vmap_request *request, phys_t phys,
                              virt_t *out, virt_t *blame);
 

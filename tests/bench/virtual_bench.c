@@ -67,8 +67,8 @@ static bool query(virt_t at, struct mmu_mapping *mapping)
 }
 
 static const struct mmu mmu = {
-    .attributes = MMU_ALL, .limit = { UINT64_C(1) << 47 }, .map = map, .unmap = unmap,
-    .protect = protect, .query = query,
+    .attributes = MMU_ALL, .limit = { UINT64_C(1) << 47 }, .phys_limit = { ADDRESS_LIMIT },
+    .map = map, .unmap = unmap, .protect = protect, .query = query,
 };
 
 static enum error zero(pfn_t first, uint64_t count) { return (void)first, (void)count, OK; }

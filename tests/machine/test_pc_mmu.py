@@ -56,3 +56,14 @@ def test_memory_is_mapped_in_the_largest_units_there_are(processor: str, unit: i
     done = run("x86_64", "--cpu", processor, "--memory", "6G", given=b"translate 0x140000000\n")
     assert answers(done.stdout) == [
         f"= 0x0000000140000000 size={unit} attributes=nx level={3 if unit >> 30 else 2}"]
+
+
+@pytest.mark.parametrize("options, bits", [
+    ("i386 --cpu qemu32", 32), ("i386", 36), ("x86_64 --cpu qemu64,phys-bits=38", 38)])
+def test_an_address_that_no_entry_can_name_is_not_mapped(options: str, bits: int) -> None:
+    """It would be a reserved bit, a fault that tells nobody anything."""
+    end = 1 << bits
+    done = run(*options.split(), given=f"vmap {end - 4096:#x} 4K\nvmap {end:#x} 4K\n"
+               f"ioremap {end - 4096:#x} 8K\ncheck\n".encode())
+    assert [line.split(" ; ")[0].partition(" at=")[0] for line in answers(done.stdout)] == [
+        "= 0x" + answers(done.stdout)[0][4:], "? call.unsupported", "? call.unsupported", "="]

@@ -183,6 +183,7 @@ static bool fake_query(virt_t at, struct mmu_mapping *mapping)
 FAKE_MMU = {
     .attributes = MMU_READ_ONLY | MMU_NO_EXECUTE | MMU_UNCACHED, .observable = MMU_READ_ONLY,
     .units = 1 << PAGE_SHIFT, .levels = 2, .limit = { FAKE_LIMIT },
+    .phys_limit = { ADDRESS_LIMIT },
     .set_tables = fake_set_tables, .map = fake_map, .unmap = fake_unmap, .protect = fake_protect,
     .query = fake_query, .entry = fake_entry, .tables_size = fake_tables_size,
     .flushes = fake_flush_count,

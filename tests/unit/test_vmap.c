@@ -185,6 +185,43 @@ static void unreachable_frames_are_told(void **unused)
     assert_true(zeroed);
 }
 
+/* As on a processor of 32 bits whose memory goes on. */
+static void what_no_entry_can_name_is_not_mapped(void **unused)
+{
+    const uint64_t limit = FRAME_FIRST + 100;
+    struct left before;
+    uint64_t at;
+
+    (void)unused;
+    fake_mmu.phys_limit = pfn_phys(pfn(limit));
+    begin(NULL);
+    before = left();
+    assert_int_equal(map(limit * P, P, 0, &at), E_CALL_UNSUPPORTED);
+    assert_int_equal(map((limit - 1) * P, 2 * P, 0, &at), E_CALL_UNSUPPORTED);
+    assert_int_equal(map((PFN_LIMIT - 1) * P, P, 0, &at), E_CALL_UNSUPPORTED);
+    assert_int_equal(vmalloc(101 * P, false, 0, &at), E_MEM_NONE);
+    assert_left(before);
+    assert_int_equal(map((limit - 1) * P, P, 0, &at), OK);
+    assert_int_equal(vmalloc(100 * P, false, 0, &at), OK);
+    assert_int_equal(frame_at(at + 99 * P), limit - 1);
+    assert_int_equal(vmalloc(P, false, 0, &at), E_MEM_NONE);
+    assert_whole();
+    fake_mmu.phys_limit = phys(ADDRESS_LIMIT);
+}
+
+/* Nobody follows an entry there: all machines answer alike. */
+static void an_injected_map_has_no_such_limit(void **unused)
+{
+    uint64_t at;
+
+    (void)unused;
+    fake_mmu.phys_limit = pfn_phys(pfn(FRAME_FIRST));
+    begin(NULL);
+    pages.backed = false;
+    assert_int_equal(map(FRAME_FIRST * P, P, 0, &at), OK);
+    fake_mmu.phys_limit = phys(ADDRESS_LIMIT);
+}
+
 static void a_red_zone_sees_each_byte_behind_the_end(void **unused)
 {
     static const uint64_t sizes[] = { 1, 100, P - 16, P - 15, P - 1, P, P + 1, 2 * P };
@@ -286,6 +323,8 @@ int main(void)
         cmocka_unit_test_setup(attributes_that_the_machine_lacks_are_refused, begin),
         cmocka_unit_test_setup(protect_is_all_or_nothing_and_names_the_hole, begin),
         cmocka_unit_test_setup(unreachable_frames_are_told, begin),
+        cmocka_unit_test_setup(what_no_entry_can_name_is_not_mapped, begin),
+        cmocka_unit_test_setup(an_injected_map_has_no_such_limit, begin),
         cmocka_unit_test_setup(a_red_zone_sees_each_byte_behind_the_end, begin),
         cmocka_unit_test_setup(shrinking_gives_the_end_back, begin),
         cmocka_unit_test_setup(clearing_does_without_the_records, begin),
