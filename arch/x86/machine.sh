@@ -44,6 +44,8 @@ machine_check() {
         [ "$boot" = iso ] || refuse "--firmware uefi needs --boot iso: it starts no kernel directly"
         at_least 64M "--firmware uefi"
         groups+=(x86-uefi)
+        [ -z "$gdb" ] || [ "$qemu" = qemu-system-x86_64 ] \
+            || refuse "--firmware uefi --gdb: gdb reads no $arch kernel for a 64-bit emulator"
         # The firmware is 64-bit code, whatever it starts.
         qemu='qemu-system-x86_64' default_cpu=''
     fi

@@ -63,6 +63,7 @@ def answers(output: str) -> list[str]:
     ("native --memory 2T", "1T"),
     ("--loadparm ONEAREA", "--loadparm"),
     ("--append " + 4096 * "x", "4095"),
+    ("i386 --boot iso --firmware uefi --gdb", "--gdb"),
     ("i386 --boot iso --append " + 4096 * "x", "4095"),
     ("s390x --memory 2M", "3M"),
     ("s390x --memory 4097K", "whole MiB"),
