@@ -66,6 +66,27 @@ def test_memory_above_2g_is_the_area_normal(path: list[str]) -> None:
     assert got[7].startswith("? fault.address at=0x0000000100000000 ")
 
 
+@pytest.mark.parametrize("areas", [(), ("--append", "areas=all"), ("--append", "areas=x:3G,low")],
+                         ids=["usual", "one", "odd"])
+def test_a_prefix_area_cannot_lie_above_2g(areas: tuple[str, ...]) -> None:
+    """Nor an SCCB: dma31 is a matter of addresses, whatever the areas are called. It runs dry."""
+    lines = [f"alloc_pages_area dma31 {order}" for order in range(18, 0, -1) for _ in range(4)]
+    lines += ["alloc_pages_area dma31 1 align=8K min=2G", "alloc_pages_area dma31 0 at=2G",
+              "alloc_pages_area any 1 align=8K min=2G", "alloc_page area=any max=2G", "check"]
+    done = run("s390x", "--memory", "4G", *areas, given="\n".join(lines).encode())
+    assert done.returncode == ORDERLY, done.stderr
+    *got, above, at, other, page, check = answers(done.stdout)
+    given = [(int(answer.split()[1], 16), line.split()[2]) for line, answer in zip(lines, got)
+             if answer.startswith("= ")]
+    assert all(at + (4096 << int(order)) <= 1 << 31 for at, order in given)
+    assert sum(4096 << int(order) for _, order in given) > (1 << 31) - (64 << 20)
+    assert all(answer.startswith(("= ", "? mem.none")) for answer in got)
+    assert got[-1].startswith("? mem.none")
+    assert above.startswith("? mem.none") and at.startswith("? mem.none at=0x0000000080000000")
+    assert int(other.split()[1], 16) >= 1 << 31
+    assert page.startswith(("= ", "? mem.none")) and check == "="
+
+
 def test_the_least_memory(path: list[str]) -> None:
     done = run(*path, "--memory", "3M", given=b"alloc_page\ncheck\n")
     assert done.returncode == ORDERLY, done.stderr
