@@ -7,6 +7,7 @@
 #   machine_memory, _minimum, _maximum, _cpus_maximum
 #   machine_boots, _firmwares, _machines, _accels, _emulators, _serials
 #                      words that the option takes, the first is the default; none: no such option
+#   machine_end        what ends the guest at a terminal, if it is not Ctrl-A X
 #   machine_debugger   what --gdb names, if it is not gdb
 #   machine_options    which of cpu loadparm module qmp snapshot gdb it has
 # and the functions machine_check (combinations; adds to `groups`), machine_build, machine_prepare
@@ -41,8 +42,9 @@ usage() {
 usage: $name [ARCH] [OPTION...]
 
 Builds what is missing, boots a guest and connects this terminal to its serial console.
-Ctrl-A X or the command poweroff ends it. ARCH: $(architectures)(default: x86_64).
+Ctrl-A X (Ctrl-D in Hercules, which takes whole lines only) or the command poweroff ends it.
 
+  ARCH              $(architectures)(default: x86_64)
   --memory SIZE     RAM, as in 64M or 6G
   --cpus N          processors
   --boot HOW        direct: the emulator loads the kernel; iso: it boots the ISO
@@ -113,7 +115,7 @@ done
 # LLVM=1 in the environment, which make reads as well, means the kernel that clang builds.
 build=$root/build/${LLVM:+llvm/}$arch
 groups=(${LLVM:+llvm})
-machine_debugger=gdb
+machine_end='Ctrl-A X' machine_debugger=gdb
 machine_boots='' machine_firmwares='' machine_machines='' machine_accels='' machine_emulators=''
 machine_options='' machine_cpus_maximum=1
 machine_prepare() { :; }
@@ -277,7 +279,7 @@ command=(setpriv --pdeathsig KILL -- "${command[@]}")
 run_foreground() {
     if [ -n "$interactive" ]; then
         terminal=$(stty -g)
-        say "Ctrl-A X ends the guest, help lists its commands"
+        say "$machine_end ends the guest, help lists its commands"
     fi
     # In the background, so that a signal to this script is handled at once.
     "${command[@]}" <&0 &

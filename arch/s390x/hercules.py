@@ -20,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -226,20 +225,20 @@ def main() -> int:
     parser.add_argument("--cpus", required=True)
     parser.add_argument("--loadparm", default="")
     parser.add_argument("--serial", required=True, help="stdio or unix:PATH")
+    parser.add_argument("--directory", required=True, help="for files of this run; exists")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     client = Client(arguments.serial)
-    with tempfile.TemporaryDirectory(prefix="pfnlab-hercules-") as directory:
-        hercules = Hercules(arguments, Path(directory))
-        bridge = Bridge(client, hercules)
-        if client.terminal:
-            signal.signal(signal.SIGINT, lambda *_: setattr(bridge, "interrupted", True))
-        try:
-            return bridge.run()
-        except BrokenPipeError:
-            return EXIT_ORDERLY
-        finally:
-            hercules.end()
+    hercules = Hercules(arguments, Path(arguments.directory))
+    bridge = Bridge(client, hercules)
+    if client.terminal:
+        signal.signal(signal.SIGINT, lambda *_: setattr(bridge, "interrupted", True))
+    try:
+        return bridge.run()
+    except BrokenPipeError:
+        return EXIT_ORDERLY
+    finally:
+        hercules.end()
 
 
 if __name__ == "__main__":

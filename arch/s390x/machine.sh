@@ -34,6 +34,7 @@ machine_check() {
 hercules_check() {
     local option
     groups+=(s390x-hercules)
+    machine_end='Ctrl-D'
     for option in boot accel cpu qmp snapshot gdb; do
         ! was_given $option || refuse "--emulator hercules has no --$option"
     done
@@ -128,7 +129,7 @@ machine_command() {
 
 hercules_command() {
     command=("$root/arch/s390x/hercules.py" --image "$(image_path)" --memory $((bytes >> 20))
-        --cpus "$cpus" --serial "$serial")
+        --cpus "$cpus" --serial "$serial" --directory "$temporary")
     [ -z "$loadparm" ] || command+=(--loadparm "$loadparm")
 }
 

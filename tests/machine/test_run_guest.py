@@ -318,8 +318,9 @@ def test_no_socket_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_terminated_script_cleans_up(tmp_path: Path) -> None:
-    with Started("x86_64", TMPDIR=str(tmp_path)) as started:
+@pytest.mark.parametrize("machine", ["native", "pc", "bochs", "s390x", "hercules"])
+def test_terminated_script_cleans_up(machine: str, tmp_path: Path) -> None:
+    with Started(*BOOTS[machine].split(), TMPDIR=str(tmp_path)) as started:
         assert list(tmp_path.iterdir()) != []
         started.script.send_signal(signal.SIGTERM)
         assert started.script.wait(30) == 128 + signal.SIGTERM

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect  # type: ignore[import]
 import pytest
 
 from pfnlab.transport import Transport
@@ -85,6 +86,19 @@ def test_a_prefix_area_cannot_lie_above_2g(areas: tuple[str, ...]) -> None:
     assert above.startswith("? mem.none") and at.startswith("? mem.none at=0x0000000080000000")
     assert int(other.split()[1], 16) >= 1 << 31
     assert page.startswith(("= ", "? mem.none")) and check == "="
+
+
+def test_a_person_at_the_second_emulator_is_told_how_it_ends() -> None:
+    """It takes whole lines, so that Ctrl-A X is none of its keys."""
+    child = pexpect.spawn(f"{SCRIPT} s390x --emulator hercules", timeout=60, encoding="ascii")
+    child.expect("Ctrl-D ends the guest")
+    child.expect("% boot ")
+    child.sendline("echo 5")
+    child.expect("= 5\r\n")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == ORDERLY
 
 
 def test_the_least_memory(path: list[str]) -> None:
