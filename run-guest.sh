@@ -29,12 +29,13 @@ refuse() { say "$*"; exit $EXIT_USAGE; }
 fail() { say "$*"; exit $EXIT_FAILED; }
 
 architectures() {
-    local file
+    local file found=
     for file in "$root"/arch/*/machine.sh; do
         file=${file%/machine.sh}
         # A folder without arch.mk is shared by ports, it is none itself.
-        if [ -e "$file/arch.mk" ]; then echo -n "${file##*/} "; fi
+        if [ -e "$file/arch.mk" ]; then found+=" ${file##*/}"; fi
     done
+    echo "${found# }"
 }
 
 usage() {
@@ -44,7 +45,7 @@ usage: $name [ARCH] [OPTION...]
 Builds what is missing, boots a guest and connects this terminal to its serial console.
 Ctrl-A X (Ctrl-D in Hercules, which takes whole lines only) or the command poweroff ends it.
 
-  ARCH              $(architectures)(default: x86_64)
+  ARCH              $(architectures) (default: x86_64)
   --memory SIZE     RAM, as in 64M or 6G
   --cpus N          processors
   --boot HOW        direct: the emulator loads the kernel; iso: it boots the ISO
@@ -110,7 +111,7 @@ while [ $# -ne 0 ]; do
     given+="${option#--} "
 done
 
-[[ " $(architectures)" == *" $arch "* ]] \
+[[ $arch != */* ]] && [ -e "$root/arch/$arch/arch.mk" ] \
     || refuse "no such architecture: $arch; there is: $(architectures)"
 # LLVM=1 in the environment, which make reads as well, means the kernel that clang builds.
 build=$root/build/${LLVM:+llvm/}$arch

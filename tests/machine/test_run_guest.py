@@ -86,6 +86,14 @@ def test_refuses(options: str, complaint: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("arch", ["", "i386 native", "../arch/native", "x86", "common"])
+def test_refuses_what_is_no_architecture(arch: str) -> None:
+    done = run(arch)
+    assert done.returncode == USAGE
+    assert re.fullmatch(f"run-guest.sh: no such architecture: {re.escape(arch)}; there is:"
+                        r"( \w+)+\n", done.stderr)
+
+
 def test_works_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "lab").symlink_to(SCRIPT)
     done = subprocess.run([tmp_path / "lab", "native"], input=b"echo 1", capture_output=True,
