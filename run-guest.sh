@@ -111,8 +111,9 @@ while [ $# -ne 0 ]; do
     given+="${option#--} "
 done
 
-[[ $arch != */* ]] && [ -e "$root/arch/$arch/arch.mk" ] \
-    || refuse "no such architecture: $arch; there is: $(architectures)"
+if [[ $arch == */* ]] || ! [ -e "$root/arch/$arch/arch.mk" ]; then
+    refuse "no such architecture: $arch; there is: $(architectures)"
+fi
 # LLVM=1 in the environment, which make reads as well, means the kernel that clang builds.
 build=$root/build/${LLVM:+llvm/}$arch
 groups=(${LLVM:+llvm})
