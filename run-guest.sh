@@ -14,8 +14,7 @@
 # (optional), machine_command (fills `command`) and machine_status (the emulator's exit status, in
 # ours). They read the variables that are named as the options.
 
-# shellcheck disable=SC2034  # machine.sh reads the options
-# shellcheck disable=SC2317  # and its functions are called from here
+# shellcheck disable=SC2034,SC2317  # machine.sh reads the options, and its functions are called
 
 set -u
 export LC_ALL=C
@@ -30,10 +29,9 @@ fail() { say "$*"; exit $EXIT_FAILED; }
 
 architectures() {
     local file found=
-    for file in "$root"/arch/*/machine.sh; do
-        file=${file%/machine.sh}
-        # A folder without arch.mk is shared by ports, it is none itself.
-        if [ -e "$file/arch.mk" ]; then found+=" ${file##*/}"; fi
+    # A folder without arch.mk is shared by ports, it is none itself.
+    for file in "$root"/arch/*/arch.mk; do
+        found+=" $(basename "${file%/arch.mk}")"
     done
     echo "${found# }"
 }
@@ -111,9 +109,8 @@ while [ $# -ne 0 ]; do
     given+="${option#--} "
 done
 
-if [[ $arch == */* ]] || ! [ -e "$root/arch/$arch/arch.mk" ]; then
-    refuse "no such architecture: $arch; there is: $(architectures)"
-fi
+[[ $arch != */* && -e $root/arch/$arch/arch.mk ]] \
+    || refuse "no such architecture: $arch; there is: $(architectures)"
 # LLVM=1 in the environment, which make reads as well, means the kernel that clang builds.
 build=$root/build/${LLVM:+llvm/}$arch
 groups=(${LLVM:+llvm})
