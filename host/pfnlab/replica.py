@@ -95,7 +95,7 @@ class Replica:
             told = self._tell(command.name, args, keys, one.tag)
         except Refusal as refusal:
             told = refusal
-        except (KeyError, ValueError, TypeError, AttributeError):
+        except (LookupError, ValueError, TypeError, AttributeError):
             return None if final.sigil == "?" else f"{one.text}: the model cannot read this line"
         self._keep(one, keys)
         return None if _same(final, told) else f"{_spelled(told)}"
