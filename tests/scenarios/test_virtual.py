@@ -286,6 +286,27 @@ def test_pages_with_attributes_are_written_again_after_free(guest: Guest) -> Non
     guest.check()
 
 
+@pytest.mark.parametrize("line", [
+    "vmalloc 1", "vmemalign 4K 1", "vfree {0}", "vmap 1M 4K", "ioremap 1M 4K", "vunmap {0}",
+    "alloc_vpages 1", "free_vpages {0}", "protect {0} 1 ro", "alloc_pages_ro 0", "alloc_pages_nx 0",
+    "alloc_pages_uncached 0", "dump virt"])
+def test_before_the_hand_over_there_is_no_window(guest: Guest, line: str) -> None:
+    """From then on there is, whether the heap uses it yet or not."""
+    name, *words = line.format(guest.info().fields["window"]).split()
+    guest.reset(stage="early")
+    with pytest.raises(errors.CallState) as told:
+        guest.call(name, *words)
+    assert told.value.fields["stage"] == "early"
+    guest.check()
+    for stage in ("page", "virtual"):
+        guest.reset(stage=stage)
+        try:
+            guest.call(name, *words)
+        except (errors.MemError, errors.FaultAddress):
+            pass                       # there is nothing yet that could be given back
+        guest.check()
+
+
 @pytest.mark.parametrize("how", ["reset", "reset stage=early", "map_machine", "map"])
 def test_a_fresh_instance_finds_nothing_mapped(guest: Guest, how: str) -> None:
     page, at = guest.alloc_pages_ro(0), guest.vmalloc(20 * PAGE)
