@@ -3,7 +3,7 @@
 # The mainframe, in QEMU and in Hercules: run-guest.sh says what each name means.
 qemu='qemu-system-s390x'
 machine_groups=s390x
-machine_memory=256M machine_minimum=3M machine_maximum=512G
+machine_memory=256M machine_minimum=4M machine_maximum=512G
 machine_cpus_maximum=16
 machine_boots='direct iso'
 machine_accels='tcg'

@@ -65,7 +65,7 @@ def answers(output: str) -> list[str]:
     ("--append " + 4096 * "x", "4095"),
     ("i386 --boot iso --firmware uefi --gdb", "--gdb"),
     ("i386 --boot iso --append " + 4096 * "x", "4095"),
-    ("s390x --memory 2M", "3M"),
+    ("s390x --memory 3M", "4M"),
     ("s390x --memory 4097K", "whole MiB"),
     ("s390x --firmware bios", "--firmware"),
     ("s390x --module /dev/null", "--module"),

@@ -102,7 +102,7 @@ def test_a_person_at_the_second_emulator_is_told_how_it_ends() -> None:
 
 
 def test_the_least_memory(path: list[str]) -> None:
-    done = run(*path, "--memory", "3M", given=b"alloc_page\ncheck\n")
+    done = run(*path, "--memory", "4M", given=b"alloc_page\ncheck\n")
     assert done.returncode == ORDERLY, done.stderr
     assert answers(done.stdout)[1] == "="
 
@@ -129,7 +129,7 @@ def test_each_page_of_the_machine_s_memory_is_mapped(path: list[str]) -> None:
     assert got[-1].startswith("? fault.address at=0x0000000080100000 ")
 
 
-@pytest.mark.parametrize("memory", [3, 4, 8192])
+@pytest.mark.parametrize("memory", [4, 5, 8192])
 def test_the_page_tables_take_the_end_of_the_memory(memory: int) -> None:
     """8 bytes a page, and 16 KiB for each 2 GiB but the first, whose table the image has."""
     done = run("s390x", "--memory", f"{memory}M", given=b"check\n")

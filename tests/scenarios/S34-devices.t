@@ -8,10 +8,10 @@
 =2 16
 >3 translate 0x8001e000
 =3 0x00000000fed00000
->4 vmap 0xfffffffffe000 4K
+>4 vmap 0xfffffe000 4K
 =4 0x0000000080020000
 >5 translate $4
-=5 0x000fffffffffe000
+=5 0x0000000fffffe000
 >6 vmap 0xfffffffffe000 12K
 ?6 call.range arg=size max=8192
 >7 check
