@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,27 +55,6 @@ def test_help_comes_from_the_guests_table(terminal: Any) -> None:
 def test_tab_completes(terminal: Any) -> None:
     terminal.send("unres\t")
     terminal.expect("unres.*erve")
-
-
-def test_an_interrupt_stops_what_runs_and_the_end_ends_all(terminal: Any, tmp_path: Path) -> None:
-    terminal.send("stress 4T\r")
-    terminal.expect_exact("stress 4T")
-    terminal.expect_exact("\x1b[?2004l")          # the line is ours no more
-    for _ in range(30):
-        terminal.sendintr()
-        if terminal.expect_exact(["stop.interrupted", pexpect.TIMEOUT], timeout=1) == 0:
-            break
-    terminal.send(".save kept.t\r")
-    terminal.send("echo 5\r")
-    terminal.expect_exact("= 5")
-    assert "stress 4T" in (tmp_path / "kept.t").read_text()
-    terminal.sendeof()
-    terminal.expect(pexpect.EOF)
-    terminal.close()
-    assert terminal.exitstatus == 0
-    history = tmp_path / "pfnlab/history"
-    assert "stress 4T" in history.read_text()
-    assert stat.S_IMODE(history.stat().st_mode) == 0o600
 
 
 def test_a_panic_ends_it_with_its_status(terminal: Any) -> None:
