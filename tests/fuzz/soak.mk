@@ -10,4 +10,20 @@ soak-twins: ## 100,000 random commands on all machines in lockstep; SEED=N SOAK_
 	$(Q)$(PYTHON) tests/fuzz/soak_twins.py --commands $(SOAK_COMMANDS) \
 		$(if $(SEED),--seed $(SEED)) $(SOAK_GUESTS)
 
-.PHONY: soak-twins
+ORACLE_OPS ?= 10000000
+soak-oracle: ## 10 million random operations of the page engine against its oracle; ORACLE_OPS=N SEED=N
+	@$(MAKE) ARCH=native build/bench/page_oracle
+	$(Q)PFNLAB_ORACLE_OPS=$(ORACLE_OPS) $(if $(SEED),PFNLAB_ORACLE_SEED=$(SEED)) build/bench/page_oracle
+
+# The unit test of `make unit`, optimised as the benchmark is: the oracle asks for many cycles.
+ifeq ($(ARCH),native)
+ORACLE_SOURCES := tests/unit/test_page_oracle.c $(wildcard tests/unit/page_*.c) \
+	tests/unit/support.c kernel/error.c $(wildcard kernel/mm/*.c)
+ORACLE_OBJECTS := $(ORACLE_SOURCES:%=build/bench/%.o)
+
+build/bench/page_oracle: $(ORACLE_OBJECTS)
+	$(Q)$(BENCH_CC) -o $@ $^ -lcmocka
+
+-include $(ORACLE_OBJECTS:.o=.d)
+endif
+.PHONY: soak-twins soak-oracle
