@@ -191,18 +191,6 @@ fi
 groups+=("$machine_groups")
 machine_check
 
-kvm_works() {
-    [ -w /dev/kvm ] && timeout 10 "$qemu" -accel kvm -machine none -nodefaults -display none \
-        -monitor stdio <<<quit >/dev/null 2>&1
-}
-
-case $accel in
-    kvm)
-        if [ -z "$print" ] && ! kvm_works; then refuse "--accel kvm: it does not work here"; fi
-        say "note: kvm is untested" ;;
-    auto) accel=tcg; if kvm_works; then accel=kvm; say "note: kvm is untested"; fi ;;
-esac
-
 # ---- the end ----
 
 temporary='' pid='' terminal='' sockets=()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
 # The mainframe, in QEMU and in Hercules: run-guest.sh says what each name means.
+# shellcheck source=arch/common/qemu.sh
+. "$root/arch/common/qemu.sh"
 qemu='qemu-system-s390x'
 machine_groups=s390x
 machine_memory=256M machine_minimum=4M machine_maximum=512G
@@ -9,8 +11,8 @@ machine_boots='direct iso'
 machine_accels='tcg'
 machine_emulators='qemu hercules'
 machine_debugger='gdb-multiarch'
-machine_serials='stdio pty unix'
-machine_options='cpu loadparm qmp snapshot gdb'
+machine_serials=$qemu_serials
+machine_options="$qemu_options loadparm"
 
 # Bytes of kernel command line that fit (arch/s390x/lowcore.h), its NUL not counted.
 append_maximum=895
@@ -71,9 +73,7 @@ machine_prepare() {
         cp "$build/$image" "$temporary/$image" || return 1
         write_append "$temporary/$image" || return 1
     fi
-    if [ -n "$snapshot" ] && ! [ -e "$snapshot" ]; then
-        qemu-img create -q -f qcow2 "$snapshot" 1G
-    fi
+    qemu_prepare
 }
 
 image_path() {
@@ -82,32 +82,13 @@ image_path() {
     if [ -n "$append" ]; then echo "$temporary/$image"; else echo "$build/$image"; fi
 }
 
-# QEMU doubles a comma that is part of a value.
-quote_commas() { echo "${1//,/,,}"; }
-
-machine_serial() {
-    case $serial in
-        stdio) if [ -n "$interactive" ]; then
-                   command+=(-chardev 'stdio,id=console,mux=on,signal=off' -mon chardev=console)
-               else
-                   command+=(-chardev 'stdio,id=console,signal=off')
-               fi ;;
-        pty) command+=(-chardev 'pty,id=console') ;;
-        unix:*) command+=(-chardev
-            "socket,id=console,path=$(quote_commas "${serial#unix:}"),server=on,wait=on") ;;
-    esac
-    command+=(-device 'sclpconsole,chardev=console')
-}
-
 machine_command() {
     if [ "$emulator" = hercules ]; then
         hercules_command
         return
     fi
-    command=("$qemu" -machine "s390-ccw-virtio${loadparm:+,loadparm=$loadparm}" -accel tcg
-        -m "$memory" -smp "$cpus" -nodefaults -display none -no-user-config
-        -action panic=exit-failure -trace qemu_system_shutdown_request -D "$temporary/trace")
-    [ -z "$cpu" ] || command+=(-cpu "$cpu")
+    qemu_start -machine "s390-ccw-virtio${loadparm:+,loadparm=$loadparm}" \
+        -action panic=exit-failure
     if [ "$boot" = iso ]; then
         command+=(-drive
             "if=none,id=iso,format=raw,readonly=on,file=$(quote_commas "$(image_path)")"
@@ -116,15 +97,7 @@ machine_command() {
         command+=(-kernel "$build/kernel.elf")
         [ -z "$append" ] || command+=(-append "$append")
     fi
-    [ -z "$qmp" ] || command+=(-qmp "unix:$(quote_commas "$qmp"),server=on,wait=off")
-    if [ -n "$snapshot" ]; then
-        # A client that takes snapshots resets the machine, too.
-        command+=(-drive "if=none,id=snapshot,format=qcow2,file=$(quote_commas "$snapshot")")
-    else
-        command+=(-no-reboot)
-    fi
-    [ -z "$gdb" ] || command+=(-S -gdb "unix:$gdb,server=on,wait=off")
-    machine_serial
+    qemu_connect -device 'sclpconsole,chardev=console'
 }
 
 hercules_command() {

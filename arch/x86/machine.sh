@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The PC in QEMU and Bochs, for both widths: run-guest.sh says what each name means. A port sets
 # `qemu`, `kernel`, the image that QEMU itself can load, and `default_cpu`, its processor.
+# shellcheck source=arch/common/qemu.sh
+. "$root/arch/common/qemu.sh"
 machine_groups=x86
 machine_memory=256M machine_minimum=4M machine_maximum=512G
 machine_cpus_maximum=16
@@ -10,8 +12,8 @@ machine_firmwares='bios uefi'
 machine_machines='pc q35 microvm'
 machine_accels='tcg kvm auto'
 machine_emulators='qemu bochs'
-machine_serials='stdio pty unix'
-machine_options='cpu module qmp snapshot gdb'
+machine_serials=$qemu_serials
+machine_options="$qemu_options module"
 
 # Bytes of kernel command line that fit (arch/x86/multiboot.h), its NUL not counted.
 append_maximum=4095
@@ -57,6 +59,7 @@ machine_check() {
         refuse "--module: QEMU cannot load a file with a comma or a blank in its name"
     fi
     [ -z "$snapshot" ] || groups+=(x86-snapshot)
+    qemu_accel
 }
 
 machine_build() {
@@ -78,26 +81,7 @@ machine_prepare() {
         "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" \
             "$module" || return 1
     fi
-    if [ -n "$snapshot" ] && ! [ -e "$snapshot" ]; then
-        qemu-img create -q -f qcow2 "$snapshot" 1G
-    fi
-}
-
-# QEMU doubles a comma that is part of a value.
-quote_commas() { echo "${1//,/,,}"; }
-
-machine_serial() {
-    case $serial in
-        stdio) if [ -n "$interactive" ]; then
-                   command+=(-chardev 'stdio,id=console,mux=on,signal=off' -mon chardev=console)
-               else
-                   command+=(-chardev 'stdio,id=console,signal=off')
-               fi ;;
-        pty) command+=(-chardev 'pty,id=console') ;;
-        unix:*) command+=(-chardev
-            "socket,id=console,path=$(quote_commas "${serial#unix:}"),server=on,wait=on") ;;
-    esac
-    command+=(-serial chardev:console)
+    qemu_prepare
 }
 
 bochs_command() {
@@ -112,11 +96,7 @@ machine_command() {
         return
     fi
     was_given cpu || cpu=$default_cpu
-    command=("$qemu" -machine "$machine" -accel "$accel" -m "$memory" -smp "$cpus"
-        -nodefaults -vga none -display none -no-user-config
-        -device 'isa-debug-exit,iobase=0xf4,iosize=4'
-        -trace qemu_system_shutdown_request -D "$temporary/trace")
-    [ -z "$cpu" ] || command+=(-cpu "$cpu")
+    qemu_start -machine "$machine" -vga none -device 'isa-debug-exit,iobase=0xf4,iosize=4'
     [ "$firmware" != uefi ] || command+=(-bios /usr/share/ovmf/OVMF.fd)
     if [ "$boot" = iso ]; then
         command+=(-cdrom "$(iso_path)")
@@ -125,15 +105,7 @@ machine_command() {
         [ -z "$append" ] || command+=(-append "$append")
         [ -z "$module" ] || command+=(-initrd "$module")
     fi
-    [ -z "$qmp" ] || command+=(-qmp "unix:$(quote_commas "$qmp"),server=on,wait=off")
-    if [ -n "$snapshot" ]; then
-        # A client that takes snapshots resets the machine, too.
-        command+=(-drive "if=none,id=snapshot,format=qcow2,file=$(quote_commas "$snapshot")")
-    else
-        command+=(-no-reboot)
-    fi
-    [ -z "$gdb" ] || command+=(-S -gdb "unix:$gdb,server=on,wait=off")
-    machine_serial
+    qemu_connect -serial chardev:console
 }
 
 # bochs.py gives ours. isa-debug-exit gives 33 and 35. A plain 0 is an end asked for by the user, a
