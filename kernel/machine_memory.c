@@ -111,6 +111,11 @@ static bool part_inspect(struct job *job, uint8_t *bytes, virt_t at, uint64_t si
     return intact == size;
 }
 
+static bool memory_is_there(void)
+{
+    return !lab.injected;
+}
+
 static bool memory_zero(virt_t at, uint64_t size)
 {
     return job_do(&(struct job){ .part = part_zero, .at = at, .size = size });
@@ -138,5 +143,5 @@ static bool memory_inspect(virt_t at, uint64_t size, virt_t *bad)
 }
 
 const struct heap_memory machine_memory = {
-    memory_zero, memory_copy, memory_stamp, memory_inspect,
+    memory_is_there, memory_zero, memory_copy, memory_stamp, memory_inspect,
 };

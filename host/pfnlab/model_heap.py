@@ -147,6 +147,12 @@ def class_for(size: int, align: int = 1) -> int | None:
     return next((slot for slot in CLASSES if slot >= size and slot % align == 0), None)
 
 
+def check_object(size: int, align: int) -> None:
+    """What is refused of a request before anything is looked at."""
+    if size < 1 or align > ALIGN_MAX:
+        raise Refusal("call.range")
+
+
 @dataclass
 class Heap:
     """Objects in slabs and blocks of pages; `sources` by stage, the last one serves."""
@@ -178,8 +184,7 @@ class Heap:
 
     def alloc(self, size: int, align: int = 1, owner: int = 0) -> int:
         """An object: its address."""
-        if size < 1 or align > ALIGN_MAX:
-            raise Refusal("call.range")
+        check_object(size, align)
         slot = class_for(size, align)
         if slot is not None:
             return self._slot(slot, owner)

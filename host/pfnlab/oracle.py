@@ -11,7 +11,7 @@ from typing import Any
 
 from pfnlab.model import (ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Phys, Refusal, Request,
                           order_for)
-from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource
+from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource, check_object
 from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set
 from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT, PAGE_SIZE
 
@@ -275,9 +275,9 @@ class Oracle:
 
     # ---- malloc ----
 
-    def malloc(self, size: int, owner: int = 0) -> int:
+    def malloc(self, size: int, owner: int = 0, redzone: int = 0) -> int:
         """Bytes."""
-        return self.heap.alloc(size, owner=owner)
+        return self.memalign(1, size, owner, redzone)
 
     def calloc(self, count: int, size: int, owner: int = 0) -> int:
         """So many times so many bytes."""
@@ -285,8 +285,11 @@ class Oracle:
             raise Refusal("call.range")
         return self.heap.alloc(count * size, owner=owner)
 
-    def memalign(self, alignment: int, size: int, owner: int = 0) -> int:
+    def memalign(self, alignment: int, size: int, owner: int = 0, redzone: int = 0) -> int:
         """Bytes, aligned."""
+        check_object(size, alignment)
+        if redzone:
+            raise Refusal("mem.none" if size >= (1 << 64) - ZONE else "call.unsupported")
         return self.heap.alloc(size, alignment, owner)
 
     def realloc(self, address: int, size: int) -> int:

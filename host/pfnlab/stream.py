@@ -261,9 +261,10 @@ class HeapStream:
         which = rng.randrange(8)
         if which == 0:
             return post("calloc", rng.randrange(1, 9), self.size())
+        keys = {"redzone": 1} if rng.random() < 0.05 else {}
         if which == 1:
-            return post("memalign", 1 << rng.randrange(33), rng.randrange(1, 9000))
-        return post("malloc", self.size())
+            return post("memalign", 1 << rng.randrange(33), rng.randrange(1, 9000), **keys)
+        return post("malloc", self.size(), **keys)
 
     def _wrong(self, address: int) -> None:
         rng = self.rng

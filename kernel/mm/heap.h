@@ -58,6 +58,7 @@ struct heap_backend {
 
 /* How memory is touched. False: it cannot be reached, nothing was read or written. */
 struct heap_memory {
+    bool (*is_there)(void);           /* behind addresses at all: an injected map has none */
     bool (*zero)(virt_t at, uint64_t size);
     bool (*copy)(virt_t to, virt_t from, uint64_t size);
     bool (*stamp)(virt_t at, uint64_t size);       /* write the pattern of red zones */
@@ -125,9 +126,10 @@ void heap_advance(struct heap *heap, unsigned stage);
 /*
  * malloc, calloc (`zero`), memalign (`align`). *zeroed is false if zeroes were wanted and the
  * memory cannot be reached. CALL_RANGE: no bytes, or the alignment is beyond the limit. CALL_ALIGN:
- * not a power of two. CALL_UNSUPPORTED: a red zone where memory cannot be reached. MEM_NONE: no
- * memory, sizes near 2^64 included. MEM_METADATA: no page for the records. MEM_INJECTED. Nothing
- * changes on error.
+ * not a power of two. CALL_UNSUPPORTED: a red zone where there is no memory, or where it turns out
+ * that it cannot be reached. MEM_NONE: no memory, sizes near 2^64 included. MEM_METADATA: no page
+ * for the records. MEM_INJECTED. Nothing changes on error; but pages that were given back, those of
+ * a red zone out of reach, are not fresh any more.
  */
 MUST_USE enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
                                bool *zeroed);

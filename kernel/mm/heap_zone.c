@@ -52,6 +52,8 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
 
     if (request->size > UINT64_MAX - HEAP_ZONE_MIN)
         return E_MEM_NONE;
+    if (!heap->memory->is_there())
+        return E_CALL_UNSUPPORTED;
     e = make_room(heap);
     if (e == OK)
         e = object_alloc(heap, request, request->size + HEAP_ZONE_MIN, out);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pfnlab import Guest, errors
-from pfnlab.twin import inject
+from pfnlab.twin import Twin, inject
 from tests.scenarios.support import PAGE, free_pages, page
 
 STAGES = ("early", "page", "virtual")
@@ -265,6 +265,19 @@ def test_on_an_injected_map_it_manages_numbers(guest: Guest) -> None:
     with pytest.raises(errors.CallUnsupported):
         guest.malloc(20, redzone=1)
     guest.check()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_without_memory_a_red_zone_is_refused_and_every_page_stays_fresh(guest: Guest,
+                                                                         stage: str) -> None:
+    twin = Twin(guest, [("all", 1 << 52)], [(0x100000, 0x4000, "usable")], stage)
+    for text in (("malloc", 20), ("malloc", 5000), ("malloc", MOST - 1), ("memalign", 4096, 20),
+                 ("memalign", 1 << 32, 20)):
+        twin.do(*text, redzone=1)
+    while guest.stage() != "virtual":
+        twin.do("advance")
+    twin.do("alloc_pages_exact", 4, fresh=1)
+    twin.compare_state()
 
 
 @pytest.mark.parametrize("what", ["frames", "pool"])

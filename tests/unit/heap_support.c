@@ -11,7 +11,7 @@
 struct arena arenas[HEAP_STAGES];
 struct kpool heap_pool;
 struct heap heap;
-bool reachable;
+bool there_is_memory, reachable;
 uint64_t takes_until_failure;
 
 static unsigned char *pool_memory;
@@ -116,6 +116,11 @@ unsigned char *arena_byte(virt_t at)
     return NULL;
 }
 
+static bool is_there(void)
+{
+    return there_is_memory;
+}
+
 static bool zero(virt_t at, uint64_t size)
 {
     if (reachable)
@@ -148,7 +153,7 @@ static bool inspect(virt_t at, uint64_t size, virt_t *bad)
     return true;
 }
 
-static const struct heap_memory memory = { zero, copy, stamp, inspect };
+static const struct heap_memory memory = { is_there, zero, copy, stamp, inspect };
 
 /* ---- beginning and end ---- */
 
@@ -184,7 +189,7 @@ int heap_begin(void **unused)
     }
     kpool_init(&heap_pool, pool_memory, POOL_PAGES);
     heap_init(&heap, &nodes, sources, &memory);
-    reachable = true;
+    there_is_memory = reachable = true;
     takes_until_failure = 0;
     return 0;
 }

@@ -26,6 +26,7 @@ struct arena {
 extern struct arena arenas[HEAP_STAGES];
 extern struct kpool heap_pool;
 extern struct heap heap;
+extern bool there_is_memory;          /* of any kind */
 extern bool reachable;                /* the memory */
 extern uint64_t takes_until_failure;  /* of pages or nodes; 0: none fails */
 

@@ -5,6 +5,11 @@
 
 #include "kernel/machine_memory.h"
 
+static bool none(void)
+{
+    return false;
+}
+
 static bool no_memory(virt_t at, uint64_t size)
 {
     (void)at;
@@ -24,6 +29,6 @@ static bool no_pattern(virt_t at, uint64_t size, virt_t *bad)
     return no_memory(at, size);
 }
 
-const struct heap_memory machine_memory = { no_memory, no_copy, no_memory, no_pattern };
+const struct heap_memory machine_memory = { none, no_memory, no_copy, no_memory, no_pattern };
 
 #endif

@@ -88,6 +88,25 @@ static void there_is_no_red_zone_out_of_reach(void **unused)
     heap_assert_whole();
 }
 
+/* What was taken and given back would not be as it was: a page that is fresh no more. */
+static void without_memory_a_red_zone_is_refused_before_anything_is_taken(void **unused)
+{
+    struct heap_request request = { .size = 20, .align = 1, .redzone = true };
+    bool zeroed;
+    virt_t at;
+
+    (void)unused;
+    there_is_memory = reachable = false;
+    takes_until_failure = 100;
+    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), E_CALL_UNSUPPORTED);
+    request.size = UINT64_MAX;
+    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), E_MEM_NONE);
+    request.align = 3;
+    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), E_CALL_ALIGN);
+    assert_int_equal(takes_until_failure, 100);
+    assert_int_equal(heap_pool.used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +114,8 @@ int main(void)
         cmocka_unit_test_setup(force_frees_in_spite_of_an_overrun, heap_begin),
         cmocka_unit_test_setup(a_red_zone_goes_with_its_object, heap_begin),
         cmocka_unit_test_setup(there_is_no_red_zone_out_of_reach, heap_begin),
+        cmocka_unit_test_setup(without_memory_a_red_zone_is_refused_before_anything_is_taken,
+                               heap_begin),
     };
 
     return cmocka_run_group_tests(tests, heap_open, heap_close);
