@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine against the oracle: random maps, random operations, every answer compared. The run in
- * `make unit` is short; PFNLAB_ORACLE_OPS=N asks for N operations at least, PFNLAB_ORACLE_SEED=N for
- * another first seed.
+ * `make unit` is short; PFNLAB_ORACLE_OPS=N asks for N operations at least, PFNLAB_ORACLE_SEED=N
+ * for another first seed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -316,7 +316,7 @@ static void step(struct twin *t, unsigned fill)
         step_scan_order(t);
 }
 
-/* Returns how many operations were compared: of large maps, where each takes longer, fewer. */
+/* Returns how many operations were compared: fewer of large maps, where each takes longer. */
 static unsigned twin_run(uint64_t seed, unsigned ops)
 {
     static struct twin t;
