@@ -89,7 +89,7 @@ struct mmu {
     /*
      * Unmap whatever is mapped in [at, at + size), which cuts through no unit; then no CPU has a
      * stale translation of it, and tables that have become empty went back, if they are owned.
-     * Cost: per table that the range touches, not per page of unmapped space.
+     * Cost: per table that the range touches; per unit only in the tables at its two borders.
      */
     void (*unmap)(virt_t at, uint64_t size);
 

@@ -115,31 +115,57 @@ static bool is_empty(const struct radix *radix, uint64_t *table, unsigned level,
     return true;
 }
 
+/* A table that left the tree, with all below it: what is owned has nothing else below. */
+static void gone_add_all(struct gone *gone, uint64_t *table, unsigned level)
+{
+    const struct radix *radix = gone->radix;
+
+    for (unsigned i = 0; level > 1 && i < radix->format->level[level].entries; i++)
+        if (is_present(radix, level, table[i]) && !is_unit(radix, level, table[i]))
+            gone_add_all(gone, table_below(radix, level, table[i]), level - 1);
+    radix_gone_add(gone, table, level);
+}
+
+static void unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, unsigned level,
+                     uint64_t at, uint64_t end);
+
+/* Unmap [at, end) of what an entry that points to a table covers. */
+static void unmap_below(struct radix *radix, struct gone *gone, unsigned level, uint64_t *entry,
+                        uint64_t at, uint64_t end)
+{
+    const struct radix_format *format = radix->format;
+    uint64_t *below = table_below(radix, level, *entry);
+
+    if (is_owned(radix, below) && end - at == entry_size(radix, level)) {
+        radix->detach(level, entry, at);
+        gone_add_all(gone, below, level - 1);
+        return;
+    }
+    unmap_in(radix, gone, below, level - 1, at, end);
+    if (is_owned(radix, below) && is_empty(radix, below, level - 1, at, end)) {
+        radix->write(level, entry, format->empty(level), at);
+        radix_gone_add(gone, below, level - 1);
+    } else if ((*entry & format->split) != 0) {
+        /* What comes into the hole is another mapping: the two never become one unit. */
+        radix->write(level, entry, *entry & ~format->split, at);
+    }
+}
+
 static void unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, unsigned level,
                      uint64_t at, uint64_t end)
 {
-    const struct radix_format *format = radix->format;
-
     for (uint64_t next; at < end; at = next) {
-        uint64_t *entry = entry_in(radix, table, level, at), *below;
+        uint64_t *entry = entry_in(radix, table, level, at);
 
         next = part_end(radix, level, at, end);
         if (!is_present(radix, level, *entry))
             continue;
-        if (is_unit(radix, level, *entry)) {
-            ASSERT(next - at == entry_size(radix, level));
-            radix->write(level, entry, format->empty(level), at);
+        if (!is_unit(radix, level, *entry)) {
+            unmap_below(radix, gone, level, entry, at, next);
             continue;
         }
-        below = table_below(radix, level, *entry);
-        unmap_in(radix, gone, below, level - 1, at, next);
-        if (is_owned(radix, below) && is_empty(radix, below, level - 1, at, next)) {
-            radix->write(level, entry, format->empty(level), at);
-            radix_gone_add(gone, below, level - 1);
-        } else if ((*entry & format->split) != 0) {
-            /* What comes into the hole is another mapping: the two never become one unit. */
-            radix->write(level, entry, *entry & ~format->split, at);
-        }
+        ASSERT(next - at == entry_size(radix, level));
+        radix->write(level, entry, radix->format->empty(level), at);
     }
 }
 

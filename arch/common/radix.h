@@ -53,9 +53,15 @@ struct radix {
     /*
      * Write an entry of `level` that covers `at`, after all that was written to memory before it.
      * If the entry was present, every CPU forgets, by written() at the latest, what it knows of the
-     * addresses that it covers. The new value may be anything.
+     * addresses that it covers. The new value may be anything; where it is empty and a table was
+     * there, that table is empty.
      */
     void (*write)(unsigned level, uint64_t *entry, uint64_t value, uint64_t at);
+    /*
+     * Empty an entry that points to a table with anything in it, whose entries stay as they are:
+     * by written() at the latest every CPU forgets all that it knows by them, at any level below.
+     */
+    void (*detach)(unsigned level, uint64_t *entry, uint64_t at);
     /* After the last write of an operation, and before a table is given back. */
     void (*written)(void);
 };

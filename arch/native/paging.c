@@ -55,6 +55,12 @@ static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_
     space_note(&flush, level, before, value, at);
 }
 
+static void table_detach(unsigned level, uint64_t *entry, uint64_t at)
+{
+    entry_write(level, entry, pte_format_4_levels.empty(level), at);
+    flush_all(&flush);
+}
+
 static void translation_drop(uint64_t at)
 {
     for (size_t i = 0; i < TLB_SLOTS; i++)
@@ -75,7 +81,8 @@ static void entries_written(void)
 struct radix space = {
     .format = &pte_format_4_levels, .root = root, .limit = LIMIT,
     .pointer = memory_at, .number = memory_address,
-    .write = entry_write, .written = entries_written, .source = SPACE_EARLY(take_early),
+    .write = entry_write, .detach = table_detach, .written = entries_written,
+    .source = SPACE_EARLY(take_early),
 };
 
 /* ---- The simulated processor ---- */

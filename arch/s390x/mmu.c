@@ -56,6 +56,12 @@ static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_
     __asm__ volatile ("stg %1, %0" : "=QS"(*entry) : "d"(value) : "memory");
 }
 
+/* IDTE also clears what was formed through the entry, of all that is below it. */
+static void table_detach(unsigned level, uint64_t *entry, uint64_t at)
+{
+    entry_write(level, entry, pte_format_region_third.empty(level), at);
+}
+
 static void entries_written(void)
 {
     if (!flush.pending)
@@ -68,7 +74,7 @@ static void entries_written(void)
 struct radix space = {
     .format = &pte_format_region_third, .root = dat_root, .limit = PTE_LIMIT,
     .source = SPACE_EARLY(no_table), .pointer = table_pointer, .number = table_number,
-    .write = entry_write, .written = entries_written,
+    .write = entry_write, .detach = table_detach, .written = entries_written,
 };
 
 static uint64_t flushes(void)

@@ -68,6 +68,13 @@ static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_
     space_note(&flush, level, before, value, at);
 }
 
+static void table_detach(unsigned level, uint64_t *entry, uint64_t at)
+{
+    (void)at;
+    entry_set(entry, format.empty(level));
+    flush_all(&flush);
+}
+
 static void entries_written(void)
 {
     flush_run(&flush, translation_drop, translations_drop);
@@ -75,7 +82,8 @@ static void entries_written(void)
 
 struct radix space = {
     .format = &format, .pointer = table_pointer, .number = table_number,
-    .write = entry_write, .written = entries_written, .source = SPACE_EARLY(take_early),
+    .write = entry_write, .detach = table_detach, .written = entries_written,
+    .source = SPACE_EARLY(take_early),
 };
 
 /* ---- The kernel's own parts ---- */

@@ -30,6 +30,26 @@ def test_addresses_that_follow_one_another_have_zeroed_memory_behind_them(guest:
     guest.check()
 
 
+def test_what_goes_with_its_table_is_gone_at_once(guest: Guest) -> None:
+    """A table of any machine, whole, but by pages: its translations are dropped with it."""
+    block = guest.alloc_pages(10)
+    guest.vmalloc(PAGE)                # so that the table above stays
+    at = guest.vmap(block + PAGE, 2 * MIB, align=2 * MIB)
+    pages = [at + page * PAGE for page in range(0, 512, 9)]
+    for page in pages:
+        guest.poke(page, page)
+    for page in pages:
+        assert guest.peek(page) == page
+    before = guest.info().fields["flushes"]
+    guest.vunmap(at)
+    for page in pages:
+        with pytest.raises(errors.FaultAddress):
+            guest.peek(page)
+    # Two tables of s390x, and all that it knows; by pages it would be 512.
+    assert 1 <= int(guest.info().fields["flushes"]) - int(before) <= 3
+    guest.check()
+
+
 def test_memory_may_be_in_pieces(guest: Guest) -> None:
     """Every other page of a stretch is taken: what is between them serves."""
     taken = [guest.alloc_page() for _ in range(16)]

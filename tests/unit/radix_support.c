@@ -20,6 +20,7 @@ struct radix radix;
 const struct geometry *machine;
 uint64_t world;
 unsigned tables_live, tables_left, flushes;
+uint64_t invalidations;
 bool tables_are_owned;
 
 #define MAPPED (UINT64_C(1) << 63)    /* of a record: with it, physical address | attributes */
@@ -123,7 +124,15 @@ static void write(unsigned level, uint64_t *entry, uint64_t value, uint64_t at)
     }
     assert_ptr_equal(entry, &table[at >> shape->shift & (shape->entries - 1)]);
     unflushed |= radix.format->is_present(level, *entry);
+    invalidations += radix.format->is_present(level, *entry);
     *entry = value;
+}
+
+static void detach(unsigned level, uint64_t *entry, uint64_t at)
+{
+    assert_true(radix.format->is_present(level, *entry));
+    assert_false(level == 1 || radix.format->is_unit(level, *entry));
+    write(level, entry, radix.format->empty(level), at);
 }
 
 static void written(void)
@@ -141,7 +150,7 @@ static void world_open(const struct geometry *geometry)
     world = geometry->limit - (WORLD_PAGES << PAGE_SHIFT);
     radix = (struct radix){
         .format = format, .limit = geometry->limit, .pointer = pointer, .number = number,
-        .write = write, .written = written,
+        .write = write, .detach = detach, .written = written,
         .source = { .context = &tables_live, .take = take, .give = give, .owns = owns },
     };
     radix.root = calloc(top->entries, sizeof(*radix.root));
@@ -151,6 +160,7 @@ static void world_open(const struct geometry *geometry)
     tables_are_owned = true;
     tables_left = UINT_MAX;
     tables_live = flushes = 0;
+    invalidations = 0;
     unflushed = false;
     random_state = 1;
 }

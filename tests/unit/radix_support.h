@@ -34,6 +34,7 @@ extern unsigned tables_live;          /* taken and not given back */
 extern unsigned tables_left;          /* how many take() still gives; UINT_MAX: all */
 extern bool tables_are_owned;         /* what take() gives is the source's, not the boot's */
 extern unsigned flushes;              /* written() with something to forget */
+extern uint64_t invalidations;        /* entries that were present when they were changed */
 
 /* Run the tests for each machine, each in a world of its own; returns how many failed. */
 #define world_run(tests) world_run_tests(tests, ARRAY_SIZE(tests))

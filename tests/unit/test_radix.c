@@ -233,6 +233,49 @@ static void gives_back_more_tables_than_it_collects(void **unused)
     world_check();
 }
 
+/* Entries of tables that go as a whole cost nothing of their own, be they pages or tables. */
+static void unmapping_costs_by_the_table_and_not_by_the_page(void **unused)
+{
+    static const struct { uint64_t page, pages; } ranges[] = {
+        { GIB1, GIB1 }, { GIB1 - 3, GIB1 + 7 }, { 0, 3 * GIB1 }, { GIB1 + MIB2, 9 * MIB2 },
+    };
+    const uint64_t start = world_hash();
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+        uint64_t first = ranges[i].page, pages = ranges[i].pages, tables;
+
+        /* Of pages: the physical address fits no larger unit. */
+        assert_int_equal(world_map(first, FAR + PAGE_SIZE, pages, MMU_DATA), OK);
+        tables = tables_live;
+        flushes = invalidations = 0;
+        world_unmap(first, pages);
+        /* And the pages at the borders of the range. */
+        assert_true(invalidations <= tables + 3 + 4);
+        assert_true(flushes <= tables / 16 + 2);
+        assert_int_equal(tables_live, 0);
+        assert_int_equal(world_hash(), start);
+    }
+}
+
+/* In what goes as a whole there are units of all sizes, holes, and tables that were split. */
+static void a_table_goes_with_all_that_is_below_it(void **unused)
+{
+    const uint64_t start = world_hash();
+
+    (void)unused;
+    assert_int_equal(world_map(GIB1 + 1, FAR, 1, MMU_DATA), OK);
+    assert_int_equal(world_map(GIB1 + 2 * MIB2, FAR, 5 * MIB2, MMU_DATA), OK);
+    assert_int_equal(world_protect(GIB1 + 3 * MIB2 + 1, 1, MMU_READ_ONLY), OK);
+    assert_int_equal(world_map(2 * GIB1, FAR, GIB1, MMU_DATA), OK);
+    assert_int_equal(world_protect(2 * GIB1 + 1, 1, MMU_READ_ONLY), OK);
+    assert_int_equal(world_map(2 * GIB1 - 1, FAR, 1, MMU_DATA), OK);
+    world_unmap(GIB1, 2 * GIB1);
+    assert_int_equal(tables_live, 0);
+    assert_int_equal(world_hash(), start);
+    world_check();
+}
+
 static void shows_the_entries_of_every_level(void **unused)
 {
     unsigned levels = machine->format->levels;
@@ -308,6 +351,8 @@ int main(void)
         cmocka_unit_test(never_joins_what_was_not_split),
         cmocka_unit_test(tables_of_the_boot_stay),
         cmocka_unit_test(gives_back_more_tables_than_it_collects),
+        cmocka_unit_test(unmapping_costs_by_the_table_and_not_by_the_page),
+        cmocka_unit_test(a_table_goes_with_all_that_is_below_it),
         cmocka_unit_test(shows_the_entries_of_every_level),
         cmocka_unit_test(maps_to_itself_what_is_not_mapped),
         cmocka_unit_test(refuses_what_is_no_range),

@@ -47,6 +47,13 @@ static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_
     space_note(&flush, level, before, value, at);
 }
 
+static void table_detach(unsigned level, uint64_t *entry, uint64_t at)
+{
+    (void)at;
+    *entry = pte_format_4_levels.empty(level);
+    flush_all(&flush);
+}
+
 static void drop(uint64_t at)
 {
     dropped++;
@@ -66,8 +73,8 @@ static int begin(void **unused)
     early_left = dropped = dropped_all = 0;
     space = (struct radix){
         .format = &pte_format_4_levels, .root = root, .limit = UINT64_C(1) << 47,
-        .pointer = pointer, .number = number, .write = entry_write, .written = entries_written,
-        .source = SPACE_EARLY(take_early),
+        .pointer = pointer, .number = number, .write = entry_write,
+        .detach = table_detach, .written = entries_written, .source = SPACE_EARLY(take_early),
     };
     return 0;
 }
