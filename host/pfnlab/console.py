@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.keys import Keys
 
 from pfnlab import errors
 from pfnlab.guest import Guest
@@ -32,6 +36,22 @@ REFRESH = 0.5                     # seconds between two looks at the line while 
 def say(sigil: str, text: str) -> None:
     """A line in the colour of its kind."""
     print_formatted_text(FormattedText([(STYLES[sigil], text)]))
+
+
+@contextmanager
+def terminal(signals: bool) -> Iterator[None]:
+    """Keys typed meanwhile stay keys for the next prompt, unseen: in line mode the kernel would
+    take ^D for itself. ^C is a key like them, or, with `signals`, a signal."""
+    before = termios.tcgetattr(sys.stdin)
+    mode = termios.tcgetattr(sys.stdin)
+    mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
+    mode[3] |= termios.ISIG if signals else 0
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, mode)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 class TableCompleter(Completer):
@@ -113,17 +133,18 @@ class Console:
 
     def run(self) -> int:
         """Until the end of the input or of the guest; an exit status."""
-        say("!", f"{self.guest.name}: {self.guest.arch}, "
-                 f"{len(self.guest.table.commands)} commands; help lists them")
-        while not self.guest.dead:
-            try:
-                text = self.session.prompt("> ").strip()
+        with terminal(signals=False):
+            say("!", f"{self.guest.name}: {self.guest.arch}, "
+                     f"{len(self.guest.table.commands)} commands; help lists them")
+            while not self.guest.dead:
+                try:
+                    text = self.session.prompt("> ").strip()
+                except KeyboardInterrupt:
+                    continue
+                except EOFError:
+                    break
                 if text and not self._line(text):
                     break
-            except KeyboardInterrupt:
-                continue
-            except EOFError:
-                break
         return 0
 
     def _line(self, text: str) -> bool:
@@ -150,19 +171,33 @@ class Console:
 
     def _send(self, text: str) -> None:
         """The guest runs it; ^C stops what takes long."""
+        pending = self.guest.submit_line(text)
         before = signal.signal(signal.SIGINT, lambda *_: self.guest.interrupt())
         try:
-            pending = self.guest.submit_line(text)
-            while not pending.request.done:
-                try:
-                    self.guest.link.wait(pending.request, self.guest.timeout)
-                except errors.GuestSilent:
-                    say("!", "still busy; ^C stops it")
+            with terminal(signals=True):
+                if self._stop_typed():
+                    self.guest.interrupt()
+                self._wait(pending.request)
         finally:
             signal.signal(signal.SIGINT, before)
         self._show(pending.request)
         if pending.command is not None and pending.command.name.startswith("map_"):
             self._areas = None
+
+    def _wait(self, request: Request) -> None:
+        while not request.done:
+            try:
+                self.guest.link.wait(request, self.guest.timeout)
+            except errors.GuestSilent:
+                say("!", "still busy; ^C stops it")
+
+    def _stop_typed(self) -> bool:
+        """Was ^C typed behind the line before it became a signal? What is in front of it goes."""
+        source = self.session.input
+        keys = [*get_typeahead(source), *source.read_keys()]
+        stops = [place for place, key in enumerate(keys) if key.key == Keys.ControlC]
+        store_typeahead(source, keys[stops[-1] + 1:] if stops else keys)
+        return bool(stops)
 
     def _show(self, request: Request) -> None:
         final = request.final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ pexpect = pytest.importorskip("pexpect")
 pytest.importorskip("prompt_toolkit")
 
 HOST = Path(pfnlab.__file__).parents[1]
+LEFT_TO_US = "\x1b[?2004l"        # bracketed paste off: the line is accepted, its command begins
 
 pytestmark = pytest.mark.only("native")
 
@@ -55,6 +57,34 @@ def test_help_comes_from_the_guests_table(terminal: Any) -> None:
 def test_tab_completes(terminal: Any) -> None:
     terminal.send("unres\t")
     terminal.expect("unres.*erve")
+
+
+def test_an_interrupt_stops_what_runs(terminal: Any) -> None:
+    terminal.send("stress 4T\r")                  # a key as yet, or a signal already: it counts
+    terminal.sendintr()
+    terminal.expect_exact("stop.interrupted")
+    terminal.send("stress 4T\r")
+    terminal.expect_exact(LEFT_TO_US)
+    terminal.sendintr()
+    terminal.expect_exact("stop.interrupted")
+    terminal.send("echo 5\r")
+    terminal.expect_exact("= 5")
+
+
+def test_what_is_typed_while_a_command_runs_waits_for_the_prompt(terminal: Any, tmp_path: Path
+                                                                 ) -> None:
+    terminal.send("stress 200000\r")
+    terminal.expect_exact(LEFT_TO_US)
+    terminal.send(".save kept.t\r")
+    terminal.sendeof()
+    terminal.expect_exact("= 200000")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    assert "stress 200000" in (tmp_path / "kept.t").read_text()
+    history = tmp_path / "pfnlab/history"
+    assert "stress 200000" in history.read_text()
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
 
 
 def test_a_panic_ends_it_with_its_status(terminal: Any) -> None:
