@@ -22,9 +22,11 @@ SUFFIXES = (".png", ".svg", ".html")
 
 def _sampled(options: argparse.Namespace, guest: Guest, transcript: Transcript | None
              ) -> list[Sample]:
-    from pfnlab.sampling import sample, sample_run
+    from pfnlab.sampling import fill_windows, sample, sample_run
     if transcript is None:
-        return [sample(guest)]
+        samples = [sample(guest)]
+        fill_windows(samples)
+        return samples
     with Progress("run", len(transcript.steps)) as progress:
         return sample_run(guest, transcript, lambda step: progress.advance(), options.upto)
 

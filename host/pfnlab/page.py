@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pfnlab.layout import COLUMNS, Grid, grids
-from pfnlab.picture import (FREE, FRESH, OWNERS, RESERVED, figure_fragmentation, figure_history,
-                            figure_largest, ranks_of, size_text, svg_text)
+from pfnlab.picture import (FREE, FRESH, GUARD, OWNERS, RESERVED, figure_fragmentation,
+                            figure_history, figure_largest, ranks_of, size_text, svg_text)
 from pfnlab.sampling import Area, Piece, Sample
 from pfnlab.transcript import Transcript
 
 _STATES = ({"name": "free, never handed out", "colour": FRESH}, {"name": "free", "colour": FREE},
-           {"name": "allocated", "colour": OWNERS[0]}, {"name": "reserved", "colour": RESERVED})
+           {"name": "allocated", "colour": OWNERS[0]}, {"name": "reserved", "colour": RESERVED},
+           {"name": "guard of a range", "colour": GUARD})
 
 
 def html_page(samples: list[Sample], title: str, subtitle: str,
@@ -67,6 +68,6 @@ def _data(frames: list[Sample], areas: list[Grid], transcript: Transcript | None
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _piece(piece: Piece) -> list[int]:
-    state = {"allocated": 2, "reserved": 3}.get(piece.state, 0 if piece.fresh else 1)
-    return [piece.first, piece.pages, state, piece.owner]
+def _piece(piece: Piece) -> list[int | str]:
+    state = {"allocated": 2, "reserved": 3, "guard": 4}.get(piece.state, 0 if piece.fresh else 1)
+    return [piece.first, piece.pages, state, piece.owner, *([piece.kind] if piece.kind else [])]

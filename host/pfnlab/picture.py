@@ -19,6 +19,7 @@ from pfnlab.sampling import Piece, Sample  # noqa: E402
 from pfnlab.values import PAGE_SHIFT  # noqa: E402
 
 FRESH, FREE, RESERVED, NOTHING = "#e3efe8", "#a9d5bf", "#7b818c", "#ffffff"
+GUARD = "#1d2430"                 # of a range of the window
 OWNERS = ("#0072b2", "#e69f00", "#cc4e8f", "#56a4d9", "#b3541e", "#7a4fb5", "#c9a227", "#2b4a6f")
 LINES = ("#0072b2", "#d55e00", "#7a4fb5", "#2a8c68", "#c9a227", "#cc4e8f")
 WIDTH = 10.0                      # inches
@@ -34,8 +35,8 @@ def color_of(piece: Piece, ranks: dict[int, int]) -> str:
     """By state; what is allocated by its owner."""
     if piece.state == "allocated":
         return OWNERS[ranks[piece.owner]]
-    if piece.state == "reserved":
-        return RESERVED
+    if piece.state in ("reserved", "guard"):
+        return RESERVED if piece.state == "reserved" else GUARD
     return FRESH if piece.fresh else FREE
 
 
@@ -111,19 +112,21 @@ def figure_map(one: Sample, title: str = "") -> Any:
                        + (f", {len(grid.spans)} runs, holes left out"
                           if len(grid.spans) > 1 else ""), loc="left", fontsize=9)
     axes[-1].axis("off")
-    axes[-1].legend(handles=_legend(ranks), loc="center", ncol=6, fontsize=8, frameon=False)
+    axes[-1].legend(handles=_legend(ranks, pieces), loc="center", ncol=6, fontsize=8, frameon=False)
     title = title or (f"memory after {one.step} requests" if one.step else "memory at first")
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _legend(ranks: dict[int, int]) -> list[Any]:
+def _legend(ranks: dict[int, int], pieces: list[Piece]) -> list[Any]:
     found = [Patch(facecolor=FRESH, edgecolor="#888888", label="free, never handed out"),
              Patch(facecolor=FREE, label="free"), Patch(facecolor=RESERVED, label="reserved")]
+    if any(piece.state == "guard" for piece in pieces):
+        found.append(Patch(facecolor=GUARD, label="guard"))
     if len(ranks) > len(OWNERS):
         label = f"allocated, {len(ranks)} owners in {len(OWNERS)} colours"
         return [*found, Patch(facecolor=OWNERS[0], label=label)]
-    return [*found, *(Patch(facecolor=OWNERS[rank], label=f"owner {owner}")
+    return [*found, *(Patch(facecolor=OWNERS[rank], label=f"owner {owner}" if owner else "no owner")
                       for owner, rank in ranks.items())]
 
 

@@ -13,11 +13,14 @@ from pfnlab.values import MAX_ORDER, PAGE_SHIFT, Rows
 MOST_SAMPLES = 240                # of the totals
 MOST_FRAMES = 48                  # of all pages
 MOST_RUNS = 200_000               # in one frame: what a picture can show ends long before
+WINDOW = "virtual window"         # in the place of an area's name
+MOST_GAP = 16                     # pages between ranges of the window that are shown as free
 
 
 @dataclass
 class Piece:
-    """Consecutive pages alike: first frame, how many, state, freshness, owner (0: none), area."""
+    """Consecutive pages alike: first frame, how many, state, freshness, owner (0: none), area. Of
+    the window: the number of the first page of addresses, and what kind of range."""
 
     first: int
     pages: int
@@ -25,6 +28,7 @@ class Piece:
     fresh: bool
     owner: int
     area: str
+    kind: str = ""
 
 
 @dataclass
@@ -83,9 +87,55 @@ def pieces_of(guest: Guest) -> list[Piece]:
     return found
 
 
+def window_of(guest: Guest) -> list[Piece]:
+    """The ranges of the window and their guards, if there is a window by now."""
+    found: list[Piece] = []
+    start: int | None = 0
+    if guest.call("info").fields["stage"] != "virtual":
+        return found
+    while start is not None and len(found) < MOST_RUNS:
+        rows: Rows = guest.call("dump", "virt", start)
+        for row in rows:
+            first, pages = int(row.values[0]) >> PAGE_SHIFT, int(row.values[1])
+            front, back = (int(row.fields.get(key, 0)) for key in ("front", "back"))
+            found += [Piece(at, n, "guard", False, 0, WINDOW)
+                      for at, n in ((first - front, front), (first + pages, back)) if n]
+            found.append(Piece(first, pages, "allocated", False, int(row.owner), WINDOW,
+                               str(row[2])))
+        more = rows.fields.get("more")
+        start = int(more) if more is not None else None
+    return sorted(found, key=lambda piece: piece.first)
+
+
+def fill_windows(samples: list[Sample]) -> None:
+    """Say in each frame that the rest of what any of them uses of the window is free there: so that
+    all have one place in a picture, which leaves out what nobody uses."""
+    frames = [one.pieces for one in samples if one.pieces is not None]
+    used = sorted((piece.first, piece.first + piece.pages) for pieces in frames for piece in pieces
+                  if piece.area == WINDOW)
+    spans: list[list[int]] = []
+    for first, end in used:
+        if spans and first - spans[-1][1] <= MOST_GAP:
+            spans[-1][1] = max(spans[-1][1], end)
+        else:
+            spans.append([first, end])
+    for pieces in frames:
+        mine = [piece for piece in pieces if piece.area == WINDOW]
+        pieces[:] = [piece for piece in pieces if piece.area != WINDOW]
+        for first, end in spans:
+            for piece in [p for p in mine if first <= p.first < end] + [
+                    Piece(end, 0, "", False, 0, WINDOW)]:
+                if piece.first > first:
+                    pieces.append(Piece(first, piece.first - first, "free", False, 0, WINDOW))
+                if piece.pages:
+                    pieces.append(piece)
+                first = piece.first + piece.pages
+
+
 def sample(guest: Guest, step: int = 0, text: str = "", frame: bool = True) -> Sample:
     """A guest as it is."""
-    return Sample(step, text, areas_of(guest), pieces_of(guest) if frame else None)
+    return Sample(step, text, areas_of(guest),
+                  pieces_of(guest) + window_of(guest) if frame else None)
 
 
 def sample_run(guest: Guest, transcript: Transcript, on_step: Callable[[Step], None] | None = None,
@@ -110,6 +160,7 @@ def sample_run(guest: Guest, transcript: Transcript, on_step: Callable[[Step], N
                 found.append(one)
         if on_step is not None:
             on_step(step)
+    fill_windows(found)
     return found
 
 

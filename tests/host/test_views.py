@@ -29,6 +29,7 @@ SESSION = """; with memory=64M
 >6 alloc_pages 2 at=16M
 >7 free $1
 """
+MAPPED = SESSION + ">8 vmalloc 8K guard=back\n>9 vmalloc 4K\n>10 vfree $9\n"
 
 
 @pytest.fixture
@@ -67,6 +68,18 @@ def test_samples_of_another_map_have_no_place_in_the_picture(guest: Guest) -> No
     assert sampling.sample_run(guest, Transcript(early)) == []
 
 
+@pytest.mark.options("memory=64M")
+def test_samples_tell_what_the_window_holds(guest: Guest) -> None:
+    samples = sampling.sample_run(guest, Transcript(MAPPED))
+    frames = [[(piece.pages, piece.state, piece.owner, piece.kind) for piece in one.pieces or []
+               if piece.area == sampling.WINDOW] for one in samples]
+    block, guard, free = (2, "allocated", 8, "vmalloc"), (1, "guard", 0, ""), (1, "free", 0, "")
+    assert frames[7:] == [[(4, "free", 0, "")], [block, guard, free],
+                          [block, guard, (1, "allocated", 9, "vmalloc")], [block, guard, free]]
+    grid = grids(samples[0].pieces or [])[-1]
+    assert (grid.name, grid.pages) == (sampling.WINDOW, 4)
+
+
 def test_a_grid_has_every_page_once_and_no_holes() -> None:
     pieces = [Piece(100, 50, "free", True, 0, "a"), Piece(150, 100, "free", False, 0, "a"),
               Piece(1000, 7, "reserved", True, 0, "a"), Piece(2000, 10 ** 6, "free", True, 0, "b")]
@@ -96,8 +109,12 @@ def test_a_map_shows_states_and_owners(session: Path, tmp_path: Path) -> None:
     for color in (picture.FRESH, picture.FREE, picture.RESERVED, *picture.OWNERS[:2]):
         assert has_color(image, color), color
     assert not has_color(image, picture.OWNERS[2])     # request 1 is freed again
+    assert not has_color(image, picture.GUARD)         # nothing is in the window
     assert main(["map", str(session), "--upto", "3", "-o", str(path)]) == 0
     assert has_color(pixels(path), picture.OWNERS[2])
+    session.write_text(MAPPED)
+    assert main(["map", str(session), "-o", str(path)]) == 0
+    assert has_color(pixels(path), picture.GUARD)
 
 
 @pytest.mark.parametrize("what", ["history", "fragmentation", "largest"])
@@ -144,6 +161,7 @@ def browser() -> Iterator[Any]:
 def test_the_page_steps_through_time_and_tells_whose_a_page_is(session: Path, tmp_path: Path,
                                                                browser: Any) -> None:
     path = tmp_path / "page.html"
+    session.write_text(MAPPED)
     assert main(["plot", str(session), "-o", str(path)]) == 0
     text = path.read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", text)     # all in one file
@@ -153,14 +171,19 @@ def test_the_page_steps_through_time_and_tells_whose_a_page_is(session: Path, tm
     def find(name: str) -> Any:
         return browser.find_element("id", name)
 
-    def told_at(cell: int) -> str:
+    def told_at(cell: int, area: str = "low") -> str:
         browser.execute_script("""
             const canvas = arguments[0], box = canvas.getBoundingClientRect();
             canvas.dispatchEvent(new MouseEvent("mousemove", {
                 clientX: box.left + (arguments[1] + 0.5) * box.width / 128,
-                clientY: box.top + 1}));""", find("map-low"), cell)
+                clientY: box.top + 1}));""", find(f"map-{area}"), cell)
         return str(find("told").text)
+    assert "2 pages, vmalloc, request 8: vmalloc 8K guard=back" in told_at(1, sampling.WINDOW)
+    assert told_at(2, sampling.WINDOW).endswith("1 page, guard of a range")
+    for _ in range(3):
+        find("back").click()
     assert find("caption").text == "after request 7: free $1"
+    assert told_at(1, sampling.WINDOW).endswith("4 pages, free")
     assert told_at(0) == "0x0000000001000000 4 pages, allocated, request 6: alloc_pages 2 at=16M"
     assert "page, free" in told_at(5) or "pages, free" in told_at(5)
     find("back").click()
