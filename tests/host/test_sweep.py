@@ -2,6 +2,8 @@
 """Sweeps: every attempt to get memory refused once, and what is left behind named."""
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from pfnlab.pool import Pool
 from pfnlab.sweep import Sweep
 from pfnlab.transcript import Transcript
 from pfnlab.trial import Trials
+from tests.mutants.table import MUTANTS
 
+ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = Transcript("""
 >1 alloc_pages 3
 >2 vmalloc 40K
@@ -53,6 +57,37 @@ def test_what_a_refused_command_changed_is_named(trials: Trials) -> None:
         sweep._attempt(number)
     assert [(f.attempt, f.step.tag) for f in sweep.findings] == [(2, 2), (3, 2)]
     assert "attempt 2 refused in line 3: >2 vmalloc 40K" in str(sweep.findings[0])
+
+
+@pytest.fixture
+def leaking(tmp_path: Path, guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guests come from a tree whose vmalloc keeps frames when a later one is refused."""
+    tree = tmp_path / "tree"
+    for name in ("Makefile", "run-guest.sh"):
+        tree.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, tree / name)
+    for name in ("arch", "kernel", "protocol", "build/native"):
+        shutil.copytree(ROOT / name, tree / name)
+    mutant = next(m for m in MUTANTS if m.name == "a refused vmalloc keeps its frames")
+    path = tree / mutant.file
+    assert path.read_text().count(mutant.old) == 1
+    path.write_text(path.read_text().replace(mutant.old, mutant.new))
+    monkeypatch.setenv("PFNLAB_HOME", str(tree))
+
+
+@pytest.mark.usefixtures("leaking")
+def test_an_error_path_that_leaks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                           ) -> None:
+    path = tmp_path / "s.t"
+    path.write_text(SCENARIO.text())
+    assert main(["--json", "sweep", str(path), "--what", "frames"]) == 1
+    *findings, end = map(json.loads, capsys.readouterr().out.splitlines())
+    assert end == {"attempts": 12, "findings": len(findings)}
+    assert {found["request"] for found in findings} == {"vmalloc 40K"}
+    # The 1st attempt is alloc_pages, the 2nd vmalloc's first frame: it had nothing to keep yet.
+    assert {found["attempt"] for found in findings} == set(range(3, 12))
+    assert any(found["what"].startswith("left behind: ") and "owner=" in found["what"]
+               for found in findings)
 
 
 def test_the_command_tells_how_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
