@@ -30,7 +30,7 @@ vgaromimage: file=/usr/share/vgabios/vgabios.bin
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path="{iso}", status=inserted
 boot: cdrom
-display_library: rfb, options="timeout=0"
+display_library: term
 com1: enabled=1, mode=term, dev={line}
 port_e9_hack: enabled=1
 log: {log}
@@ -169,7 +169,8 @@ class Bridge:
 
 
 def start(options: argparse.Namespace, line: str) -> subprocess.Popen[bytes]:
-    """Bochs with a debugger, as Debian builds it: it has to be told to begin."""
+    """Bochs with a debugger, as Debian builds it: it has to be told to begin. Its display `term` is
+    content without a terminal; `rfb` would listen on a TCP port, to everybody."""
     directory = Path(options.directory)
     (directory / "bochsrc").write_text(BOCHSRC.format(
         megs=options.megs, model=options.model, cpus=options.cpus, iso=options.iso, line=line,
@@ -179,7 +180,8 @@ def start(options: argparse.Namespace, line: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", "bochs-bin", "-q",
              "-f", str(directory / "bochsrc"), "-rc", str(directory / "go")],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            env={**os.environ, "TERM": "dumb"})
 
 
 def verdict(directory: Path) -> int:
