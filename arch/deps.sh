@@ -6,7 +6,7 @@
 # for each package: GROUP PACKAGE PROBE REASON. The package counts as there if its probe is: a
 # program in PATH, an absolute path, or python:MODULE. Nothing else is looked at and no network is
 # used when nothing is missing. GROUP? is a group that is welcome and not needed: without it, all
-# groups are there.
+# groups are there. GROUP+ is a large one that is installed only where it is named.
 #
 # Exit: 0 all there, 1 something is missing and was not installed, 2 usage.
 
@@ -22,7 +22,7 @@ fi
 # groups needed|welcome
 groups() {
     cat arch/*/packages tests/packages | awk -v kind="$1" '
-        NF && $1 !~ /^#/ && ($1 ~ /\?$/) == (kind == "welcome") { sub(/\?$/, "", $1); print $1 }' \
+        NF && $1 !~ /^#|\+$/ && ($1 ~ /\?$/) == (kind == "welcome") { sub(/\?$/, "", $1); print $1 }' \
         | sort -u
 }
 
@@ -47,7 +47,7 @@ sys.exit(u.find_spec('${1#python:}') is None)" 2>/dev/null ;;
 packages=() probes=() reasons=
 while read -r group package probe reason; do
     case $group in ''|'#'*) continue ;; esac
-    [[ " $* " == *" ${group%\?} "* ]] || continue
+    [[ " $* " == *" ${group%[?+]} "* ]] || continue
     if [[ " ${packages[*]} " == *" $package "* ]] || is_there "$probe"; then continue; fi
     packages+=("$package")
     probes+=("$probe")

@@ -2,6 +2,7 @@
 /* Stored lines, run at the guest's own speed. */
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
+#include "protocol/batch.h"
 #include "protocol/dispatch.h"
 #include "protocol/handlers.h"
 #include "protocol/session.h"
@@ -12,6 +13,12 @@ static struct {
 } stored[STORED_LINES];
 
 static struct reply nested;       /* of the stored line that runs */
+
+void batch_begin(void)
+{
+    for (size_t i = 0; i < STORED_LINES; i++)
+        stored[i].length = 0;
+}
 
 /* A batch does not hold a batch, nor what is about the line itself. */
 static bool may_be_stored(const struct command *command)

@@ -3,6 +3,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
+#include "protocol/batch.h"
 #include "protocol/help.h"
 #include "protocol/line.h"
 #include "protocol/output.h"
@@ -54,6 +55,7 @@ void protocol_serve(const struct channel *channel)
     if (bound != channel)
         protocol_open(channel);
     session_begin();
+    batch_begin();
     boot_event();
     line_begin();
     while ((n = channel->read(bytes, sizeof(bytes))) != SIZE_MAX)

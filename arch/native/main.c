@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The process: its options, the area table, the clock, the end. */
+/* The process: its options, its beginning and its end. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -7,22 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arch/native/native.h"
-
-const char arch_name[] = "native";
-
-/* As on x86, so that a scenario finds the same areas on both. */
-const struct area_limit arch_areas[] = {
-    { "realmode", { UINT64_C(0x100000) >> PAGE_SHIFT } },
-    { "lowest", { UINT64_C(0x1000000) >> PAGE_SHIFT } },
-    { "low", { UINT64_C(0x100000000) >> PAGE_SHIFT } },
-    { "high", { UINT64_C(0x1000000000) >> PAGE_SHIFT } },
-    { "normal", { PFN_LIMIT } },
-};
-const size_t arch_areas_count = ARRAY_SIZE(arch_areas);
 
 static const char *command_line = "";
 
@@ -138,18 +125,6 @@ void arch_init(void)
 const char *arch_command_line(void)
 {
     return command_line;
-}
-
-uint64_t arch_ticks(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-uint64_t arch_ticks_per_second(void)
-{
-    return 1000000000u;
 }
 
 _Noreturn void arch_halt(int status)

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/fuzz/ops.h"
+
+#define STEPS_MAX 256u
+#define CHECK_EVERY 8u
+
+static const struct ops *const all[] = { &ops_page, &ops_phys };
+
+static struct input whole;            /* the input that runs */
+static bool scripting;
+static uint32_t tag;
+static uint64_t operations;           /* of all inputs */
+
+/* ---- the transcript ---- */
+
+bool script_wanted(void) { return scripting; }
+
+uint32_t script_request(const char *format, ...)
+{
+    va_list arguments;
+
+    tag++;
+    if (!scripting)
+        return tag;
+    printf(">%u ", tag);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n");
+    return tag;
+}
+
+void script_error(enum error e, uint64_t at)
+{
+    if (!scripting)
+        return;
+    printf("?%u %s.%s", tag, error_category(e), error_word(e));
+    if (at != 0)
+        printf(" at=0x%016llx", (unsigned long long)at);
+    printf("\n");
+}
+
+void script_address(uint64_t address)
+{
+    if (scripting)
+        printf("=%u 0x%016llx\n", tag, (unsigned long long)address);
+}
+
+void script_number(uint64_t number)
+{
+    if (scripting)
+        printf("=%u %llu\n", tag, (unsigned long long)number);
+}
+
+void script_nothing(void)
+{
+    if (scripting)
+        printf("=%u\n", tag);
+}
+
+/* ---- running ---- */
+
+static void tell_operations(void)
+{
+    printf("%llu operations\n", (unsigned long long)operations);
+}
+
+static void run(struct input in)
+{
+    const struct ops *ops = all[take_byte(&in) % ARRAY_SIZE(all)];
+
+    tag = 0;
+    ops->begin(&in);
+    for (unsigned i = 0; i < STEPS_MAX && !input_ended(&in); i++, operations++) {
+        ops->step(&in);
+        if (scripting || i % CHECK_EVERY == CHECK_EVERY - 1)
+            ops->check();
+    }
+    ops->check();
+    ops->end();
+}
+
+/* The first time: once more, for the transcript; then this place is reached again. */
+static void tell(void)
+{
+    if (!scripting) {
+        scripting = true;
+        printf("; found by fuzz_ops\n");
+        run(whole);
+    }
+}
+
+void differ(const char *what, uint64_t ours, uint64_t models)
+{
+    tell();
+    fuzz_fail("%s: 0x%llx, the model says 0x%llx", what, (unsigned long long)ours,
+              (unsigned long long)models);
+}
+
+void ops_fail(const char *what, uint64_t number, const char *text)
+{
+    tell();
+    fuzz_fail("%s 0x%llx: %s", what, (unsigned long long)number, text);
+}
+
+void assert_failed(const char *condition, const char *file, int line)
+{
+    tell();
+    fuzz_fail("%s:%d: %s", file, line, condition);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool begun;
+
+    if (!begun)
+        atexit(tell_operations);
+    begun = true;
+    whole = (struct input){ data, data + size };
+    /* What ends the process by itself (a sanitizer) leaves no second run: ask for it beforehand. */
+    scripting = getenv("PFNLAB_SCRIPT") != NULL;
+    if (scripting)
+        setvbuf(stdout, NULL, _IOLBF, 0);
+    run(whole);
+    return 0;
+}
