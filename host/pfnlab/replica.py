@@ -90,6 +90,10 @@ class Replica:
             return None
         if command.name in NOT_MODELLED:
             raise Lost(f"{command.name} is not modelled")
+        if not self.knows(command.name):
+            if final.sigil == "=" and command.result == "address":
+                raise Lost(f"{command.name} may have taken pages")
+            return None
         try:
             args, keys = self._arguments(command.name, words)
             told = self._tell(command.name, args, keys, one.tag)
@@ -99,6 +103,10 @@ class Replica:
             return None if final.sigil == "?" else f"{one.text}: the model cannot read this line"
         self._keep(one, keys)
         return None if _same(final, told) else f"{_spelled(told)}"
+
+    def knows(self, name: str) -> bool:
+        """Does the model foretell this command?"""
+        return hasattr(self, f"_do_{name}") or hasattr(self.oracle, name)
 
     def _keep(self, one: Exchange, keys: dict[str, Any]) -> None:
         assert one.final is not None
@@ -185,6 +193,8 @@ def _row(row: tuple[object, ...] | None) -> str:
 def _spelled(told: object) -> str:
     if isinstance(told, Refusal):
         return f"? {told}"
+    if told is None:
+        return "="
     return f"= {told:#018x}" if isinstance(told, int) and told > 1 << 12 else f"= {told}"
 
 

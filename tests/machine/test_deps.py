@@ -23,6 +23,7 @@ def deps(tree: Path, rows: str, *groups: str) -> subprocess.CompletedProcess[str
 
 
 NEEDED = "any no-such-package no-such-program the reason\n"
+LARGE = "large+ no-such-package no-such-program the reason\n"
 WELCOME = "more? no-such-package no-such-program the reason\n"
 
 
@@ -35,6 +36,8 @@ WELCOME = "more? no-such-package no-such-program the reason\n"
     (WELCOME, ("more",), 1),
     (WELCOME, ("tests",), 0),
     (NEEDED + WELCOME, (), 1),
+    (LARGE, (), 0),
+    (LARGE, ("large",), 1),
     ("any no-such-package /no/such/file the reason\n", (), 1),
     ("any no-such-package /dev/null it is there\n", (), 0),
     ("any no-such-package python:no_such_module the reason\n", (), 1),

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The verbs of `pfnlab` that search: fuzz, twins."""
+from __future__ import annotations
+
+import argparse
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name
+from pfnlab.fuzz import Figures, campaign, spread
+from pfnlab.lockstep import Difference, Lockstep, Mixture
+from pfnlab.progress import Progress
+from pfnlab.spec import architectures, project_root, split_names
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """`90`, `90s`, `10m`, `2h`, `1d`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"a time is 90, 90s, 10m, 2h or 1d, not {text!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+# ---- fuzz ----
+
+def _campaign(options: argparse.Namespace) -> Callable[..., Figures]:
+    if options.fast:
+        return campaign
+    from pfnlab.fuzz_machine import machine_campaign      # hypothesis takes a while to come
+    return machine_campaign
+
+
+def do_fuzz(options: argparse.Namespace) -> int:
+    """Send a guest commands at random, made from its own command table, and compare each answer
+    with the model's. What is wrong is shrunk and kept as a transcript."""
+    name = guest_name(options, name=options.name or "")
+    run = _campaign(options)
+    directory = options.output or project_root() / "build/fuzz/found"
+    print(f"seed {options.seed}", flush=True)
+    if options.jobs > 1:
+        figures = spread(run, name, options.seed, options.time, directory, options.jobs)
+    else:
+        with Progress("fuzz") as progress:
+            figures = run(name, options.seed, options.time, directory,
+                          lambda figures: progress.advance(figures.commands - progress.done))
+    for path in figures.found:
+        print(f"{path}:\n{Path(path).read_text('ascii').rstrip()}")
+    emit(options, {"seed": options.seed, "commands": figures.commands, "lives": figures.lives,
+                   "seconds": figures.seconds, "found": figures.found, "answers": figures.answers},
+         f"{name}: {figures}")
+    return EXIT_FAILED if figures.found else EXIT_OK
+
+
+def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="GUEST", help="instead of --guest")
+    parser.add_argument("--time", type=seconds, default=60.0, help="as 90, 10m, 2h (default: 60)")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a campaign")
+    parser.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="so many guests")
+    parser.add_argument("--fast", action="store_true",
+                        help="long sequences drawn beforehand, many lines under way, instead of a "
+                             "hypothesis state machine")
+    parser.add_argument("--output", "-o", type=Path, metavar="DIRECTORY",
+                        help="for what is found (default: build/fuzz/found)")
+
+
+# ---- twins ----
+
+def do_twins(options: argparse.Namespace) -> int:
+    """Send one stream of commands to several guests: every line of every reply must be the same."""
+    names = [name for text in options.names for name in split_names(text)] or architectures()
+    if len(names) < 2:
+        raise ValueError("it takes two guests to differ")
+    print(f"seed {options.seed}", flush=True)
+    start = time.monotonic()
+    with Lockstep(names) as guests:
+        mixture = Mixture(guests, options.seed)
+        try:
+            while guests.commands < options.commands and (
+                    options.time is None or time.monotonic() - start < options.time):
+                mixture.run(min(1000, options.commands - guests.commands))
+            found = None
+        except Difference as difference:
+            found = str(difference)
+        done, took = guests.commands, time.monotonic() - start
+    emit(options, {"seed": options.seed, "guests": names, "commands": done, "seconds": took,
+                   **({"difference": found} if found else {})},
+         f"the replies differ: {found}" if found else
+         f"{' '.join(names)}: {done} commands, {took:.0f} s, {done / took:.0f}/s, "
+         "all replies were equal")
+    return EXIT_FAILED if found else EXIT_OK
+
+
+def _twins_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="GUEST",
+                        help="the first leads (default: all architectures, native first)")
+    parser.add_argument("--commands", type=int, default=10_000, metavar="N", help="default: 10000")
+    parser.add_argument("--time", type=seconds, help="at most so long")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a stream")
+
+
+VERBS = [
+    Verb("fuzz", do_fuzz, "pfnlab fuzz x86_64 --time 10m --seed 7", _fuzz_arguments),
+    Verb("twins", do_twins, "pfnlab twins native s390x --commands 100000", _twins_arguments),
+]

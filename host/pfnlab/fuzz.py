@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""Fuzzing a guest against the model, from the host.
+
+A *life* is a map at random and lines at random on it, drawn before the first answer is there, so
+that the line is never idle. Each reply must be the model's, or, where the model does not know the
+command, no `bug.*`; `check` comes after every few lines. What goes wrong is shrunk to a transcript,
+which shows the same on a guest that has just started, or it is not kept.
+"""
+from __future__ import annotations
+
+import random
+import re
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from pfnlab import errors, wire
+from pfnlab.fuzz_lines import Dice, Lines
+from pfnlab.guest import Guest
+from pfnlab.memory_map import MemoryMap
+from pfnlab.pool import Pool
+from pfnlab.replica import Exchange, Lost, Replica
+from pfnlab.request import Request
+from pfnlab.shrink import NothingToShrink, Shrinker
+from pfnlab.stream import random_map
+from pfnlab.transcript import Run, Step, Transcript
+from pfnlab.trial import Trials
+
+LIFE = 400                        # lines of one
+PAGES = 3000                      # of a map: the model goes over them one by one
+CHECK_EVERY = 25
+UNDER_WAY = 100                   # lines that are not answered yet
+
+
+@dataclass
+class Figures:
+    """What a campaign did."""
+
+    commands: int = 0
+    lives: int = 0
+    seconds: float = 0.0
+    found: list[str] = field(default_factory=list)
+    words: dict[str, int] = field(default_factory=dict)      # commands, by name
+    answers: dict[str, int] = field(default_factory=dict)    # `=`, or an error's word
+
+    def add(self, other: Figures) -> None:
+        """Those of another worker, which ran at the same time."""
+        self.commands += other.commands
+        self.lives += other.lives
+        self.seconds = max(self.seconds, other.seconds)
+        self.found += other.found
+        for mine, theirs in ((self.words, other.words), (self.answers, other.answers)):
+            for key, n in theirs.items():
+                mine[key] = mine.get(key, 0) + n
+
+    def note(self, request: Request) -> None:
+        """Another reply."""
+        assert request.final is not None
+        self.commands += 1
+        name = str(request.words[0])
+        self.words[name] = self.words.get(name, 0) + 1
+        answer = request.final.words[0] if request.final.sigil == "?" else "="
+        self.answers[answer] = self.answers.get(answer, 0) + 1
+
+    def __str__(self) -> str:
+        rate = self.commands / self.seconds if self.seconds else 0
+        return (f"{self.commands} commands in {self.lives} lives, {self.seconds:.0f} s, "
+                f"{rate:.0f}/s, {len(self.found)} found")
+
+
+class Wrong(Exception):
+    """A reply that must not be."""
+
+
+@dataclass
+class Life:
+    """The lines of one, made as they are needed."""
+
+    memory_map: MemoryMap
+    lines: Lines
+    choose: Dice
+    steps: list[Step] = field(default_factory=list)
+
+    def make(self, count: int) -> Iterator[Step]:
+        """So many lines behind those that make the map."""
+        for text in ("map_begin", *self.memory_map.lines(), "map_commit"):
+            yield self.add(text)
+        for i in range(count):
+            check = i % CHECK_EVERY == CHECK_EVERY - 1 or i == count - 1
+            self.lines.tag = len(self.steps)
+            yield self.add("check" if check else self.lines.line(self.choose))
+
+    def add(self, text: str) -> Step:
+        """Another line."""
+        self.steps.append(Step(len(self.steps) + 1, text, len(self.steps) + 1))
+        return self.steps[-1]
+
+
+def new_life(guest: Guest, rng: random.Random) -> Life:
+    """On a map of its own."""
+    areas, ranges = random_map(rng, most_pages=PAGES)
+    memory_map = MemoryMap(areas, [r for r in ranges if r[1] >> 12 < PAGES or r[2] == "reserved"])
+    return Life(memory_map, Lines(guest.table, memory_map), Dice(rng))
+
+
+def judge(request: Request, model: Replica | None) -> None:
+    """Wrong: neither the model nor anybody expects such a reply. Lost: as Replica's."""
+    assert request.final is not None
+    word = request.final.words[0] if request.final.sigil == "?" else "="
+    if word.startswith("bug.") and word != "bug.dead" or word.startswith("link."):
+        raise Wrong(f"{request.text()}: {request.final.raw}")
+    if model is not None:
+        told = model.follow(Exchange(request.tag, request.text(), request.final, request.rows))
+        if told is not None:
+            raise Wrong(f"{request.text()}: {request.final.raw}, the model says {told}")
+
+
+def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE) -> str | None:
+    """Run a life; what is wrong with it, None if nothing is."""
+    run = Run(guest)
+    model: Replica | None = Replica(guest.table, life.memory_map)
+    posted: deque[Request] = deque()
+
+    def settle(leave: int) -> None:
+        nonlocal model
+        while len(posted) > leave:
+            request = run.wait(posted.popleft())
+            figures.note(request)
+            try:
+                judge(request, model)
+            except Lost:
+                model = None
+    figures.lives += 1
+    try:
+        for step in life.make(lines):
+            posted.append(run.submit(step))
+            settle(UNDER_WAY)
+        settle(0)
+        return model.compare_state(guest) if model is not None else None
+    except Wrong as wrong:
+        return str(wrong)
+    except (errors.GuestGone, errors.GuestSilent) as error:
+        return str(error)
+
+
+def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path) -> Path:
+    """Shrink what was found, and save it with what the model expects."""
+    trials = Trials(pool, name)
+    try:
+        shrinker = Shrinker(steps, trials.failure)
+        steps, note = shrinker.run(), shrinker.signature
+    except NothingToShrink as error:
+        note = f"not shrunk: {error}"
+    steps = renumbered(steps)
+    expect(trials.guest(), steps)
+    transcript = Transcript("")
+    transcript.steps = list(steps)
+    text = transcript.text()
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"found-{zlib.crc32(text.encode()):08x}.t"
+    path.write_text(f"; found by pfnlab fuzz: {note}\n; {' '.join(why.split())}\n{text}", "ascii",
+                    "backslashreplace")
+    return path
+
+
+def renumbered(steps: Sequence[Step]) -> list[Step]:
+    """The same steps with tags from 1 on."""
+    tags = {step.tag: n for n, step in enumerate(steps, 1)}
+
+    def renamed(reference: re.Match[str]) -> str:
+        return f"${tags.get(int(reference[1]), int(reference[1]))}"
+    return [Step(n, re.sub(r"\$(\d+)\b", renamed, step.text), n)
+            for n, step in enumerate(steps, 1)]
+
+
+def expect(guest: Guest, steps: Sequence[Step]) -> None:
+    """Write into each step what the model says of it, until the guest says otherwise."""
+    run, model = Run(guest), Replica(guest.table, MemoryMap())
+    for step in steps:
+        try:
+            request = run.wait(run.submit(step))
+            assert request.final is not None
+            told = model.follow(Exchange(request.tag, request.text(), request.final, request.rows))
+        except (errors.PfnlabError, Lost):
+            return
+        if told is not None:
+            step.final = wire.parse(f"{told[0]}{step.tag}{told[1:]}".encode())
+            return
+        if request.final.words[:1] and request.final.words[0].startswith("bug."):
+            step.final = wire.parse(f"={step.tag}".encode())
+            return
+        plain = [word for word in request.final.words if "=" not in word or word.startswith("at=")]
+        step.final = wire.parse(" ".join([f"{request.final.sigil}{step.tag}", *plain]).encode())
+
+
+# ---- campaigns ----
+
+def campaign(name: str, seed: int, seconds: float, directory: Path,
+             on_life: Callable[[Figures], None] = lambda figures: None) -> Figures:
+    """Lives one after another until the time is up or something is found. The same seed makes the
+    same lives."""
+    figures = Figures()
+    start = time.monotonic()
+    with Pool() as pool:
+        while figures.seconds < seconds and not figures.found:
+            guest = pool.acquire(name)
+            life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
+            guest.link.log.clear()
+            why = live(guest, life, figures)
+            if why is not None:
+                figures.found.append(str(keep(pool, name, life.steps, why, directory)))
+            figures.seconds = time.monotonic() - start
+            on_life(figures)
+    return figures
+
+
+def spread(run: Callable[[str, int, float, Path], Figures], name: str, seed: int, seconds: float,
+           directory: Path, workers: int) -> Figures:
+    """So many campaigns at once, each in a process of its own with the next seed."""
+    total = Figures()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for done in [pool.submit(run, name, seed + i, seconds, directory) for i in range(workers)]:
+            total.add(done.result())
+    return total

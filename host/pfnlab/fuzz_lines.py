@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Command lines for a fuzzer, from nothing but the guest's command table: a command that is new
+there is fuzzed without a word here.
+
+What is decided on the way is asked of a `Chooser`: plain random numbers, or hypothesis, which can
+then shrink it.
+"""
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from pfnlab.memory_map import MemoryMap
+from pfnlab.table import ADDRESS_TYPES, Argument, Command, Table, Type
+from pfnlab.values import ADDRESS_LIMIT, PAGE_SIZE
+
+T = TypeVar("T")
+
+# Of the map, of the line itself, or without a bound of their own.
+NOT_FUZZED = ("map_begin", "map_area", "map_add", "map_commit", "map_machine", "store", "run",
+              "stress", "info", "help", "mark", "echo")
+LIVE_MOST = 60                    # results that lines refer to
+BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
+TEXTS = ("a", "b.c", "low", "page")
+
+
+class Chooser(Protocol):
+    """Whoever decides."""
+
+    def number(self, low: int, high: int) -> int:
+        """A number, both ends included; simple ones are low."""
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of them; simple ones come first."""
+
+    def chance(self, percent: int) -> bool:
+        """True in so many of a hundred cases; simple is False."""
+
+
+class Dice:
+    """By random numbers."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+
+    def number(self, low: int, high: int) -> int:
+        """Evenly."""
+        return low + int(self.rng.random() * (high - low + 1))
+
+    def pick(self, items: Sequence[T]) -> T:
+        """Evenly."""
+        return items[int(self.rng.random() * len(items))]
+
+    def chance(self, percent: int) -> bool:
+        """By a percentage."""
+        return self.rng.random() * 100 < percent
+
+
+@dataclass
+class Lines:
+    """Lines on a map, one after another. A result is referred to as `$tag` of the line that had it,
+    so that lines can be left out later."""
+
+    table: Table
+    memory_map: MemoryMap
+    tag: int = 0                  # of the last line
+    live: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.commands = [command for name, command in self.table.commands.items()
+                         if command.kind != "session" and name not in NOT_FUZZED]
+        # What gives or takes memory comes more often than what looks at it.
+        self.busy = [c for c in self.commands if c.kind == "mutator" and (
+            c.result == "address" or any(a.type in ADDRESS_TYPES for a in c.arguments))]
+        self._weighted = [*self.commands, *self.busy * 3]
+        self.edges = sorted({edge for base, size, _ in self.memory_map.ranges
+                             for edge in (base, base + size)})
+        self.names = [name for name, _ in self.memory_map.areas]
+
+    def line(self, choose: Chooser, command: Command | None = None) -> str:
+        """The next line, of that command or of any."""
+        command = command or choose.pick(self._weighted)
+        words = [command.name]
+        freed = None
+        for argument in command.arguments:
+            if argument.role == "arg" or choose.chance(25 if argument.role == "opt" else 12):
+                word, used = self._word(choose, command, argument)
+                freed = used or freed
+                words.append(f"{argument.name}={word}" if argument.role == "key" else word)
+            elif argument.role == "opt":
+                break
+        self.tag += 1
+        if freed is not None and command.kind == "mutator" and freed in self.live:
+            self.live.remove(freed)
+        if command.kind == "mutator" and command.result == "address":
+            self.live = [*self.live[-LIVE_MOST:], self.tag]
+        return " ".join(words)
+
+    def _word(self, choose: Chooser, command: Command, argument: Argument
+              ) -> tuple[str, int | None]:
+        """A value, and the tag that it refers to if it is the result of a line."""
+        kind = self.table.types[argument.type]
+        if choose.chance(1):
+            return choose.pick(BAD_WORDS), None
+        if kind.form == "words":
+            return choose.pick(kind.words), None
+        if kind.form == "set":
+            return self._set(choose), None
+        if kind.form != "number":
+            return choose.pick(TEXTS), None
+        if argument.type in ADDRESS_TYPES:
+            # A required address is mostly one that was given out before.
+            if argument.role == "arg" and self.live and choose.chance(75):
+                tag = choose.pick(self.live)
+                return f"${tag}", tag
+            return f"{self._address(choose):#x}", None
+        return str(self._number(choose, kind)), None
+
+    def _set(self, choose: Chooser) -> str:
+        if choose.chance(30):
+            return choose.pick(("any", "dma32", "dma24"))
+        return "|".join(choose.pick(self.names) for _ in range(choose.number(1, 2)))
+
+    def _address(self, choose: Chooser) -> int:
+        """Near an edge of the map, or inside it; mostly that of a page."""
+        base, size, _ = choose.pick(self.memory_map.ranges)
+        if choose.chance(40):
+            base, size = max(0, choose.pick(self.edges) - 4 * PAGE_SIZE), 8 * PAGE_SIZE
+        address = min(base + choose.number(0, size), ADDRESS_LIMIT - 1)
+        return address if choose.chance(3) else address & -PAGE_SIZE
+
+    def _number(self, choose: Chooser, kind: Type) -> int:
+        """Small ones more often than large ones; now and then one that does not fit."""
+        low, high = int(kind.fields["min"]), int(kind.fields["max"])
+        if choose.chance(2):
+            return choose.pick((high + 1, low - 1 if low > 0 else high + 2))
+        most = min(high.bit_length(), 12 if choose.chance(90) else 64)
+        power = 1 << choose.number(0, most)
+        if kind.name in ("align", "width"):
+            return min(max(power, low), high)
+        return min(max(low, choose.number(power >> 1, power)), high)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The fuzzer as a hypothesis state machine: a rule for each command of the guest's table, and what
+is found is shrunk by hypothesis first, which knows how each value was chosen."""
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, Verbosity, seed as seeded, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, rule,
+                                 run_state_machine_as_test)
+
+from pfnlab import errors
+from pfnlab.fuzz import Figures, Life, Wrong, judge, keep, new_life
+from pfnlab.guest import Guest
+from pfnlab.pool import Pool
+from pfnlab.replica import Lost, Replica
+from pfnlab.table import Command
+from pfnlab.transcript import Run, Step
+
+T = TypeVar("T")
+EXAMPLES = 50                     # of one run of hypothesis
+STEPS = 40
+MANY = 3                          # rules for a command that gives or takes pages
+
+
+class Drawn:
+    """A Chooser by hypothesis."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def number(self, low: int, high: int) -> int:
+        """Shrinks to the low end."""
+        return int(self.data.draw(st.integers(low, high)))
+
+    def pick(self, items: Sequence[T]) -> T:
+        """Shrinks to the first."""
+        chosen: T = self.data.draw(st.sampled_from(list(items)))
+        return chosen
+
+    def chance(self, percent: int) -> bool:
+        """Shrinks to False."""
+        return self.number(0, 99) >= 100 - percent
+
+
+class Machine(RuleBasedStateMachine):
+    """Guest and model, led by the rules that `machine_for` adds."""
+
+    guest: Guest
+    figures: Figures
+    last: list[Step] = []         # the steps of the latest run: after a failure, the smallest
+    why = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run = Run(self.guest)
+        self.model: Replica | None = None
+        self.life: Life | None = None
+
+    @initialize(number=st.integers(0, 1 << 16))
+    def begin(self, number: int) -> None:
+        """A map."""
+        self.guest.link.log.clear()
+        self.life = new_life(self.guest, random.Random(number))
+        type(self).last = self.life.steps
+        self.figures.lives += 1
+        self.model = Replica(self.guest.table, self.life.memory_map)
+        for step in self.life.make(0):
+            self.ask(step)
+
+    def ask(self, step: Step) -> None:
+        """A line to both."""
+        try:
+            request = self.run.wait(self.run.submit(step))
+            self.figures.note(request)
+            judge(request, self.model)
+        except Lost:
+            self.model = None
+        except (Wrong, errors.GuestGone, errors.GuestSilent) as error:
+            type(self).why = str(error)
+            raise
+
+    def command(self, command: Command, data: Any) -> None:
+        """Any arguments for it."""
+        assert self.life is not None
+        self.life.lines.tag = len(self.life.steps)
+        self.ask(self.life.add(self.life.lines.line(Drawn(data), command)))
+
+    @invariant()
+    def check(self) -> None:
+        """The guest finds itself whole."""
+        if self.life is not None:
+            self.ask(self.life.add("check"))
+
+    def teardown(self) -> None:
+        """The whole state."""
+        if self.model is None or self.guest.dead:
+            return
+        told = self.model.compare_state(self.guest)
+        if told is not None:
+            type(self).why = told
+            raise Wrong(told)
+
+
+def machine_for(guest: Guest, figures: Figures) -> type[Machine]:
+    """The machine with a rule for each command that the guest knows."""
+    life = new_life(guest, random.Random(0))
+    rules: dict[str, Any] = {}
+    for command in life.lines.commands:
+        for i in range(MANY if command in life.lines.busy else 1):
+            rules[f"{command.name}_{i}"] = _rule_for(command)
+    return type("GuestMachine", (Machine,), {"guest": guest, "figures": figures, **rules})
+
+
+def _rule_for(command: Command) -> Any:
+    def run(self: Machine, data: Any) -> None:
+        self.command(command, data)
+    run.__name__ = command.name
+    return rule(data=st.data())(run)
+
+
+def machine_campaign(name: str, seed: int, seconds: float, directory: Path,
+                     on_life: Callable[[Figures], None] = lambda figures: None) -> Figures:
+    """As pfnlab.fuzz.campaign."""
+    figures = Figures()
+    start = time.monotonic()
+    how = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None,
+                   suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet)
+    with Pool() as pool:
+        while figures.seconds < seconds and not figures.found:
+            machine = seeded(seed)(machine_for(pool.acquire(name), figures))
+            seed += 1_000_003
+            try:
+                run_state_machine_as_test(  # type: ignore[no-untyped-call]
+                    machine, settings=how)
+            except Exception:
+                if not machine.why:
+                    raise
+                figures.found.append(str(keep(pool, name, machine.last, machine.why, directory)))
+            figures.seconds = time.monotonic() - start
+            on_life(figures)
+    return figures

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""`pfnlab fuzz` itself: it runs what the table tells, repeats, finds, shrinks, and its transcripts
+show again what it found."""
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pfnlab import Guest
+from pfnlab.cli import main
+from pfnlab.fuzz import Figures, campaign, live, new_life, spread
+from pfnlab.fuzz_lines import NOT_FUZZED, Dice, Lines
+from pfnlab.fuzz_machine import machine_campaign
+from pfnlab.memory_map import MemoryMap
+from pfnlab.model import Pages
+from pfnlab.table import Argument, Command
+from pfnlab.transcript import Mismatch, Transcript
+
+MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
+
+
+def lines_of(guest: Guest, count: int = 3000, **more: Any) -> list[str]:
+    """So many lines."""
+    lines, dice = Lines(guest.table, MAP, **more), Dice(random.Random(1))
+    return [lines.line(dice) for _ in range(count)]
+
+
+@pytest.mark.only("native")
+def test_every_command_and_every_argument_of_the_table_comes(guest: Guest) -> None:
+    said = lines_of(guest)
+    for command in guest.table.commands.values():
+        if command.kind == "session" or command.name in NOT_FUZZED:
+            continue
+        mine = [line.split() for line in said if line.split()[0] == command.name]
+        assert mine, command.name
+        for key in (a.name for a in command.arguments if a.role == "key"):
+            assert any(word.startswith(f"{key}=") for words in mine for word in words), key
+
+
+@pytest.mark.only("native")
+def test_a_command_that_is_new_in_the_table_is_fuzzed(guest: Guest) -> None:
+    new = Command("vmalloc", "mutator", (Argument("arg", "size", "size"),
+                                         Argument("key", "align", "align")), "address", "New")
+    table = replace(guest.table, commands={**guest.table.commands, "vmalloc": new})
+    lines, dice = Lines(table, MAP), Dice(random.Random(1))
+    said = [lines.line(dice) for _ in range(2000)]
+    assert any(line.startswith("vmalloc ") and " align=" in line for line in said)
+
+
+def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
+    figures = Figures()
+    for number in range(4 if guest.arch == "native" else 1):
+        life = new_life(guest, random.Random(f"7/{number}"))
+        assert live(guest, life, figures, 400 if guest.arch == "native" else 150) is None
+    assert figures.answers["="] > figures.commands // 4     # most of it is no nonsense
+
+
+@pytest.mark.only("native")
+def test_a_seed_repeats_a_campaign(guest: Guest) -> None:
+    first, second = (new_life(guest, random.Random("3/0")) for _ in range(2))
+    assert [s.text for s in first.make(100)] == [s.text for s in second.make(100)]
+
+
+@pytest.mark.only("native")
+@pytest.mark.parametrize("how", [campaign, machine_campaign])
+def test_a_difference_becomes_a_short_transcript_that_shows_it(
+        guest: Guest, how: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def wrong(pages: Pages, first: int, count: int | None = None) -> int:
+        return right(pages, first, count) + (count is not None)
+    right = Pages.free
+    monkeypatch.setattr(Pages, "free", wrong)
+    figures = how("native", 1, 60.0, tmp_path)
+    assert len(figures.found) == 1
+    transcript = Transcript(Path(figures.found[0]).read_text())
+    requests = [step for step in transcript.steps if not step.text.startswith("map_")]
+    assert len(requests) <= 3
+    with pytest.raises(Mismatch):
+        transcript.replay(guest)
+
+
+@pytest.mark.only("native")
+def test_several_workers_take_a_seed_each(guest: Guest, tmp_path: Path) -> None:
+    figures = spread(campaign, "native", 5, 0.1, tmp_path, 2)
+    assert figures.lives >= 2 and not figures.found
+
+
+def test_the_verb_tells_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["fuzz", "native", "--fast", "--time", "1s", "--seed", "4", "-o", str(tmp_path)]) == 0
+    assert "seed 4" in capsys.readouterr().out
+
+
+def test_the_verb_twins_needs_two_guests(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["twins", "native"]) == 2
+    assert main(["twins", "native", "native?engine=tree", "--commands", "300", "--seed", "1"]) == 0
+    assert "all replies were equal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--time", "1x"], ["--time", "-1"], ["--seed", "x"]])
+def test_nonsense_is_usage(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["fuzz", *words])
+    assert caught.value.code == 2
