@@ -103,7 +103,10 @@ MUST_USE enum error lab_map_area(const char *name, uint64_t limit);
 MUST_USE enum error lab_map_add(uint64_t base, uint64_t size, enum range_kind kind);
 MUST_USE enum error lab_map_commit(enum lab_stage stage, uint64_t *needed);
 
-/* Back to the machine's own map and area table. Errors as lab_reset(). */
+/*
+ * Back to the machine's own map and area table; a list that was begun is dropped. Errors as
+ * lab_reset().
+ */
 MUST_USE enum error lab_map_machine(enum lab_stage stage);
 
 /*

@@ -74,6 +74,9 @@ enum error lab_map_commit(enum lab_stage stage, uint64_t *needed)
 enum error lab_map_machine(enum lab_stage stage)
 {
     uint64_t needed;
+    enum error e = lab_build(&lab_machine_map, stage, &needed);
 
-    return lab_build(&lab_machine_map, stage, &needed);
+    if (e == OK)
+        begun = false;
+    return e;
 }

@@ -157,7 +157,7 @@ def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path
     except NothingToShrink as error:
         note = f"not shrunk: {error}"
     steps = renumbered(steps)
-    expect(trials.guest(), steps)
+    expect(trials, steps)
     transcript = Transcript("")
     transcript.steps = list(steps)
     text = transcript.text()
@@ -178,14 +178,16 @@ def renumbered(steps: Sequence[Step]) -> list[Step]:
             for n, step in enumerate(steps, 1)]
 
 
-def expect(guest: Guest, steps: Sequence[Step]) -> None:
+def expect(trials: Trials, steps: Sequence[Step]) -> None:
     """Write into each step what the model says of it, until the guest says otherwise."""
-    run, model = Run(guest), Replica(guest.table, MemoryMap())
+    guest = trials.guest()
+    run, model = Run(guest), trials.model(guest)
     for step in steps:
         try:
             request = run.wait(run.submit(step))
             assert request.final is not None
-            told = model.follow(Exchange(request.tag, request.text(), request.final, request.rows))
+            told = None if model is None else model.follow(
+                Exchange(request.tag, request.text(), request.final, request.rows))
         except (errors.PfnlabError, Lost):
             return
         if told is not None:

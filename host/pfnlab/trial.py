@@ -90,11 +90,11 @@ class Trials:
         return guest
 
     def failure(self, steps: Sequence[Step]) -> str | None:
-        """A panic, an end, silence, a broken invariant or assertion, or a reply that the model
-        contradicts. What the file expects does not count: with lines left out, other replies are
-        right."""
+        """A panic, an end, silence, a broken invariant or assertion, a reply that the model
+        contradicts, or pages at the end that are not as it says. What the file expects does not
+        count: with lines left out, other replies are right."""
         guest = self.guest()
-        run, model = Run(guest), self._model(guest)
+        run, model = Run(guest), self.model(guest)
         for step in steps:
             name = step.text.split(" ")[0]
             if name == "poweroff":
@@ -111,9 +111,12 @@ class Trials:
                 wrong = model = None
             if wrong is not None:
                 return f"{wrong} in {name}"
+        if model is not None and model.compare_state(guest) is not None:
+            return "the pages at the end are not as the model says"
         return None
 
-    def _model(self, guest: Guest) -> Replica | None:
+    def model(self, guest: Guest) -> Replica | None:
+        """Of a clean guest; None if its map is too large for it."""
         try:
             return replica_of(guest, self.memory_map or map_of(guest))
         except Lost:

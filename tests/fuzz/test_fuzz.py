@@ -89,7 +89,8 @@ def test_several_workers_take_a_seed_each(guest: Guest, tmp_path: Path) -> None:
 
 
 def test_the_verb_tells_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["fuzz", "native", "--fast", "--time", "1s", "--seed", "4", "-o", str(tmp_path)]) == 0
+    words = ["fuzz", "native", "--fast", "--time", "1s", "--seed", "4", "-o", str(tmp_path)]
+    assert main(words) == 0
     assert "seed 4" in capsys.readouterr().out
 
 

@@ -139,6 +139,15 @@ static void the_largest_list_fits(void **unused)
     assert_int_equal(lab_map_machine(STAGE_PAGE), OK);
 }
 
+static void the_machines_map_ends_a_list(void **unused)
+{
+    (void)unused;
+    lab_map_begin();
+    assert_int_equal(lab_map_machine(STAGE_PAGE), OK);
+    assert_int_equal(lab_map_add(0, PAGE_SIZE, RANGE_USABLE), E_CALL_STATE);
+    assert_int_equal(commit(STAGE_PAGE), E_CALL_STATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup(a_map_with_areas_of_its_own, begin),
         cmocka_unit_test_setup(a_refused_map_changes_nothing, begin),
         cmocka_unit_test_setup(the_largest_list_fits, begin),
+        cmocka_unit_test_setup(the_machines_map_ends_a_list, begin),
     };
 
     return cmocka_run_group_tests(tests, open_memory, close_memory);
