@@ -10,6 +10,11 @@ soak-twins: ## 100,000 random commands on all machines in lockstep; SEED=N SOAK_
 	$(Q)$(PYTHON) tests/fuzz/soak_twins.py --commands $(SOAK_COMMANDS) \
 		$(if $(SEED),--seed $(SEED)) $(SOAK_GUESTS)
 
+hostile: ## lines that nobody should send: HOSTILE_LINES=N (100,000) to each of SOAK_GUESTS; SEED=N
+	@$(MAKE) all
+	$(Q)$(PYTHON) tests/fuzz/hostile.py --lines $(or $(HOSTILE_LINES),100000) \
+		$(if $(SEED),--seed $(SEED)) $(SOAK_GUESTS)
+
 ORACLE_OPS ?= 10000000
 soak-oracle: ## 10 million random operations of the page engine against its oracle; ORACLE_OPS=N SEED=N
 	@$(MAKE) ARCH=native build/bench/page_oracle
@@ -26,4 +31,4 @@ build/bench/page_oracle: $(ORACLE_OBJECTS)
 
 -include $(ORACLE_OBJECTS:.o=.d)
 endif
-.PHONY: soak-twins soak-oracle
+.PHONY: soak-twins soak-oracle hostile
