@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the process tells of itself as a machine: its name, the area table, the clock. */
+/* The process as a machine: its name, its areas, how it comes up, its clock. */
 #define _GNU_SOURCE
 #include <time.h>
 
@@ -16,6 +16,13 @@ const struct area_limit arch_areas[] = {
     { "normal", { PFN_LIMIT } },
 };
 const size_t arch_areas_count = ARRAY_SIZE(arch_areas);
+
+void arch_init(void)
+{
+    trap_open();
+    console_open();
+    paging_open();
+}
 
 uint64_t arch_ticks(void)
 {

@@ -115,13 +115,6 @@ int main(int argc, char **argv)
     kernel_main();
 }
 
-void arch_init(void)
-{
-    trap_open();
-    console_open();
-    paging_open();
-}
-
 const char *arch_command_line(void)
 {
     return command_line;
