@@ -131,4 +131,20 @@ MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *area
  */
 MUST_USE enum error lab_check(struct page_violation *violation);
 
+/*
+ * To test whoever should notice: break an invariant of the instance in force, so that lab_check()
+ * names it; a reset heals. In the order of the words of the type `corruption`, with the number of
+ * the invariant. CALL_STATE: there is nothing of the kind at this stage. CALL_UNSUPPORTED: the
+ * engine is another one. MEM_METADATA: no record for a stray owner.
+ */
+enum lab_corruption {
+    CORRUPT_COUNT,                    /* the engine's pages of an area */
+    CORRUPT_OWNER,                    /* 100 */
+    CORRUPT_EXTENT,                   /* 202 */
+    CORRUPT_ALIGNMENT,                /* 208 */
+    CORRUPT_HANDED,                   /* 300 */
+    CORRUPT_FRESH,                    /* 301 */
+};
+MUST_USE enum error lab_corrupt(enum lab_corruption what);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about the line itself, and the two that end it. */
+#include "kernel/lab.h"
 #include "kernel/machine.h"
 #include "protocol/help.h"
 #include "protocol/session.h"
@@ -77,6 +78,16 @@ enum error cmd_poweroff(const struct args_poweroff *args, struct reply *reply)
 {
     (void)args;
     reply->ends_guest = true;
+    return OK;
+}
+
+/* The last word of the type is the session's own. */
+enum error cmd_corrupt(const struct args_corrupt *args, struct reply *reply)
+{
+    (void)reply;
+    if (args->what.number <= CORRUPT_FRESH)
+        return lab_corrupt((enum lab_corruption)args->what.number);
+    session_corrupt();
     return OK;
 }
 

@@ -84,8 +84,36 @@ void session_forget_results(void)
 {
     memset(session.variables, 0, sizeof(session.variables));
     session.latest.given = false;
-    for (size_t i = 0; i < SLOTS; i++)
+    for (size_t i = 0; i < SLOTS; i++) {
         session.slots[i].result.given = false;
+        if (session.slots[i].tag % SLOTS != i)
+            session.slots[i].tag = 0;
+    }
+}
+
+static bool slot_check(size_t i, struct page_violation *violation)
+{
+    const struct slot *slot = &session.slots[i];
+    bool in_place = slot->tag == 0 || slot->tag % SLOTS == i;
+
+    violation->invariant = in_place ? 801 : 800;
+    violation->at = pfn(0);
+    violation->text = in_place ? "a slot keeps a final that it cannot hold"
+                               : "a slot holds a tag of another place";
+    return in_place && slot->length <= FINAL_SIZE && (slot->mutator || slot->length == 0);
+}
+
+bool session_check(struct page_violation *violation)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (!slot_check(i, violation))
+            return false;
+    return true;
+}
+
+void session_corrupt(void)
+{
+    session.slots[0].tag = SLOTS + 1;
 }
 
 bool session_final(uint64_t tag, const char **final, size_t *length, char *sigil,

@@ -5,6 +5,7 @@
 #ifndef PFNLAB_SESSION_H
 #define PFNLAB_SESSION_H
 
+#include "kernel/mm/engine.h"
 #include "protocol/reply_struct.h"
 
 /* A guest that has just started: not strict, nothing remembered. */
@@ -30,6 +31,16 @@ struct result session_last_result(void);
 /* Remember the outcome of a line for `$`: a failure (not given, `failed`) forgets the last one. */
 void session_remember(const struct result *result, bool failed);
 void session_set_variable(uint64_t variable, const struct result *result);
+
+/*
+ * Invariants of what is remembered, after those of the lab: true if all hold.
+ *   800  a slot is empty or holds a tag of its own place
+ *   801  a final that is kept fits into its slot, and is a mutator's
+ */
+MUST_USE bool session_check(struct page_violation *violation);
+
+/* To test whoever should notice: break 800, until results are forgotten. */
+void session_corrupt(void);
 
 /* A fresh instance of the lab: results and variables are of the old one. */
 void session_forget_results(void);

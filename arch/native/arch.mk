@@ -3,6 +3,11 @@
 CC := $(if $(LLVM),clang$(LLVM_SUFFIX),gcc)
 CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS := -fsanitize=address,undefined
+# COVERAGE=1 counts instead what runs (tests/coverage).
+ifdef COVERAGE
+CFLAGS := -O0 --coverage -fprofile-update=atomic
+LDFLAGS := --coverage -fsanitize=undefined
+endif
 # Its page tables are those of x86_64, simulated.
 SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/pte.c \
 	$(sort $(wildcard arch/native/*.c))

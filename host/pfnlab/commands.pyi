@@ -351,6 +351,10 @@ class Commands:
         """Break the guest on purpose, to test the tests: panic, assert, fault or stack overflow."""
         ...
 
+    def corrupt(self, what: Number, *, timeout: float | None = ...) -> None:
+        """Break an invariant on purpose, to test the tests: check names it, reset heals."""
+        ...
+
     def free_pages(self, address: Number, pages: Number | None = ..., *,
                    force: bool | int | None = ..., timeout: float | None = ...) -> int:
         """Free an object of malloc or a block by its address, or pages of a block from an address on."""

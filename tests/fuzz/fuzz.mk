@@ -4,7 +4,6 @@
 # the same targets, built by the compiler of the native guest.
 
 TIME ?= 60
-JOBS ?= 1
 FUZZ_CC ?= clang-19
 FUZZ_TARGETS := line ops
 
@@ -28,7 +27,7 @@ FUZZ_ops := tests/fuzz/fuzz_ops.c $(wildcard tests/fuzz/ops_*.c) \
 # What the targets compare with, and the checks: quick, and not what is searched for paths.
 FUZZ_MODELS := tests/unit/page_oracle.c tests/unit/page_oracle_query.c
 FUZZ_QUICK := $(FUZZ_MODELS) kernel/mm/page_check.c tests/fuzz/ops_%.c
-FUZZ_LINK_line := -Wl,--wrap=cmd_panic
+FUZZ_LINK_line := -Wl,--wrap=cmd_panic,--wrap=cmd_corrupt
 TARGET ?= $(FUZZ_TARGETS)
 
 # ---- by a fuzzer ----

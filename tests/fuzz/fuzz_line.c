@@ -67,6 +67,13 @@ enum error __wrap_cmd_panic(const struct args_panic *args, struct reply *reply)
     return E_CALL_UNSUPPORTED;
 }
 
+enum error __wrap_cmd_corrupt(const struct args_corrupt *args, struct reply *reply);
+enum error __wrap_cmd_corrupt(const struct args_corrupt *args, struct reply *reply)
+{
+    (void)args, (void)reply;
+    return E_CALL_UNSUPPORTED;
+}
+
 /* ---- what was said ---- */
 
 static struct {

@@ -85,8 +85,10 @@ class Copy:
             raise Broken("it does not compile:\n" + out[-2000:])
 
     def killer(self, tests: str) -> str:
-        """Which ring turns red: the unit tests, the scenarios, or none ("")."""
+        """Which ring turns red: the fuzzers' corpus, the unit tests, the scenarios, or none ("")."""
         green, out = (True, "") if self.scenarios_only else self.make("unit-run", f"TEST={tests}")
+        if not green and "\nfuzz: " in out:
+            return "corpus"
         if not green and "unit tests FAILED" not in out and out != HANGS:
             raise Broken("the unit tests do not compile:\n" + out[-2000:])
         if not green:

@@ -10,6 +10,9 @@ static void test_known_characters(void **state)
     assert_int_equal(ebcdic_from_ascii('A'), 0xc1);
     assert_int_equal(ebcdic_from_ascii('a'), 0x81);
     assert_int_equal(ebcdic_from_ascii('z'), 0xa9);
+    assert_int_equal(ebcdic_from_ascii('{'), 0xc0);
+    assert_int_equal(ebcdic_from_ascii('}'), 0xd0);
+    assert_int_equal(ebcdic_from_ascii('~'), 0xa1);
     /* What tells code page 037 from 500. */
     assert_int_equal(ebcdic_from_ascii('['), 0xba);
     assert_int_equal(ebcdic_from_ascii(']'), 0xbb);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* What commands say where it is rare: ranges beyond the end, broken invariants, starved records. */
+#include "tests/unit/protocol_support.h"
+
+#include "protocol/protocol.h"
+
+/* The answer begins so. */
+static void expect_begin(const char *line, const char *start)
+{
+    assert_non_null(ask_for(line, start));
+    forget();
+}
+
+static void ranges_end_with_the_address_space(void **unused)
+{
+    (void)unused;
+    ask("> dump pages 0xffffffffff000 2", "? call.range arg=pages max=1 ; the value is out of range");
+    ask("> fill 0xffffffffff000 2", "? call.range arg=pages max=1 ; the value is out of range");
+    ask("> dump map 0xffffffffff000 1", "= n=0 ; . fresh  o free  # allocated  R reserved  x mixed  "
+        "_ nothing there");
+}
+
+static void a_word_that_no_reply_holds_is_refused(void **unused)
+{
+    char line[200] = "> echo ";
+
+    (void)unused;
+    memset(line + strlen(line), 'w', 120);
+    ask(line, "? call.range arg=value ; the value is out of range");
+}
+
+static void what_check_finds_is_told_everywhere(void **unused)
+{
+    (void)unused;
+    ask("> corrupt owner", "=");
+    expect_begin("> check", "? bug.check invariant=100 at=0x");
+    expect_begin("> stress 1024 check=1", "? bug.check invariant=100 at=0x");
+    ask("> reset", "=");
+    ask("> corrupt slot", "=");
+    expect_begin("> check", "? bug.check invariant=800 at=0x");
+    ask("> reset", "=");
+    ask("> check", "=");
+}
+
+static void nothing_that_is_not_there_is_broken(void **unused)
+{
+    (void)unused;
+    ask("> reset stage=early", "=");
+    expect_begin("> corrupt count", "? call.state");
+    expect_begin("> corrupt handed", "? call.state");
+    ask("> corrupt fresh", "? call.state ; not possible at this point");
+    ask("> phys_alloc 67104768 align=4096", "= 0x0000000000001000");
+    ask("> phys_hand_over", "=");
+    ask("> corrupt handed", "? call.state ; not possible at this point");
+    ask("> corrupt owner", "? call.state ; not possible at this point");
+}
+
+static void a_map_shows_reserved_pages(void **unused)
+{
+    (void)unused;
+    ask("> reserve 1M 256", "= 0x0000000000100000");
+    assert_non_null(strstr(ask_for("> dump map 1M 256", ": 0x"), "R"));
+    forget();
+}
+
+static void help_tells_words_that_fit(void **unused)
+{
+    (void)unused;
+    forget();
+    feed("help dump\n");
+    assert_non_null(strstr(said, "areas, free, pages"));
+    forget();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(ranges_end_with_the_address_space, begin),
+        cmocka_unit_test_setup(a_word_that_no_reply_holds_is_refused, begin),
+        cmocka_unit_test_setup(what_check_finds_is_told_everywhere, begin),
+        cmocka_unit_test_setup(nothing_that_is_not_there_is_broken, begin),
+        cmocka_unit_test_setup(a_map_shows_reserved_pages, begin),
+        cmocka_unit_test_setup(help_tells_words_that_fit, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
