@@ -86,10 +86,10 @@ enum error cmd_check(const struct args_check *args, struct reply *reply)
     enum error e = lab_check(&violation);
 
     (void)args;
+    if (e == OK && !session_check(&violation))
+        e = E_BUG_CHECK;
     if (e != E_BUG_CHECK)
         return e;
-    if (lab_check(&violation) && session_check(&violation))
-        return OK;
     reply_key_number(reply, "invariant", violation.invariant);
     reply_key_address(reply, "at", pfn_phys(violation.at).a);
     reply_text(reply, violation.text);

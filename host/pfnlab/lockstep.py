@@ -125,6 +125,7 @@ STAGES = ("early", "page", "virtual")
 NEVER = ("sync", "info", "poweroff", "panic", "trace", "ioremap", "truth", "probe", "translate")
 NEVER = ("sync", "info", "poweroff", "panic", "trace", "translate", "probe", "truth")
 NEVER = ("sync", "info", "poweroff", "panic", "trace", "corrupt")   # a machine's own, or its end
+NEVER = ("sync", "info", "poweroff", "panic", "corrupt", "trace", "translate", "probe", "truth")
 
 
 class Mixture:

@@ -9,13 +9,14 @@ from itertools import zip_longest
 from typing import Any
 
 from pfnlab import wire
+from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Refusal
 from pfnlab.oracle import Oracle
 from pfnlab.request import Entry
 from pfnlab.table import TEXT_TYPES, Table
-from pfnlab.twin import OWNED, model_rows
+from pfnlab.twin import OWNED, guest_rows, model_rows
 from pfnlab.values import Row, Value, parse_size
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
@@ -171,6 +172,13 @@ class Replica:
     def _do_reset(self, stage: str = "virtual") -> None:
         used = self._machine[1] if self._map is self._machine[0] else []
         self._begin(self._map, used, stage)
+
+    def compare_state(self, guest: Guest) -> str | None:
+        """What compare_rows says of the guest's rows, or why it has none."""
+        try:
+            return self.compare_rows(guest_rows(guest)) if self.oracle.pages else None
+        except GuestError as error:
+            return f"dump pages: {error}"
 
     def compare_rows(self, rows: list[tuple[object, ...]]) -> str | None:
         """The first run of pages of which the guest, that has these, and the model do not say the

@@ -12,6 +12,7 @@
  * behind a first `>` the tag that comes next.
  */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,13 +38,26 @@
 
 /* ---- the console ---- */
 
-static unsigned polls;
+static unsigned polls;                /* left until each one finds a ^C */
+static unsigned interrupts;           /* ^C of this input */
 static bool told;
 
 bool arch_console_interrupted(void)
 {
-    told = !told && ++polls > PATIENCE;
+    polls -= polls > 0;
+    told = !told && polls == 0;
+    interrupts += told;
     return told;
+}
+
+/* From here on no ^C of before is felt. */
+static void forget_interrupts(unsigned patience)
+{
+    polls = patience;
+    told = false;
+    for (; interrupts > 0; interrupts--)
+        machine_interrupt_passed();
+    machine_interrupt_clear();
 }
 
 /* `poweroff` ends the input. */
@@ -177,7 +191,7 @@ static void begin(void)
     uint64_t needed;
 
     boot();
-    polls = 0;
+    forget_interrupts(PATIENCE);
     output_open(&channel);
     lab.dead = false;
     trace_set(false);
@@ -278,11 +292,12 @@ static void good_line_works(void)
     static const char lines[] = "\x03\n>0 sync 7\n>77 echo 0x5\n";
     struct page_violation violation = { .text = "" };
 
+    forget_interrupts(UINT_MAX);
     heard.quiet = false;
     feed(lines, sizeof(lines) - 1);
     if (strcmp(heard.final, "=77 0x0000000000000005") != 0)
         fuzz_fail("a good line is answered: %s", heard.final);
-    if (!lab_check(&violation))
+    if (lab_check(&violation) != OK)
         fuzz_fail("invariant %u: %s", violation.invariant, violation.text);
 }
 

@@ -23,13 +23,15 @@ static size_t nareas;
 static uint64_t live[MAX_LIVE];       /* first frames of blocks, mostly */
 static size_t nlive;
 
-static bool never_zero(pfn_t first, uint64_t count)
+static enum error zero(pfn_t first, uint64_t count)
 {
     (void)first, (void)count;
-    return false;
+    return E_CALL_UNSUPPORTED;
 }
 
-static const struct pages_hooks hooks = { .zero = never_zero };
+static bool stopped(void) { return false; }
+
+static const struct pages_hooks hooks = { .zero = zero, .stopped = stopped };
 
 /* ---- the map ---- */
 
@@ -206,6 +208,7 @@ static uint64_t take_block(struct input *in)
 static void step_free(struct input *in)
 {
     uint64_t frame = take_block(in), a = 0, b = 0;
+    pfn_t blame = pfn(frame);
     enum error e;
 
     script_request("free 0x%llx", (unsigned long long)frame << PAGE_SHIFT);
@@ -214,14 +217,15 @@ static void step_free(struct input *in)
         script_number(b);
     else
         script_error(e, frame << PAGE_SHIFT);
-    SAME(pages_free(&pages, pfn(frame), 0, &a), e, "free");
+    SAME(pages_free(&pages, pfn(frame), 0, &a, &blame), e, "free");
+    SAME(e == OK ? frame : blame.n, frame, "free blames frame");
     SAME(a, b, "free gives back pages");
 }
 
 static void step_free_part(struct input *in)
 {
     uint64_t frame = take_block(in) + take_byte(in), count = 1 + take_short(in) % 1024, freed = 0;
-    pfn_t head, rest = pfn(0);
+    pfn_t head = pfn(0), rest = pfn(0), blame = pfn(0);
     uint64_t left = 0;
     enum error e;
 
@@ -231,10 +235,12 @@ static void step_free_part(struct input *in)
     if (e == OK)
         script_number(count);
     else
-        script_error(e, frame << PAGE_SHIFT);
-    SAME(pages_free(&pages, pfn(frame), count, &freed), e, "free of a part");
-    if (e != OK)
+        script_error(e, (e == E_MEM_BEYOND ? head.n : frame) << PAGE_SHIFT);
+    SAME(pages_free(&pages, pfn(frame), count, &freed, &blame), e, "free of a part");
+    if (e != OK) {
+        SAME(blame.n, e == E_MEM_BEYOND ? head.n : frame, "free blames frame");
         return;
+    }
     SAME(freed, count, "free gives back pages");
     if (left > 0 && nlive < MAX_LIVE)
         live[nlive++] = rest.n;
@@ -284,7 +290,7 @@ static void check(void)
 {
     struct page_violation violation = { .text = "" };
 
-    if (!pages_check(&pages, &violation))
+    if (pages_check(&pages, &violation) != OK)
         ops_fail("invariant", violation.invariant, violation.text);
 }
 

@@ -54,5 +54,5 @@ def test_the_fuzzer_notices(guest: Guest, what: str) -> None:
     life = new_life(guest, random.Random("1/0"))
     lines = life.lines.line
     count = iter(range(1000))
-    life.lines.line = lambda *a: f"corrupt {what}" if next(count) == 60 else lines(*a)  # type: ignore
+    life.lines.line = lambda *a: f"corrupt {what}" if next(count) == 95 else lines(*a)  # type: ignore
     assert "bug.check invariant=" in str(live(guest, life, Figures(), 100))
