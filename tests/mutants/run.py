@@ -85,7 +85,7 @@ class Copy:
             raise Broken("it does not compile:\n" + out[-2000:])
 
     def killer(self, tests: str) -> str:
-        """Which ring turns red: the fuzzers' corpus, the unit tests, the scenarios, or none ("")."""
+        """Which ring turns red: the fuzzers' corpus, the unit tests, the scenarios, none ("")."""
         green, out = (True, "") if self.scenarios_only else self.make("unit-run", f"TEST={tests}")
         if not green and "\nfuzz: " in out:
             return "corpus"

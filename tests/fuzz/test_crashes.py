@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Whatever ends a guest in the middle of a run is told at once, by its right name and with the
+request that was to blame, and the next guest is a clean one."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pfnlab import Guest, errors
+from pfnlab.guest import Pending
+
+Start = Callable[..., Guest]
+SOON = 2.0                        # seconds, on a machine that has nothing else to do
+PATIENCE = 1.0                    # for a guest that says nothing
+
+
+def in_a_run(guest: Guest, guilty: str) -> tuple[Pending, list[Pending]]:
+    """Lines under way, the guilty one among them; those behind it."""
+    with_room = [guest.submit_line("alloc_page dontzero=1") for _ in range(20)]
+    assert with_room
+    return guest.submit_line(guilty), [guest.submit_line("alloc_page") for _ in range(5)]
+
+
+def test_an_assertion_is_told_with_its_place_and_the_rest_is_refused(guest: Guest) -> None:
+    guilty, rest = in_a_run(guest, "panic assert")
+    with pytest.raises(errors.BugAssert) as caught:
+        guilty.result()
+    assert caught.value.request == "panic assert" and ".c:" in str(caught.value.at)
+    for one in rest:
+        with pytest.raises(errors.BugDead):
+            one.result()
+
+
+def test_a_fault_is_told_with_its_class(guest: Guest) -> None:
+    guilty, rest = in_a_run(guest, "panic fault")
+    with pytest.raises(errors.BugFault) as caught:
+        guilty.result()
+    assert caught.value.fields["class"] == "other"
+    assert isinstance(rest[-1].error(), errors.BugDead)
+
+
+def test_a_guest_is_clean_after_another_tests_crash(guest: Guest) -> None:
+    """The fixture's guest is the one that the tests above broke."""
+    assert guest.info().fields["dead"] == 0
+    guest.check()
+    assert guest.alloc_page()
+
+
+def test_a_panic_is_told_with_its_kind_and_its_frames(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guilty, _ = in_a_run(guest, "panic")
+    start = time.monotonic()
+    with pytest.raises(errors.GuestPanic) as caught:
+        guilty.result()
+    print(f"told after {time.monotonic() - start:.2f} s, meant: {SOON:g}")
+    assert "kind=request" in str(caught.value)
+    assert any(line.startswith("% bt 0x") for line in caught.value.lines)
+
+
+def test_an_emulator_that_is_killed_is_gone(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guilty, _ = in_a_run(guest, "stress 4T")
+    guest.transport.kill()        # type: ignore[attr-defined]
+    start = time.monotonic()
+    with pytest.raises(errors.GuestGone):
+        guilty.result()
+    print(f"told after {time.monotonic() - start:.2f} s, meant: {SOON:g}")
+
+
+def test_an_endless_loop_is_silence_with_the_request_that_began_it(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guilty, _ = in_a_run(guest, "panic hang")
+    with pytest.raises(errors.GuestSilent) as caught:
+        guilty.result(timeout=PATIENCE)
+    assert "panic hang" in str(caught.value)
+    guest.kill()
