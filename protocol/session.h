@@ -35,7 +35,6 @@ void session_set_variable(uint64_t variable, const struct result *result);
 /*
  * Invariants of what is remembered, after those of the lab: true if all hold.
  *   800  a slot is empty or holds a tag of its own place
- *   801  a final that is kept fits into its slot, and is a mutator's
  */
 MUST_USE bool session_check(struct page_violation *violation);
 
