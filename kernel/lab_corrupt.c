@@ -45,7 +45,7 @@ static enum error corrupt_owner(void)
     while (frame < PFN_LIMIT && info.state != PAGE_FREE)
         frame += lab.engine->run(lab.pages.state, pfn(frame), pfn(PFN_LIMIT), &info);
     return info.state != PAGE_FREE ? E_CALL_STATE
-                                   : owners_add(lab.pages.owners, info.block, UINT32_MAX);
+                                   : lookup_add(lab.pages.owners, info.block.n, UINT32_MAX);
 }
 
 enum error lab_corrupt(enum lab_corruption what)

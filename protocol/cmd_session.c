@@ -92,7 +92,7 @@ enum error cmd_corrupt(const struct args_corrupt *args, struct reply *reply)
 }
 
 /* In the order of the words of `ending`. */
-enum { END_PANIC, END_ASSERT, END_FAULT, END_OVERFLOW };
+enum { END_PANIC, END_ASSERT, END_FAULT, END_OVERFLOW, END_HANG };
 
 /* Frame after frame, each of which is written to, until the stack ends: that is never `enough`. */
 static unsigned stack_overflow(unsigned depth, unsigned enough)
@@ -102,7 +102,6 @@ static unsigned stack_overflow(unsigned depth, unsigned enough)
     frame[0] = depth;
     return depth == enough ? depth : stack_overflow(depth + 1, enough) + frame[0];
 }
-enum { END_PANIC, END_ASSERT, END_FAULT, END_HANG };
 
 enum error cmd_panic(const struct args_panic *args, struct reply *reply)
 {

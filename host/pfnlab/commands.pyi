@@ -348,7 +348,7 @@ class Commands:
         ...
 
     def panic(self, how: str | None = ..., *, timeout: float | None = ...) -> None:
-        """Break the guest on purpose, to test the tests: panic, assert, fault or hang."""
+        """Break the guest on purpose, to test the tests: panic, assert, fault, stack overflow or hang."""
         ...
 
     def corrupt(self, what: Number, *, timeout: float | None = ...) -> None:

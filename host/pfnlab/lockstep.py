@@ -122,10 +122,8 @@ WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", 
          "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")
 STAGES = ("early", "page", "virtual")
 # A machine's own, or its end.
-NEVER = ("sync", "info", "poweroff", "panic", "trace", "ioremap", "truth", "probe", "translate")
-NEVER = ("sync", "info", "poweroff", "panic", "trace", "translate", "probe", "truth")
-NEVER = ("sync", "info", "poweroff", "panic", "trace", "corrupt")   # a machine's own, or its end
-NEVER = ("sync", "info", "poweroff", "panic", "corrupt", "trace", "translate", "probe", "truth")
+NEVER = ("sync", "info", "poweroff", "panic", "corrupt", "trace", "ioremap", "truth", "probe",
+         "translate")
 
 
 class Mixture:
