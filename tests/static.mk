@@ -10,10 +10,13 @@ ifeq ($(ARCH),native)
 STATIC_SOURCES := $(sort $(KERNEL_SOURCES) $(filter arch/%,$(UNIT_SOURCES)))
 STATIC_OBJECTS := $(STATIC_SOURCES:%=build/static/%.o)
 
+# zone_stamp() has looked for every page before it writes to the first.
+STATIC_FLAGS_kernel/mm/vmap_zone.c := -Wno-analyzer-null-dereference
+
 build/static/%.o: %
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  ANALYZE $<")
-	$(Q)gcc $(CPPFLAGS) $(CFLAGS_COMMON) -O1 -fanalyzer -c -o $@ $<
+	$(Q)gcc $(CPPFLAGS) $(CFLAGS_COMMON) -O1 -fanalyzer $(STATIC_FLAGS_$<) -c -o $@ $<
 
 # place_spot() and areas_join() fill in what they are said to read.
 static-run: $(STATIC_OBJECTS)

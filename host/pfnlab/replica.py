@@ -3,6 +3,8 @@
 reply, and at the end the state of every page."""
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -16,7 +18,7 @@ from pfnlab.model import Refusal
 from pfnlab.oracle import Oracle
 from pfnlab.request import Entry
 from pfnlab.table import TEXT_TYPES, Table
-from pfnlab.twin import OWNED, guest_rows, model_rows
+from pfnlab.twin import guest_rows, model_rows
 from pfnlab.values import Row, Value, parse_size
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
@@ -149,7 +151,7 @@ class Replica:
             raise Lost(f"{name} is not modelled")
         given = {key + "_" * (key == "from"): value for key, value in keys.items()
                  if key not in ("as", "dontzero")}
-        if name in OWNED:
+        if _takes_owner(name):
             given["owner"] = tag
         return method(*args, **given)
 
@@ -189,6 +191,12 @@ class Replica:
             if ours != theirs:
                 return f"dump pages\n  guest: {_row(theirs)}\n  model: {_row(ours)}"
         return None
+
+
+@functools.cache
+def _takes_owner(name: str) -> bool:
+    """Does the command allocate pages that are recorded as its request's?"""
+    return "owner" in inspect.signature(getattr(Oracle, name)).parameters
 
 
 def _row(row: tuple[object, ...] | None) -> str:
