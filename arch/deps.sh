@@ -22,7 +22,8 @@ fi
 # groups needed|welcome
 groups() {
     cat arch/*/packages tests/packages | awk -v kind="$1" '
-        NF && $1 !~ /^#|\+$/ && ($1 ~ /\?$/) == (kind == "welcome") { sub(/\?$/, "", $1); print $1 }' \
+        NF && $1 !~ /^#|\+$/ && ($1 ~ /\?$/) == (kind == "welcome") {
+            sub(/\?$/, "", $1); print $1 }' \
         | sort -u
 }
 

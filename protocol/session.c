@@ -95,7 +95,9 @@ bool session_check(struct page_violation *violation)
 {
     for (size_t i = 0; i < SLOTS; i++) {
         if (session.slots[i].tag != 0 && session.slots[i].tag % SLOTS != i) {
-            *violation = (struct page_violation){ 800, pfn(0), "a slot holds a tag of another place" };
+            *violation = (struct page_violation){
+                800, pfn(0), "a slot holds a tag of another place",
+            };
             return false;
         }
     }

@@ -33,7 +33,8 @@ ARCH_MACROS = re.compile(r"#\s*(?:if|elif|ifdef|ifndef)\b.*\b(__x86_64__|__i386_
                          r"__aarch64__|__riscv|__linux__|__unix__|NATIVE|ARCH_\w+)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 SPDX = "SPDX-License-Identifier: MIT"
-WITHOUT_SPDX = ("LICENSE", "*.md", ".gitignore", "*.t", "*/packages", "*.typed", "*.patch", "*.png")
+WITHOUT_SPDX = ("LICENSE", "*.md", ".gitignore", "*.t", "*/packages", "*.typed", "*.patch", "*.png",
+                "tests/fuzz/corpus/*", "tests/fuzz/found/*")
 
 
 def tracked() -> list[str]:

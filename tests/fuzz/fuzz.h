@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the fuzz targets share. A target is a plain LLVMFuzzerTestOneInput(), so that libFuzzer, AFL++
- * and replay.c, which runs files without any of them, all take it. A target returns or ends the
- * process; it behaves the same for the same bytes, whatever ran before.
+ * What the fuzz targets share. A target is a plain LLVMFuzzerTestOneInput(), so that libFuzzer,
+ * AFL++ and replay.c, which runs files without any of them, all take it. A target returns or
+ * ends the process; it behaves the same for the same bytes, whatever ran before.
  */
 #ifndef PFNLAB_FUZZ_H
 #define PFNLAB_FUZZ_H

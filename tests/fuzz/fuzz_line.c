@@ -8,7 +8,7 @@
  *   nothing is a bug.*: no assertion fails, nothing faults;
  * and after all of it a good line works and every invariant holds.
  *
- * Two bytes stand for what no mutation finds: 0xfd at the end of a line is the line's checksum, 0xfc
+ * Two bytes stand for what no mutation finds: 0xfd at the end of a line is its checksum, 0xfc
  * behind a first `>` the tag that comes next.
  */
 #define _GNU_SOURCE
@@ -31,7 +31,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define MEMORY (UINT64_C(16) << 20)
-#define PATIENCE 500u             /* polls for ^C; from then on each finds one: nothing takes long */
+#define PATIENCE 500u             /* polls for ^C; from then on each finds one */
 #define CHECKSUM 0xfd
 #define NEXT_TAG 0xfc
 #define CTRL_C 0x03

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_ops: bytes become operations on an allocator and on a model of it, which must say the same at
- * each step. An allocator is one table `ops_NAME`.
+ * fuzz_ops: bytes become operations on an allocator and on a model of it, which must say the same
+ * at each step. An allocator is one table `ops_NAME`.
  *
- * Its invariants are verified after every 8 steps, as that costs more than the steps; what is broken
- * stays broken. A failure prints the operations as a transcript with what the model expects, which
+ * Its invariants are verified after every 8 steps, as that costs more than the steps; what is
+ * broken stays broken. A failure prints the operations as a transcript with what the model expects, which
  * `pfnlab replay` runs on any guest. For that the input runs a second time, with all invariants
  * verified after each step: so the transcript ends where they broke.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a target on files, without a fuzzer: `fuzz_X FILE...`, a directory stands for the files in it.
+ * Runs a target on files, without a fuzzer: `fuzz_X FILE...`, a directory means the files in it.
  * What a fuzzer found once is thereby a test for ever, with any compiler.
  */
 #include <dirent.h>

@@ -14,9 +14,11 @@ static void expect_begin(const char *line, const char *start)
 static void ranges_end_with_the_address_space(void **unused)
 {
     (void)unused;
-    ask("> dump pages 0xffffffffff000 2", "? call.range arg=pages max=1 ; the value is out of range");
+    ask("> dump pages 0xffffffffff000 2",
+        "? call.range arg=pages max=1 ; the value is out of range");
     ask("> fill 0xffffffffff000 2", "? call.range arg=pages max=1 ; the value is out of range");
-    ask("> dump map 0xffffffffff000 1", "= n=0 ; . fresh  o free  # allocated  R reserved  x mixed  "
+    ask("> dump map 0xffffffffff000 1",
+        "= n=0 ; . fresh  o free  # allocated  R reserved  x mixed  "
         "_ nothing there");
 }
 
