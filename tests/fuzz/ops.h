@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_ops: bytes become operations on an allocator and on a model of it, which must say the same
- * at each step. An allocator is one table `ops_NAME`.
+ * fuzz_ops: bytes become operations on an allocator and on a model of it, which must say the
+ * same at each step. An allocator is one table `ops_NAME`.
  *
  * Its invariants are verified after every 8 steps, as that costs more than the steps; what is
  * broken stays broken. A failure prints the operations as a transcript with what the model expects, which
