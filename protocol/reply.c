@@ -63,6 +63,13 @@ void reply_number(struct reply *reply, uint64_t number)
     reply_result(reply, &(struct result){ .given = true, .number = number });
 }
 
+void reply_word(struct reply *reply, const char *word)
+{
+    ASSERT(reply->value.length == 0);
+    text_char(&reply->value, ' ');
+    text_string(&reply->value, word);
+}
+
 static void field_begin(struct text *t, const char *key)
 {
     text_char(t, ' ');

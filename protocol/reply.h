@@ -11,6 +11,7 @@
 /* The number that a mutator returns, or the first field of a query: `= VALUE`. At most once. */
 void reply_address(struct reply *reply, uint64_t address);       /* 0x and 16 hex digits */
 void reply_number(struct reply *reply, uint64_t number);         /* decimal */
+void reply_word(struct reply *reply, const char *word);
 
 /* key=value fields behind it, on success and on error ("? mem.busy at=0x..."). */
 void reply_key_address(struct reply *reply, const char *key, uint64_t address);

@@ -4,8 +4,8 @@
  * same at each step. An allocator is one table `ops_NAME`.
  *
  * Its invariants are verified after every 8 steps, as that costs more than the steps; what is
- * broken stays broken. A failure prints the operations as a transcript with what the model expects, which
- * `pfnlab replay` runs on any guest. For that the input runs a second time, with all invariants
+ * broken stays broken. A failure prints the operations as a transcript with what the model expects,
+ * which `pfnlab replay` runs on any guest. For that the input runs a second time, with all invariants
  * verified after each step: so the transcript ends where they broke.
  */
 #ifndef PFNLAB_FUZZ_OPS_H
