@@ -58,7 +58,7 @@ enum error lab_corrupt(enum lab_corruption what)
     }
     if (what == CORRUPT_EXTENT)
         return corrupt_extent(what);
-    if (lab.stage != STAGE_PAGE)
+    if (lab.stage == STAGE_EARLY)
         return E_CALL_STATE;
     if (what == CORRUPT_HANDED || what == CORRUPT_FRESH)
         return corrupt_extent(what);

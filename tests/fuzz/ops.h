@@ -5,8 +5,8 @@
  *
  * Its invariants are verified after every 8 steps, as that costs more than the steps; what is
  * broken stays broken. A failure prints the operations as a transcript with what the model expects,
- * which `pfnlab replay` runs on any guest. For that the input runs a second time, with all invariants
- * verified after each step: so the transcript ends where they broke.
+ * which `pfnlab replay` runs on any guest. For that the input runs a second time, with all
+ * invariants verified after each step: so the transcript ends where they broke.
  */
 #ifndef PFNLAB_FUZZ_OPS_H
 #define PFNLAB_FUZZ_OPS_H
