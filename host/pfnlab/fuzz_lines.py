@@ -136,7 +136,7 @@ class Lines:
         low, high = int(kind.fields["min"]), int(kind.fields["max"])
         if choose.chance(2):
             return choose.pick((high + 1, low - 1 if low > 0 else high + 2))
-        most = min(high.bit_length(), 12 if choose.chance(90) else 64)
+        most = min(high.bit_length(), 12 if choose.chance(98) else 64)
         power = 1 << choose.number(0, most)
         if kind.name in ("align", "width"):
             return min(max(power, low), high)
