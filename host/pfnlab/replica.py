@@ -102,7 +102,9 @@ class Replica:
             told = self._tell(command.name, args, keys, one.tag)
         except Refusal as refusal:
             told = refusal
-        except (LookupError, ValueError, TypeError, AttributeError):
+        except TypeError:
+            raise Lost(f"the model does not take these arguments: {one.text}") from None
+        except (LookupError, ValueError, AttributeError):
             return None if final.sigil == "?" else f"{one.text}: the model cannot read this line"
         self._keep(one, keys)
         return None if _same(final, told) else f"{_spelled(told)}"

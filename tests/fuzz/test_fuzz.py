@@ -23,7 +23,7 @@ from pfnlab.transcript import Mismatch, Transcript
 MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
 
 
-def lines_of(guest: Guest, count: int = 3000, **more: Any) -> list[str]:
+def lines_of(guest: Guest, count: int = 12000, **more: Any) -> list[str]:
     """So many lines."""
     lines, dice = Lines(guest.table, MAP, **more), Dice(random.Random(1))
     return [lines.line(dice) for _ in range(count)]
