@@ -90,8 +90,11 @@ static bool part_copy(struct job *job, uint8_t *bytes, virt_t at, uint64_t size)
     const uint64_t start = job->from.a + (at.a - job->at.a), end = start + size;
 
     for (uint64_t from = start, n; from < end; from += n, bytes += n) {
+        const uint8_t *source = bytes_at(virt(from));
+
+        ASSERT(source != NULL);       /* the caller has looked */
         n = to_page_end(from, end);
-        memcpy(bytes, bytes_at(virt(from)), (size_t)n);
+        memcpy(bytes, source, (size_t)n);
     }
     return true;
 }
