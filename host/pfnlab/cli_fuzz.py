@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import secrets
 import time
@@ -10,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name
-from pfnlab.fuzz import Figures, campaign, spread
+from pfnlab.fuzz import Figures, Limit, campaign, spread
 from pfnlab.lockstep import Difference, Lockstep, Mixture
 from pfnlab.progress import Progress
 from pfnlab.spec import architectures, project_root, split_names
 
+TIME = 60.0                       # seconds, of a campaign that nobody limits
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -35,18 +37,26 @@ def _campaign(options: argparse.Namespace) -> Callable[..., Figures]:
     return machine_campaign
 
 
+def _limit(options: argparse.Namespace) -> Limit:
+    if options.time is None and options.commands is None:
+        return Limit(TIME)
+    return Limit(math.inf if options.time is None else options.time,
+                 math.inf if options.commands is None else options.commands)
+
+
 def do_fuzz(options: argparse.Namespace) -> int:
     """Send a guest commands at random, made from its own command table, and compare each answer
     with the model's. What is wrong is shrunk and kept as a transcript."""
     name = guest_name(options, name=options.name or "")
     run = _campaign(options)
     directory = options.output or project_root() / "build/fuzz/found"
+    limit = _limit(options)
     print(f"seed {options.seed}", flush=True)
     if options.jobs > 1:
-        figures = spread(run, name, options.seed, options.time, directory, options.jobs)
+        figures = spread(run, name, options.seed, limit, directory, options.jobs)
     else:
         with Progress("fuzz") as progress:
-            figures = run(name, options.seed, options.time, directory,
+            figures = run(name, options.seed, limit, directory,
                           lambda figures: progress.advance(figures.commands - progress.done))
     for path in figures.found:
         print(f"{path}:\n{Path(path).read_text('ascii').rstrip()}")
@@ -58,7 +68,10 @@ def do_fuzz(options: argparse.Namespace) -> int:
 
 def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="GUEST", help="instead of --guest")
-    parser.add_argument("--time", type=seconds, default=60.0, help="as 90, 10m, 2h (default: 60)")
+    parser.add_argument("--time", type=seconds,
+                        help=f"as 90, 10m, 2h (default: {TIME:.0f}, without --commands)")
+    parser.add_argument("--commands", type=int, metavar="N",
+                        help="about so many for each guest: the same ones on any machine")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a campaign")
     parser.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="so many guests")
     parser.add_argument("--fast", action="store_true",

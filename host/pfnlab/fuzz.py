@@ -8,6 +8,7 @@ which shows the same on a guest that has just started, or it is not kept.
 """
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -29,12 +30,13 @@ from pfnlab.request import Request
 from pfnlab.shrink import NothingToShrink, Shrinker
 from pfnlab.stream import random_map
 from pfnlab.transcript import Run, Step, Transcript
+from pfnlab.twin import window
 from pfnlab.trial import Trials
 
 LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
 CHECK_EVERY = 25
-UNDER_WAY = 100                   # lines that are not answered yet
+UNDER_WAY = 20                    # lines that are not answered yet
 
 
 @dataclass
@@ -73,6 +75,19 @@ class Figures:
                 f"{rate:.0f}/s, {len(self.found)} found")
 
 
+@dataclass(frozen=True)
+class Limit:
+    """When a campaign ends: at whatever comes first. With commands alone it does the same each
+    time, on any machine."""
+
+    seconds: float = math.inf
+    commands: float = math.inf
+
+    def reached(self, figures: Figures) -> bool:
+        """Is it time?"""
+        return figures.seconds >= self.seconds or figures.commands >= self.commands
+
+
 class Wrong(Exception):
     """A reply that must not be."""
 
@@ -100,12 +115,17 @@ class Life:
         self.steps.append(Step(len(self.steps) + 1, text, len(self.steps) + 1))
         return self.steps[-1]
 
+    def answered(self, step: Step, request: Request) -> None:
+        """There is a reply to a line."""
+        if request.final is not None and request.final.sigil == "?":
+            self.lines.gone(step.tag)
+
 
 def new_life(guest: Guest, rng: random.Random) -> Life:
     """On a map of its own."""
     areas, ranges = random_map(rng, most_pages=PAGES)
     memory_map = MemoryMap(areas, [r for r in ranges if r[1] >> 12 < PAGES or r[2] == "reserved"])
-    return Life(memory_map, Lines(guest.table, memory_map), Dice(rng))
+    return Life(memory_map, Lines(guest.table, memory_map, window(guest)), Dice(rng))
 
 
 def judge(request: Request, model: Replica | None) -> None:
@@ -123,14 +143,17 @@ def judge(request: Request, model: Replica | None) -> None:
 def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE) -> str | None:
     """Run a life; what is wrong with it, None if nothing is."""
     run = Run(guest)
-    model: Replica | None = Replica(guest.table, life.memory_map)
-    posted: deque[Request] = deque()
+    model: Replica | None = Replica(guest.table, life.memory_map,
+                                    window=life.lines.window)
+    posted: deque[tuple[Step, Request]] = deque()
 
     def settle(leave: int) -> None:
         nonlocal model
         while len(posted) > leave:
-            request = run.wait(posted.popleft())
+            step, request = posted.popleft()
+            run.wait(request)
             figures.note(request)
+            life.answered(step, request)
             try:
                 judge(request, model)
             except Lost:
@@ -138,7 +161,7 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE) -> str |
     figures.lives += 1
     try:
         for step in life.make(lines):
-            posted.append(run.submit(step))
+            posted.append((step, run.submit(step)))
             settle(UNDER_WAY)
         settle(0)
         return model.compare_state(guest) if model is not None else None
@@ -202,14 +225,14 @@ def expect(trials: Trials, steps: Sequence[Step]) -> None:
 
 # ---- campaigns ----
 
-def campaign(name: str, seed: int, seconds: float, directory: Path,
+def campaign(name: str, seed: int, limit: Limit, directory: Path,
              on_life: Callable[[Figures], None] = lambda figures: None) -> Figures:
-    """Lives one after another until the time is up or something is found. The same seed makes the
-    same lives."""
+    """Lives one after another until the limit is reached or something is found. The same seed makes
+    the same lives."""
     figures = Figures()
     start = time.monotonic()
     with Pool() as pool:
-        while figures.seconds < seconds and not figures.found:
+        while not limit.reached(figures) and not figures.found:
             guest = pool.acquire(name)
             life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
             guest.link.log.clear()
@@ -221,11 +244,11 @@ def campaign(name: str, seed: int, seconds: float, directory: Path,
     return figures
 
 
-def spread(run: Callable[[str, int, float, Path], Figures], name: str, seed: int, seconds: float,
+def spread(run: Callable[[str, int, Limit, Path], Figures], name: str, seed: int, limit: Limit,
            directory: Path, workers: int) -> Figures:
     """So many campaigns at once, each in a process of its own with the next seed."""
     total = Figures()
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for done in [pool.submit(run, name, seed + i, seconds, directory) for i in range(workers)]:
+        for done in [pool.submit(run, name, seed + i, limit, directory) for i in range(workers)]:
             total.add(done.result())
     return total

@@ -8,7 +8,7 @@ then shrink it.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 NOT_FUZZED = ("map_begin", "map_area", "map_add", "map_commit", "map_machine", "store", "run",
               "stress", "info", "help", "mark", "echo")
 LIVE_MOST = 60                    # results that lines refer to
+GIVES_BACK = ("count", "size", "address")      # results of mutators that end what they are given
 BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
 TEXTS = ("a", "b.c", "low", "page")
 
@@ -65,15 +66,16 @@ class Lines:
 
     table: Table
     memory_map: MemoryMap
+    window: tuple[int, int]       # of the virtual allocator
     tag: int = 0                  # of the last line
-    live: list[int] = field(default_factory=list)
+    live: dict[int, str] = field(default_factory=dict)     # the type of each result, by tag
 
     def __post_init__(self) -> None:
         self.commands = [command for name, command in self.table.commands.items()
                          if command.kind != "session" and name not in NOT_FUZZED]
         # What gives or takes memory comes more often than what looks at it.
         self.busy = [c for c in self.commands if c.kind == "mutator" and (
-            c.result == "address" or any(a.type in ADDRESS_TYPES for a in c.arguments))]
+            c.result in ADDRESS_TYPES or any(a.type in ADDRESS_TYPES for a in c.arguments))]
         self._weighted = [*self.commands, *self.busy * 3]
         self.edges = sorted({edge for base, size, _ in self.memory_map.ranges
                              for edge in (base, base + size)})
@@ -84,19 +86,32 @@ class Lines:
         command = command or choose.pick(self._weighted)
         words = [command.name]
         freed = None
-        for argument in command.arguments:
-            if argument.role == "arg" or choose.chance(25 if argument.role == "opt" else 12):
-                word, used = self._word(choose, command, argument)
-                freed = used or freed
-                words.append(f"{argument.name}={word}" if argument.role == "key" else word)
-            elif argument.role == "opt":
-                break
+        for argument in self._given(choose, command):
+            word, used = self._word(choose, command, argument)
+            freed = used or freed
+            words.append(f"{argument.name}={word}" if argument.role == "key" else word)
         self.tag += 1
-        if freed is not None and command.kind == "mutator" and freed in self.live:
-            self.live.remove(freed)
-        if command.kind == "mutator" and command.result == "address":
-            self.live = [*self.live[-LIVE_MOST:], self.tag]
+        if freed is not None and command.kind == "mutator" and command.result in GIVES_BACK:
+            self.gone(freed)
+        if command.kind == "mutator" and command.result in ADDRESS_TYPES:
+            self.live[self.tag] = command.result
+            if len(self.live) > LIVE_MOST:
+                self.gone(next(iter(self.live)))
         return " ".join(words)
+
+    def _given(self, choose: Chooser, command: Command) -> Iterator[Argument]:
+        """The required arguments, some of the optional ones up to one, and some keys."""
+        left_out = False
+        for argument in command.arguments:
+            if argument.role == "opt":
+                left_out = left_out or not choose.chance(25)
+            if argument.role == "arg" or (argument.role == "opt" and not left_out) or (
+                    argument.role == "key" and choose.chance(12)):
+                yield argument
+
+    def gone(self, tag: int) -> None:
+        """The line has no result, or what it gave is given back."""
+        self.live.pop(tag, None)
 
     def _word(self, choose: Chooser, command: Command, argument: Argument
               ) -> tuple[str, int | None]:
@@ -108,20 +123,35 @@ class Lines:
             return choose.pick(kind.words), None
         if kind.form == "set":
             return self._set(choose), None
+        if kind.form == "joined":
+            return self._joined(choose, kind.words), None
         if kind.form != "number":
             return choose.pick(TEXTS), None
         if argument.type in ADDRESS_TYPES:
-            # A required address is mostly one that was given out before.
-            if argument.role == "arg" and self.live and choose.chance(75):
-                tag = choose.pick(self.live)
+            # A required address is mostly one that was given out before, mostly by its kind.
+            if argument.role == "arg" and self.live and choose.chance(80):
+                alike = [tag for tag, kind in self.live.items()
+                         if (kind == "virtual") == (argument.type == "virtual")]
+                tag = choose.pick(alike if alike and choose.chance(90) else list(self.live))
                 return f"${tag}", tag
-            return f"{self._address(choose):#x}", None
+            virtual = argument.type == "virtual" and choose.chance(80)
+            return f"{self._in_window(choose) if virtual else self._address(choose):#x}", None
         return str(self._number(choose, kind)), None
 
     def _set(self, choose: Chooser) -> str:
         if choose.chance(30):
             return choose.pick(("any", "dma32", "dma24"))
-        return "|".join(choose.pick(self.names) for _ in range(choose.number(1, 2)))
+        return self._joined(choose, self.names)
+
+    def _joined(self, choose: Chooser, words: Sequence[str]) -> str:
+        return "|".join(choose.pick(words) for _ in range(choose.number(1, 2)))
+
+    def _in_window(self, choose: Chooser) -> int:
+        """Near the beginning of the window, where ranges are, or around its end."""
+        first, limit = self.window
+        if choose.chance(10):
+            return limit + PAGE_SIZE * choose.number(-3, 1)
+        return first + PAGE_SIZE * choose.number(0, 1 << choose.number(0, 12))
 
     def _address(self, choose: Chooser) -> int:
         """Near an edge of the map, or inside it; mostly that of a page."""

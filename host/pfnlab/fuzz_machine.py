@@ -16,7 +16,7 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
                                  run_state_machine_as_test)
 
 from pfnlab import errors
-from pfnlab.fuzz import Figures, Life, Wrong, judge, keep, new_life
+from pfnlab.fuzz import Figures, Life, Limit, Wrong, judge, keep, new_life
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool
 from pfnlab.replica import Lost, Replica
@@ -70,7 +70,8 @@ class Machine(RuleBasedStateMachine):
         self.life = new_life(self.guest, random.Random(number))
         type(self).last = self.life.steps
         self.figures.lives += 1
-        self.model = Replica(self.guest.table, self.life.memory_map)
+        self.model = Replica(self.guest.table, self.life.memory_map,
+                             window=self.life.lines.window)
         for step in self.life.make(0):
             self.ask(step)
 
@@ -79,6 +80,8 @@ class Machine(RuleBasedStateMachine):
         try:
             request = self.run.wait(self.run.submit(step))
             self.figures.note(request)
+            if self.life is not None:
+                self.life.answered(step, request)
             judge(request, self.model)
         except Lost:
             self.model = None
@@ -125,7 +128,7 @@ def _rule_for(command: Command) -> Any:
     return rule(data=st.data())(run)
 
 
-def machine_campaign(name: str, seed: int, seconds: float, directory: Path,
+def machine_campaign(name: str, seed: int, limit: Limit, directory: Path,
                      on_life: Callable[[Figures], None] = lambda figures: None) -> Figures:
     """As pfnlab.fuzz.campaign."""
     figures = Figures()
@@ -134,7 +137,7 @@ def machine_campaign(name: str, seed: int, seconds: float, directory: Path,
                    suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
                    phases=[Phase.generate])
     with Pool() as pool:
-        while figures.seconds < seconds and not figures.found:
+        while not limit.reached(figures) and not figures.found:
             machine = seeded(seed)(machine_for(pool.acquire(name), figures))
             seed += 1_000_003
             try:

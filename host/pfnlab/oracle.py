@@ -13,9 +13,10 @@ from pfnlab.model import (ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Phys, Refusal,
                           order_for)
 from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource, check_object
 from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set
-from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT, PAGE_SIZE
+from pfnlab.values import ADDRESS_LIMIT, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
 
 ALIAS_BITS = {"any": 64, "dma24": 24, "dma31": 31, "dma32": 32}
+LARGEST = PAGE_SIZE << MAX_ORDER       # block and alignment, in bytes
 
 
 class Oracle:
@@ -56,6 +57,8 @@ class Oracle:
 
     def phys_set_minimum_alignment(self, alignment: int) -> None:
         """Align every early allocation at least so."""
+        if alignment > LARGEST:
+            raise Refusal("call.range")
         self.phys.minimum = alignment
 
     def phys_hand_over(self) -> None:
@@ -105,6 +108,8 @@ class Oracle:
                keys: dict[str, Any]) -> int:
         engine = self._engine()
         found, limit = self.area_set(areas)
+        if keys.get("align", 1) > LARGEST:
+            raise Refusal("call.range")
         align = max(align_order, order_for(-(-keys.get("align", 1) // PAGE_SIZE)))
         lowest = -(-keys.get("min", 0) // PAGE_SIZE)
         highest = min(limit, keys.get("max", ADDRESS_LIMIT) >> PAGE_SHIFT)
@@ -134,21 +139,32 @@ class Oracle:
     def memalign_pages_area(self, areas: str, alignment: int, size: int, owner: int = 0,
                             **keys: Any) -> int:
         """The power of two of pages that holds `size` bytes."""
+        if max(alignment, size) > LARGEST:
+            raise Refusal("call.range")
         pages = 1 << order_for(-(-size // PAGE_SIZE))
         return self._alloc(areas, pages, order_for(-(-alignment // PAGE_SIZE)), owner, keys)
 
     def alloc_pages_exact(self, pages: int, area: str | None = None, owner: int = 0,
                           **keys: Any) -> int:
         """So many pages."""
+        if pages > LARGEST >> PAGE_SHIFT:
+            raise Refusal("call.range")
         return self._alloc(area, pages, 0, owner, keys)
+
+    def alloc_pages_ro(self, order: int, area: str | None = None, owner: int = 0,
+                       **keys: Any) -> int:
+        """2^order pages that nobody can write."""
+        return self.alloc_pages(order, area, owner, attributes="ro", **keys)
+
+    alloc_pages_nx = alloc_pages_uncached = alloc_pages_ro
 
     def _frame(self, address: int) -> int:
         if address % PAGE_SIZE:
             raise Refusal("mem.unaligned", address)
         return address >> PAGE_SHIFT
 
-    def free(self, address: int, pages: int | None = None) -> int:
-        """An object, a block, or pages of one."""
+    def free(self, address: int, pages: int | None = None, force: int = 0) -> int:
+        """An object, a block, or pages of one; there is no red zone to be forced."""
         if pages is None and self._is_for_the_heap(address):
             return self.heap.free(address)
         engine = self._engine()
@@ -246,6 +262,8 @@ class Oracle:
     def alloc_vpages(self, pages: int, owner: int = 0, **keys: Any) -> int:
         """Addresses with nothing behind them."""
         virtual = self._virtual()
+        if pages >= 1 << 64 - PAGE_SHIFT:
+            raise Refusal("call.range")
         place = virtual.place(pages, keys)
         return virtual.window.alloc(place, "vpages", pages * PAGE_SIZE, owner).first << PAGE_SHIFT
 

@@ -15,17 +15,25 @@ from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Refusal
+from pfnlab.model_line import Reader, Results, Unknown
 from pfnlab.oracle import Oracle
 from pfnlab.request import Entry
-from pfnlab.table import TEXT_TYPES, Table
-from pfnlab.twin import guest_rows, model_rows
-from pfnlab.values import Row, Value, parse_size
+from pfnlab.table import Command, Table
+from pfnlab.twin import guest_rows, model_rows, window
+from pfnlab.values import Row
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
-NOTHING_CHANGED = ("call.", "mem.metadata", "mem.injected", "bug.dead")   # beyond the model
-NOT_MODELLED = (                  # change pages as no line tells, or the window of addresses
-    "run", "stress", "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
+MIDWAY = ("mem.metadata", "mem.injected")
+BEYOND = (*MIDWAY, "bug.dead")    # refusals that the model does not foretell
+NOT_MODELLED = ("run", "stress")  # change pages as no line tells
+# On the machine's own map there is memory: attributes can be had and red zones are written.
+NOT_MODELLED_IN_MEMORY = (
+    "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
     "free_vpages", "protect", "malloc", "calloc", "realloc", "memalign", "advance")
+# Take pages for more than one purpose: what was taken before a refusal is not fresh any more.
+IN_STEPS = ("vmalloc", "vmemalign", "malloc", "calloc", "realloc", "memalign", "advance")
+WINDOW = (1 << 40, 1 << 42)       # of addresses, where the guest does not tell
+SLOTS = 256                       # results that are kept, likewise
 NEUTRAL = ("owner", "poke", "fill", "store", "fail")   # change nothing that is predicted
 
 
@@ -63,83 +71,84 @@ class Replica:
     """The model of a guest that begins on `memory_map`, with the table that its lines follow."""
 
     def __init__(self, table: Table, memory_map: MemoryMap,
-                 used: Iterable[tuple[int, int]] = ()) -> None:
+                 used: Iterable[tuple[int, int]] = (),
+                 window: tuple[int, int] = WINDOW, slots: int = SLOTS) -> None:
         self.table = table
+        self._window = window
         self._machine = (memory_map, list(used))
         self._building = MemoryMap()
-        self._results: dict[str, Value] = {}
-        self._last: Value | None = None
+        self._results = Results(slots)
+        self._reader = Reader(table, self._results, lambda word: self.oracle.area_set(word))
         self._begin(memory_map, used, "virtual")
 
     def _begin(self, memory_map: MemoryMap, used: Iterable[tuple[int, int]], stage: str) -> None:
         if memory_map.usable >> 12 > MOST_PAGES:
             raise Lost("the map is too large for the model")
-        self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early")
+        self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early", self._window)
         self.oracle.phys.used += list(used)
-        self._results.clear()
         while self.oracle.heap.stage != stage:
             self.oracle.advance()
         self._map = memory_map
+
+    @property
+    def _injected(self) -> bool:
+        """Is the map one of the session, which has no memory?"""
+        return self._map is not self._machine[0]
 
     def follow(self, one: Exchange) -> str | None:
         """Take the next request; None if the reply is what the model says, else that. Lost: the
         model cannot say anything from here on."""
         name, *words = one.text.split()
         command = self.table.find(name)
-        final = one.final
-        if command is None or command.kind != "mutator" or final is None:
+        if command is None or command.kind == "session" or one.final is None:
             return None
-        if final.sigil == "?" and final.words[0].startswith(NOTHING_CHANGED):
+        keys: dict[str, Any] = {}
+        try:
+            args, keys = self._reader.read(command, words)
+            return self._follow(one, command, args, keys)
+        except Unknown:
+            if one.final.sigil == "=" and self.knows(command.name):
+                return f"{one.text}: the model cannot read this line"
             return None
-        if command.name in NOT_MODELLED:
-            raise Lost(f"{command.name} is not modelled")
-        if not self.knows(command.name):
+        except Refusal as told:
+            return None if _same(one.final, told) else _spelled(told)
+        finally:
+            self._results.note(one.tag, one.final, keys.get("as"))
+
+    def _follow(self, one: Exchange, command: Command, args: list[Any], keys: dict[str, Any]
+                ) -> str | None:
+        """The same, of a line that can be read."""
+        name, final = command.name, one.final
+        assert final is not None
+        if command.kind != "mutator":
+            return None
+        if final.sigil == "?" and self._changed_nothing(name, final.words[0]):
+            return None
+        if final.words[:1] == ["call.unsupported"] and _wants_uncached(name, args, keys):
+            return None
+        if name in NOT_MODELLED or name in NOT_MODELLED_IN_MEMORY and not self._injected:
+            raise Lost(f"{name} is not modelled")
+        if not self.knows(name):
             if final.sigil == "=" and command.result == "address":
-                raise Lost(f"{command.name} may have taken pages")
+                raise Lost(f"{name} may have taken pages")
             return None
         try:
-            args, keys = self._arguments(command.name, words)
-            told = self._tell(command.name, args, keys, one.tag)
+            told = self._tell(name, args, keys, one.tag)
         except Refusal as refusal:
             told = refusal
         except TypeError:
             raise Lost(f"the model does not take these arguments: {one.text}") from None
-        except (LookupError, ValueError, AttributeError):
-            return None if final.sigil == "?" else f"{one.text}: the model cannot read this line"
-        self._keep(one, keys)
-        return None if _same(final, told) else f"{_spelled(told)}"
+        return None if _same(final, told) else _spelled(told)
+
+    def _changed_nothing(self, name: str, word: str) -> bool:
+        """Is it a refusal that the model need not foretell?"""
+        if word in MIDWAY and name in IN_STEPS:
+            raise Lost(f"{name} was refused on the way: {word}")
+        return word in BEYOND or (not self._injected and word.startswith("call."))
 
     def knows(self, name: str) -> bool:
         """Does the model foretell this command?"""
         return hasattr(self, f"_do_{name}") or hasattr(self.oracle, name)
-
-    def _keep(self, one: Exchange, keys: dict[str, Any]) -> None:
-        assert one.final is not None
-        values = one.final.row().values if one.final.sigil == "=" else ()
-        if values:
-            self._results[f"${one.tag}"] = values[0]
-            self._results["$"] = values[0]
-        if values and "as" in keys:
-            self._results[f"$v{keys['as']}"] = values[0]
-
-    def _value(self, kind: str, word: str) -> Any:
-        if kind == "areas" or kind in TEXT_TYPES:
-            return word
-        return int(self._results[word]) if word.startswith("$") else parse_size(word)
-
-    def _arguments(self, name: str, words: list[str]) -> tuple[list[Any], dict[str, Any]]:
-        arguments = self.table.commands[name].arguments
-        kinds = {a.name: a.type for a in arguments}
-        places = [a for a in arguments if a.role != "key"]
-        args: list[Any] = []
-        keys: dict[str, Any] = {}
-        for word in words:
-            key, equals, value = word.partition("=")
-            if equals and key in kinds:
-                keys[key] = self._value(kinds[key], value)
-            else:
-                args.append(self._value(places[len(args)].type, word))
-        return args, keys
 
     def _tell(self, name: str, args: list[Any], keys: dict[str, Any], tag: int) -> Any:
         """What the model says to it: a value, or None where any success will do."""
@@ -169,13 +178,16 @@ class Replica:
     def _do_map_commit(self, stage: str = "virtual") -> None:
         areas = self._building.areas or self._map.areas
         self._begin(MemoryMap(areas, self._building.ranges), (), stage)
+        self._results.clear()
 
     def _do_map_machine(self, stage: str = "virtual") -> None:
         self._begin(*self._machine, stage)
+        self._results.clear()
 
     def _do_reset(self, stage: str = "virtual") -> None:
         used = self._machine[1] if self._map is self._machine[0] else []
         self._begin(self._map, used, stage)
+        self._results.clear()
 
     def compare_state(self, guest: Guest) -> str | None:
         """What compare_rows says of the guest's rows, or why it has none."""
@@ -199,6 +211,12 @@ class Replica:
 def _takes_owner(name: str) -> bool:
     """Does the command allocate pages that are recorded as its request's?"""
     return "owner" in inspect.signature(getattr(Oracle, name)).parameters
+
+
+def _wants_uncached(name: str, args: list[Any], keys: dict[str, Any]) -> bool:
+    """Does it ask for what not every machine has?"""
+    words = str(args[-1] if name == "protect" else keys.get("attributes")).split("|")
+    return name == "ioremap" or not {"uncached", "wc"}.isdisjoint(words)
 
 
 def _row(row: tuple[object, ...] | None) -> str:
@@ -229,4 +247,4 @@ def replica_of(guest: Guest, memory_map: MemoryMap) -> Replica:
     rows = guest.call("dump", "phys")
     used = [(int(row.values[0]), int(row.values[0]) + int(row.values[1])) for row in rows
             if row.fields.get("used")]
-    return Replica(guest.table, memory_map, used)
+    return Replica(guest.table, memory_map, used, window(guest), guest.link.limit("slots", SLOTS))

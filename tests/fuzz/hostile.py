@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
 from pfnlab import Guest, errors, wire  # noqa: E402
 from pfnlab.fuzz_lines import Dice, Lines  # noqa: E402
 from pfnlab.memory_map import MemoryMap  # noqa: E402
+from pfnlab.twin import window  # noqa: E402
 
 BURST = 40                        # lines between two good ones
 WINDOW = 3000                     # bytes of a burst: less than the guest's credit
@@ -40,7 +41,7 @@ class Attack:
     def __init__(self, guest: Guest, seed: int) -> None:
         self.guest = guest
         self.rng = random.Random(seed)
-        self.lines = Lines(guest.table, MAP)
+        self.lines = Lines(guest.table, MAP, window(guest))
         self.sent = 0
         self.answers: Counter[str] = Counter()
         MAP.inject(guest)

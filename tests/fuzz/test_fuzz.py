@@ -12,20 +12,23 @@ import pytest
 
 from pfnlab import Guest
 from pfnlab.cli import main
-from pfnlab.fuzz import Figures, campaign, live, new_life, spread
+from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
 from pfnlab.fuzz_lines import NOT_FUZZED, Dice, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
+from pfnlab.replica import WINDOW
 from pfnlab.table import Argument, Command
 from pfnlab.transcript import Mismatch, Transcript
 
 MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
 
+MOST = 4000                       # commands, until a difference must be found
+
 
 def lines_of(guest: Guest, count: int = 12000, **more: Any) -> list[str]:
     """So many lines."""
-    lines, dice = Lines(guest.table, MAP, **more), Dice(random.Random(1))
+    lines, dice = Lines(guest.table, MAP, WINDOW, **more), Dice(random.Random(1))
     return [lines.line(dice) for _ in range(count)]
 
 
@@ -46,7 +49,7 @@ def test_a_command_that_is_new_in_the_table_is_fuzzed(guest: Guest) -> None:
     new = Command("vmalloc", "mutator", (Argument("arg", "size", "size"),
                                          Argument("key", "align", "align")), "address", "New")
     table = replace(guest.table, commands={**guest.table.commands, "vmalloc": new})
-    lines, dice = Lines(table, MAP), Dice(random.Random(1))
+    lines, dice = Lines(table, MAP, WINDOW), Dice(random.Random(1))
     said = [lines.line(dice) for _ in range(2000)]
     assert any(line.startswith("vmalloc ") and " align=" in line for line in said)
 
@@ -70,10 +73,10 @@ def test_a_seed_repeats_a_campaign(guest: Guest) -> None:
 def test_a_difference_becomes_a_short_transcript_that_shows_it(
         guest: Guest, how: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def wrong(pages: Pages, first: int, count: int | None = None) -> int:
-        return right(pages, first, count) + (count is not None)
+        return right(pages, first, count) + 1
     right = Pages.free
     monkeypatch.setattr(Pages, "free", wrong)
-    figures = how("native", 1, 60.0, tmp_path)
+    figures = how("native", 1, Limit(commands=MOST), tmp_path)
     assert len(figures.found) == 1
     transcript = Transcript(Path(figures.found[0]).read_text())
     requests = [step for step in transcript.steps if not step.text.startswith("map_")]
@@ -84,12 +87,12 @@ def test_a_difference_becomes_a_short_transcript_that_shows_it(
 
 @pytest.mark.only("native")
 def test_several_workers_take_a_seed_each(guest: Guest, tmp_path: Path) -> None:
-    figures = spread(campaign, "native", 5, 0.1, tmp_path, 2)
-    assert figures.lives >= 2 and not figures.found
+    figures = spread(campaign, "native", 5, Limit(commands=1), tmp_path, 2)
+    assert figures.lives == 2 and not figures.found
 
 
 def test_the_verb_tells_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    words = ["fuzz", "native", "--fast", "--time", "1s", "--seed", "4", "-o", str(tmp_path)]
+    words = ["fuzz", "native", "--fast", "--commands", "400", "--seed", "4", "-o", str(tmp_path)]
     assert main(words) == 0
     assert "seed 4" in capsys.readouterr().out
 
@@ -100,7 +103,8 @@ def test_the_verb_twins_needs_two_guests(capsys: pytest.CaptureFixture[str]) -> 
     assert "all replies were equal" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--time", "1x"], ["--time", "-1"], ["--seed", "x"]])
+@pytest.mark.parametrize("words", [["--time", "1x"], ["--time", "-1"], ["--seed", "x"],
+                                   ["--commands", "many"]])
 def test_nonsense_is_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["fuzz", *words])
