@@ -12,6 +12,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
 #include "kernel/machine_memory.h"
+#include "kernel/mm/engine_common.h"
 #include "kernel/mm/heap_backends.h"
 
 struct bank {

@@ -80,18 +80,6 @@ void scan_order_default(uint8_t *order, size_t n)
         order[i] = (uint8_t)(n - 1 - i);
 }
 
-bool scan_order_valid(const uint8_t *order, size_t n)
-{
-    uint32_t seen = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (order[i] >= n || (seen >> order[i] & 1) != 0)
-            return false;
-        seen |= UINT32_C(1) << order[i];
-    }
-    return true;
-}
-
 /* The areas that begin below 2^bits bytes. */
 static void below(unsigned bits, uint32_t *areas, pfn_t *limit)
 {

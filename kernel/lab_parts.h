@@ -29,9 +29,6 @@ size_t area_table_find(const struct area_table *table, const char *name, size_t 
 /* Highest area first. */
 void scan_order_default(uint8_t *order, size_t n);
 
-/* True if `order` holds each index below `n` once. */
-bool scan_order_valid(const uint8_t *order, size_t n);
-
 /* All that makes an instance. */
 struct lab_map {
     struct phys_range ranges[LAB_MAP_RANGES];

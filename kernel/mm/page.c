@@ -4,6 +4,7 @@
  */
 #include "kernel/mm/page.h"
 
+#include "kernel/mm/engine_common.h"
 #include "kernel/mm/page_hot.h"
 #include "kernel/mm/page_scan.h"
 
@@ -86,39 +87,11 @@ static enum error slot_take(struct page_tree *tree, uint64_t first, uint64_t pag
     return OK;
 }
 
-/* The first free frame of first..limit-1, a run alike, that the request does not want. */
-static bool unwanted(const struct page_request *request, const struct page_info *info,
-                     unsigned area, uint64_t first, uint64_t limit, uint64_t *blame)
-{
-    bool wanted = (request->areas >> info->area & 1) && info->area == area
-                  && is_aligned(request->at.n, UINT64_C(1) << request->align)
-                  && (info->fresh || !request->fresh) && first >= request->min.n;
-    if (wanted && limit <= request->max.n)
-        return false;
-    *blame = wanted && request->max.n > first ? request->max.n : first;
-    return true;
-}
-
 static NOINLINE enum error alloc_exact(struct page_tree *tree, const struct page_request *request,
                                        pfn_t *out, pfn_t *blame)
 {
-    uint64_t first = request->at.n, frame = first, limit = first + request->pages;
-    unsigned area = MAX_AREAS;
-    while (frame < limit) {
-        struct page_info info = { .state = PAGE_UNMANAGED };
-        uint64_t pages = frame < PFN_LIMIT ? tree_run(tree, frame, limit, &info) : 1;
-        *blame = pfn(frame);
-        if (info.state != PAGE_FREE)
-            return info.state == PAGE_UNMANAGED ? E_MEM_UNMANAGED
-                   : info.state == PAGE_RESERVED ? E_MEM_RESERVED : E_MEM_BUSY;
-        if (area == MAX_AREAS)
-            area = info.area;
-        if (unwanted(request, &info, area, frame, frame + pages, &blame->n))
-            return E_MEM_NONE;
-        frame += pages;
-    }
-    *blame = pfn(0);
-    return slot_take(tree, first, request->pages, out);
+    enum error error = exact_answer(tree, page_run, request, blame);
+    return error != OK ? error : slot_take(tree, request->at.n, request->pages, out);
 }
 
 static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_request *request,
@@ -213,14 +186,8 @@ static enum error page_free_part(void *engine, pfn_t first, uint64_t pages, pfn_
 static enum error page_set_scan_order(void *engine, const uint8_t *order, size_t n)
 {
     struct page_tree *tree = engine;
-    uint32_t seen = 0;
-    if (n != tree->nareas)
+    if (n != tree->nareas || !scan_order_valid(order, n))
         return E_CALL_RANGE;
-    for (size_t i = 0; i < n; i++) {
-        if (order[i] >= n || (seen >> order[i] & 1))
-            return E_CALL_RANGE;
-        seen |= UINT32_C(1) << order[i];
-    }
     for (size_t i = 0; i < n; i++)
         tree->scan[i] = order[i];
     hot_drop(tree);

@@ -3,53 +3,8 @@
  * From a map to an engine: the roots are laid out behind `struct page_tree`, then the ranges are
  * handed to the tree as any other change of state.
  */
+#include "kernel/mm/engine_common.h"
 #include "kernel/mm/page_tree.h"
-
-static bool map_valid(const struct page_map *map)
-{
-    uint64_t limit = 1;   /* frame 0 is never managed */
-    for (size_t r = 0; r < map->nranges; r++) {
-        const struct page_range *range = &map->ranges[r];
-        if (range->first.n < limit || range->first.n >= PFN_LIMIT || range->pages == 0
-            || range->pages > PFN_LIMIT - range->first.n)
-            return false;
-        limit = range->first.n + range->pages;
-    }
-    if (map->nareas == 0 || map->nareas > MAX_AREAS)
-        return false;
-    limit = 0;
-    for (size_t a = 0; a < map->nareas; a++) {
-        if (map->areas[a].limit.n <= limit || map->areas[a].limit.n > PFN_LIMIT)
-            return false;
-        limit = map->areas[a].limit.n;
-    }
-    return true;
-}
-
-/* The part of one range that lies in one area, and the iteration over all such parts, ascending. */
-struct part {
-    size_t range, area;
-    uint64_t first, limit;
-};
-
-static bool part_next(const struct page_map *map, struct part *part)
-{
-    while (part->range < map->nranges && part->area < map->nareas) {
-        const struct page_range *range = &map->ranges[part->range];
-        uint64_t from = part->limit, limit = map->areas[part->area].limit.n;
-        uint64_t end = range->first.n + range->pages;
-        part->first = from > range->first.n ? from : range->first.n;
-        part->limit = end < limit ? end : limit;
-        if (part->first < part->limit)
-            return true;
-        part->limit = from;
-        if (end <= limit)
-            part->range++;
-        else
-            part->area++;
-    }
-    return false;
-}
 
 /* Sizes of the roots. With `tree`, also fill in its spans, ranges and areas' chunks. */
 struct sizes {
@@ -59,8 +14,8 @@ struct sizes {
 
 static uint64_t chunk_number(uint64_t frame) { return frame >> CHUNK_SHIFT; }
 
-static void span_note(struct sizes *sizes, struct page_tree *tree, const struct part *part,
-                      const struct part *last)
+static void span_note(struct sizes *sizes, struct page_tree *tree, const struct map_part *part,
+                      const struct map_part *last)
 {
     uint64_t first = chunk_number(part->first), limit = chunk_number(part->limit - 1) + 1;
     bool joins = last->limit != 0 && last->area == part->area
@@ -79,8 +34,8 @@ static void span_note(struct sizes *sizes, struct page_tree *tree, const struct 
         tree->span[sizes->spans - 1].limit = part->limit;
 }
 
-static void range_note(struct sizes *sizes, struct page_tree *tree, const struct part *part,
-                       const struct part *last)
+static void range_note(struct sizes *sizes, struct page_tree *tree, const struct map_part *part,
+                       const struct map_part *last)
 {
     bool joins = last->limit != 0 && last->limit == part->first;
     sizes->ranges += !joins;
@@ -94,8 +49,8 @@ static void range_note(struct sizes *sizes, struct page_tree *tree, const struct
 static struct sizes roots_survey(const struct page_map *map, struct page_tree *tree)
 {
     struct sizes sizes = { .spans = 0 };
-    struct part part = { .range = 0 }, last = { .range = 0 };
-    while (part_next(map, &part)) {
+    struct map_part part = { .range = 0 }, last = { .range = 0 };
+    while (map_part_next(map, &part)) {
         span_note(&sizes, tree, &part, &last);
         range_note(&sizes, tree, &part, &last);
         last = part;
@@ -170,8 +125,8 @@ static void areas_init(struct page_tree *tree, const struct page_map *map,
 
 static enum error ranges_manage(struct page_tree *tree, const struct page_map *map)
 {
-    struct part part = { .range = 0 };
-    while (part_next(map, &part)) {
+    struct map_part part = { .range = 0 };
+    while (map_part_next(map, &part)) {
         enum error error = tree_secure(tree, part.first, part.limit);
         if (error != OK)
             return error;
