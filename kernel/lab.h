@@ -58,7 +58,7 @@ extern struct journal lab_journal;
 /*
  * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default,
  * twice that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`),
- * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=list` logs
+ * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=help` logs
  * them all), what a panic leaves (`onpanic=stay`, or `halt`), memory for page tables
  * (`tables=SIZE`, 4M by default, at most a sixteenth of the memory), the window of the virtual
  * allocator (`virt=START:SIZE`), and bring the lab to STAGE_VIRTUAL, or, if the pool is too small

@@ -5,13 +5,14 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/number.h"
 #include "kernel/lib/string.h"
+#include "kernel/mm/list.h"
 #include "kernel/mm/page.h"
 
 #define POOL_DEFAULT (UINT64_C(8) << 20)
 #define POOL_LIMIT (UINT64_C(1) << 32)
 #define TABLES_DEFAULT (UINT64_C(4) << 20)
 
-static const struct page_engine *const engines[] = { &page_engine_tree };
+static const struct page_engine *const engines[] = { &page_engine_tree, &page_engine_list };
 static struct lab_wishes wanted;
 static void (*log_text)(const char *text);
 
@@ -155,7 +156,7 @@ static void engines_log(void)
 
 static enum error option_engine(struct words value)
 {
-    if (words_equal(value, "list")) {
+    if (words_equal(value, "help")) {
         engines_log();
         return OK;
     }

@@ -29,10 +29,31 @@ struct node_source fixture_source(struct source *source)
     return (struct node_source){ source, source_take, source_give };
 }
 
+static const struct page_engine *engine = &page_engine_tree;
+
+int with_list(void **state)
+{
+    (void)state;
+    engine = &page_engine_list;
+    return 0;
+}
+
+int with_tree(void **state)
+{
+    (void)state;
+    engine = &page_engine_tree;
+    return 0;
+}
+
+const struct page_engine *fixture_engine(void)
+{
+    return engine;
+}
+
 void fixture_init(struct fixture *f, const struct page_map *map)
 {
-    size_t size = page_engine_tree.memory_size(map);
-    f->engine = &page_engine_tree;
+    size_t size = engine->memory_size(map);
+    f->engine = engine;
     f->memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
     f->source = (struct source){ .limit = SIZE_MAX };
     memset(f->memory, 0x5a, size);
@@ -66,13 +87,19 @@ void assert_whole(struct fixture *f)
                  (unsigned long long)violation.at.n, violation.text);
 }
 
-void fixture_done(struct fixture *f)
+static void tree_done(struct fixture *f)
 {
-    assert_whole(f);
     hot_drop(fixture_tree(f));
     assert_whole(f);
     assert_int_equal(fixture_tree(f)->held, f->source.used);
     tree_release(f->memory);
+}
+
+void fixture_done(struct fixture *f)
+{
+    assert_whole(f);
+    if (f->engine == &page_engine_tree)
+        tree_done(f);
     assert_int_equal(f->source.used, 0);
     free(f->memory);
 }

@@ -6,6 +6,7 @@
 #ifndef PFNLAB_PAGE_SUPPORT_H
 #define PFNLAB_PAGE_SUPPORT_H
 
+#include "kernel/mm/list.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/page_hot.h"
 #include "tests/unit/support.h"
@@ -23,11 +24,21 @@ struct fixture {
     struct source source;
 };
 
+/*
+ * Which engine the next fixtures have: the tree, unless a test that depends on no placement runs a
+ * second time, as both_unit_tests().
+ */
+int with_list(void **state);
+int with_tree(void **state);
+const struct page_engine *fixture_engine(void);
+#define both_unit_tests(f) \
+    cmocka_unit_test(f), { "list: " #f, (f), with_list, with_tree, NULL }
+
 /* An engine on `map`; fails the test if init() does. No limit on nodes. */
 void fixture_init(struct fixture *f, const struct page_map *map);
 /* The same with one area "all" and one fresh range. */
 void fixture_one(struct fixture *f, uint64_t first, uint64_t pages);
-/* The invariants hold, and the tree accounts for each node; then frees all. */
+/* The invariants hold, and the engine accounts for each node; then frees all. */
 void fixture_done(struct fixture *f);
 struct node_source fixture_source(struct source *source);
 struct page_tree *fixture_tree(struct fixture *f);

@@ -151,7 +151,7 @@ static void lists_engines_and_takes_the_default(void **unused)
     char line[160];
 
     (void)unused;
-    boot("engine=list");
+    boot("engine=help");
     snprintf(line, sizeof(line), "engine tree %s", page_engine_tree.text);
     assert_true(logged(line));
     assert_false(logged("command line"));

@@ -303,20 +303,20 @@ static void reserving_does_not_clear_freshness(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_wrong_pointer_is_a_distinct_error),
-        cmocka_unit_test(a_freed_page_cannot_be_freed_again_though_its_word_is_remembered),
+        both_unit_tests(a_wrong_pointer_is_a_distinct_error),
+        both_unit_tests(a_freed_page_cannot_be_freed_again_though_its_word_is_remembered),
         cmocka_unit_test(what_was_remembered_is_forgotten_when_its_leaf_is_closed),
         cmocka_unit_test(what_was_remembered_is_forgotten_when_a_better_leaf_appears),
         cmocka_unit_test(what_was_remembered_is_forgotten_when_its_leaf_is_no_longer_the_best),
-        cmocka_unit_test(a_part_leaves_what_is_before_and_behind_it),
+        both_unit_tests(a_part_leaves_what_is_before_and_behind_it),
         cmocka_unit_test(a_part_of_a_gib_opens_what_it_must),
-        cmocka_unit_test(a_part_that_is_the_whole_is_a_free),
-        cmocka_unit_test(a_part_that_is_wrong_changes_nothing),
-        cmocka_unit_test(a_reserved_page_is_never_handed_out),
-        cmocka_unit_test(once_freed_pages_can_be_reserved),
-        cmocka_unit_test(a_refused_reservation_names_the_first_page_in_the_way),
-        cmocka_unit_test(a_reservation_crosses_blocks_leaves_chunks_and_areas),
-        cmocka_unit_test(reserving_does_not_clear_freshness),
+        both_unit_tests(a_part_that_is_the_whole_is_a_free),
+        both_unit_tests(a_part_that_is_wrong_changes_nothing),
+        both_unit_tests(a_reserved_page_is_never_handed_out),
+        both_unit_tests(once_freed_pages_can_be_reserved),
+        both_unit_tests(a_refused_reservation_names_the_first_page_in_the_way),
+        both_unit_tests(a_reservation_crosses_blocks_leaves_chunks_and_areas),
+        both_unit_tests(reserving_does_not_clear_freshness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
