@@ -14,6 +14,7 @@ from pfnlab.values import PAGE_SHIFT, PAGE_SIZE
 
 ZONE = 16                              # bytes of a red zone, at least
 DATA = frozenset({"nx"})               # attributes of a mapping that asks for none
+BATCH = 64                             # frames of a vmalloc that are taken, and undone, at once
 CONFLICTS = ({"rw", "ro"}, {"uncached", "wc"})
 LARGE_UNITS = (30, 21)                 # vmap aligns to them where both sides can be
 
@@ -164,7 +165,8 @@ class Virtual:
             for _ in range(found.pages):
                 found.frames.append(self.pages.alloc(request, owner))
         except Refusal as why:
-            for frame in found.frames:
+            done = len(found.frames) // BATCH * BATCH
+            for frame in found.frames[done:] + found.frames[:done]:
                 self.pages.free(frame)
             del self.window.ranges[found.first]
             raise Refusal(why.code) from why

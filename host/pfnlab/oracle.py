@@ -12,18 +12,24 @@ from typing import Any
 from pfnlab.model import (ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Phys, Refusal, Request,
                           order_for)
 from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource, check_object
+from pfnlab.model_list import ListPages
 from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set
 from pfnlab.values import ADDRESS_LIMIT, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
 
+# The models of engines that there are: what `info` calls them.
+ENGINES: dict[str, type[Pages]] = {"tree": Pages, "list": ListPages}
 ALIAS_BITS = {"any": 64, "dma24": 24, "dma31": 31, "dma32": 32}
 LARGEST = PAGE_SIZE << MAX_ORDER       # block and alignment, in bytes
 
 
 class Oracle:
-    """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved")."""
+    """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved");
+    `engine` is one of ENGINES."""
 
     def __init__(self, areas: Iterable[tuple[str, int]], ranges: Iterable[tuple[int, int, str]],
-                 stage: str = "virtual", window: tuple[int, int] = (1 << 40, 1 << 42)) -> None:
+                 stage: str = "virtual", window: tuple[int, int] = (1 << 40, 1 << 42),
+                 engine: str = "tree") -> None:
+        self._pages = ENGINES[engine]
         self.areas = [(name, limit >> PAGE_SHIFT) for name, limit in areas]
         self.ranges = list(ranges)
         self.window = window
@@ -65,7 +71,7 @@ class Oracle:
         """From early memory to pages."""
         if self.pages is not None:
             raise Refusal("call.state")
-        self.pages = Pages(self.phys.hand_over(), self.areas)
+        self.pages = self._pages(self.phys.hand_over(), self.areas)
         self.virtual = Virtual(self.pages, *self.window)
         self.heap.sources["page"] = PageSource(self.pages)
 

@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
             "arch(*names): run on guests of these architectures", "only(*names): as arch",
             "options(text): the guest needs these options",
+            "engine(*names): skip where the guest runs another page engine",
             "needs(*commands): skip where the guest has not all of these commands",
             "expect_panic(kind=, at=): the guest panics so; no panic is a failure"):
         config.addinivalue_line("markers", line)
@@ -119,6 +120,9 @@ def check_marks(node: pytest.Item, guest: Guest) -> None:
         missing = [name for name in mark.args if guest.table.find(name) is None]
         if missing:
             pytest.skip(f"{guest.name} has no command {', '.join(missing)}")
+    for mark in node.iter_markers("engine"):
+        if (engine := guest.info().fields["engine"]) not in mark.args:
+            pytest.skip(f"{guest.name} runs the engine {engine}")
     for kind in ("arch", "only"):
         for mark in node.iter_markers(kind):
             if guest.arch not in mark.args:
@@ -191,7 +195,7 @@ def two_guests(request: pytest.FixtureRequest, guest_name: str) -> TwoGuests:
     """
     mine = acquire(request.config, guest_name)
     check_marks(request.node, mine)
-    other = request.config.stash[_second_key].acquire("native")
+    other = request.config.stash[_second_key].acquire(Spec(guest_name).natively)
     common = map_of(mine)
     for one in (mine, other):
         common.inject(one)

@@ -16,10 +16,10 @@ from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Refusal
 from pfnlab.model_line import Reader, Results, Unknown
-from pfnlab.oracle import Oracle
+from pfnlab.oracle import ENGINES, Oracle
 from pfnlab.request import Entry
 from pfnlab.table import Command, Table
-from pfnlab.twin import guest_rows, model_rows, window
+from pfnlab.twin import engine, guest_rows, model_rows, window
 from pfnlab.values import Row
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
@@ -72,9 +72,11 @@ class Replica:
 
     def __init__(self, table: Table, memory_map: MemoryMap,
                  used: Iterable[tuple[int, int]] = (),
-                 window: tuple[int, int] = WINDOW, slots: int = SLOTS) -> None:
+                 window: tuple[int, int] = WINDOW, slots: int = SLOTS,
+                 engine: str = "tree") -> None:
         self.table = table
         self._window = window
+        self._engine = engine
         self._machine = (memory_map, list(used))
         self._building = MemoryMap()
         self._results = Results(slots)
@@ -84,7 +86,10 @@ class Replica:
     def _begin(self, memory_map: MemoryMap, used: Iterable[tuple[int, int]], stage: str) -> None:
         if memory_map.usable >> 12 > MOST_PAGES:
             raise Lost("the map is too large for the model")
-        self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early", self._window)
+        if self._engine not in ENGINES:
+            raise Lost(f"the engine {self._engine} has no model")
+        self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early", self._window,
+                             engine=self._engine)
         self.oracle.phys.used += list(used)
         while self.oracle.heap.stage != stage:
             self.oracle.advance()
@@ -243,8 +248,10 @@ def _same(final: wire.Line, told: object) -> bool:
 
 
 def replica_of(guest: Guest, memory_map: MemoryMap) -> Replica:
-    """The model of a guest as it is when it begins. Lost: its map is too large."""
+    """The model of a guest as it is when it begins. Lost: its map is too large, or its engine has
+    none."""
     rows = guest.call("dump", "phys")
     used = [(int(row.values[0]), int(row.values[0]) + int(row.values[1])) for row in rows
             if row.fields.get("used")]
-    return Replica(guest.table, memory_map, used, window(guest), guest.link.limit("slots", SLOTS))
+    return Replica(guest.table, memory_map, used, window(guest), guest.link.limit("slots", SLOTS),
+                   engine(guest))

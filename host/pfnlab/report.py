@@ -14,6 +14,7 @@ from pfnlab.lockstep import Difference
 from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.replica import Exchange, Lost, exchanges, replica_of
 from pfnlab.request import Entry
+from pfnlab.spec import Spec
 from pfnlab.symbols import backtrace
 from pfnlab.transcript import Mismatch
 from pfnlab.twin import Disagreement, guest_rows
@@ -236,6 +237,7 @@ def command_lines(guest: Guest, directory: Path, command: str = "pfnlab") -> str
     lines = [f"{command} --guest {name} replay {script}"]
     if (directory / "machine.map").exists():
         where = shlex.quote(str(directory / "machine.map"))
-        lines.append(f"{command} --guest native --map {where} replay {script}")
+        native = shlex.quote(Spec(guest.name).natively)
+        lines.append(f"{command} --guest {native} --map {where} replay {script}")
     lines.append(f"{command} --guest {name} replay --gdb {script}")
     return "\n".join(lines)

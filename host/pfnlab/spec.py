@@ -85,6 +85,12 @@ class Spec:
         """Is the guest a plain process of this host?"""
         return self.arch == "native"
 
+    @property
+    def natively(self) -> str:
+        """The native guest with the same page engine, which so has the same addresses."""
+        engine = self.option("engine")
+        return f"native?engine={engine}" if engine else "native"
+
     def option(self, key: str) -> str | None:
         """The value of an option, the last one given; None without one."""
         return dict(self.options).get(key)

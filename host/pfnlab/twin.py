@@ -70,6 +70,11 @@ def window(guest: Guest) -> tuple[int, int]:
     return int(fields["window"]), int(fields["window_limit"])
 
 
+def engine(guest: Guest) -> str:
+    """The page engine that the guest runs."""
+    return str(guest.info().fields["engine"])
+
+
 class Twin:
     """A guest on an injected map and its model. `do` runs and compares, `post` compares later."""
 
@@ -78,7 +83,7 @@ class Twin:
         inject(guest, areas, ranges, stage)
         self.guest = guest
         self.owners = owners          # a damaged line gives requests other tags: not comparable
-        self.oracle = Oracle(areas, ranges, stage, window(guest))
+        self.oracle = Oracle(areas, ranges, stage, window(guest), engine(guest))
         self._line = guest.pipeline()
         self._posted: deque[Expected] = deque()
 

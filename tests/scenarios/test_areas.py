@@ -200,6 +200,7 @@ def test_events_tell_of_each_allocation_when_asked(guest: Guest) -> None:
 
 
 @pytest.mark.only("native", "x86_64", "s390x")
+@pytest.mark.engine("tree")         # whose records fit into the pool
 @pytest.mark.options(f"memory=6G&{PC_AREAS}")
 def test_memory_above_4_gib_is_the_area_high(guest: Guest) -> None:
     assert free_pages(guest, "high") > 500_000

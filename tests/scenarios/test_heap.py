@@ -256,6 +256,7 @@ def test_owners_are_told(guest: Guest) -> None:
 
 # ---- maps without memory, pools without pages ----
 
+@pytest.mark.engine("tree")
 def test_on_an_injected_map_it_manages_numbers(guest: Guest) -> None:
     inject(guest, [("all", 1 << 52)], [(0x100000, 0x400000, "usable")], "page")
     at = guest.calloc(3, 7)

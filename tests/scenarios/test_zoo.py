@@ -17,6 +17,7 @@ from pfnlab.values import PAGE_SIZE
 pytestmark = pytest.mark.options("memory=64M")
 
 
+@pytest.mark.engine("tree")         # some maps ask much of records
 @pytest.mark.parametrize("name", zoo())
 def test_the_allocators_run_on_every_map_of_the_zoo(guest: Guest, name: str) -> None:
     found = start_on_map(guest, name)
