@@ -273,7 +273,7 @@ def test_an_assertion_leaves_nothing_mapped_behind_a_reset(fresh_guest: Callable
 
 
 def test_rounds_end_as_they_began(guest: Guest) -> None:
-    """A million of them natively, where that takes seconds."""
+    """A million pairs natively, where that takes seconds; each answer comes soon."""
     lines = ["vmalloc 5000 guard=both as=1", "malloc 32 as=2", "vmalloc 4K as=3", "vfree $v1",
              "malloc 10000 as=4", "free $v2", "vfree $v3", "free $v4"]
     for place, line in enumerate(lines):
@@ -281,8 +281,9 @@ def test_rounds_end_as_they_began(guest: Guest) -> None:
     guest.run(len(lines))              # afterwards no page is fresh that was
     before = state(guest)
     quick = guest.arch == "native" and guest.info().fields["engine"] == "tree"
-    times = 250_000 if quick else 2500
-    assert guest.run(len(lines), times=times) == len(lines) * times
+    rounds, times = (250, 1000) if quick else (5, 500)
+    for _ in range(rounds):
+        assert guest.run(len(lines), times=times) == len(lines) * times
     assert state(guest) == before
     guest.check()
 
