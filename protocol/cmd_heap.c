@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands of the heap and of the stages that it lives through. */
+#include "kernel/machine.h"
 #include "protocol/dump.h"
 #include "protocol/handlers.h"
 
@@ -97,10 +98,18 @@ static bool is_virtual(uint64_t address)
     return info.state == PAGE_UNMANAGED;
 }
 
+/* Early memory, for the heap to say whose it is. */
+static bool is_early(uint64_t address)
+{
+    struct phys_extent extent;
+
+    return phys_find(&lab.phys, phys(address), &extent) == OK;
+}
+
 bool heap_answers(uint64_t address)
 {
     return lab.stage == STAGE_EARLY || heap_has(&lab.heap, virt(address), false)
-        || heap_has(&lab.heap, virt(address), true) || is_virtual(address);
+        || heap_has(&lab.heap, virt(address), true) || is_virtual(address) || is_early(address);
 }
 
 enum error free_object(uint64_t address, bool force, struct reply *reply)
@@ -166,9 +175,11 @@ enum error dump_heap(const struct dump_range *range, struct reply *reply)
     const uint64_t limit = pfn_phys(range->limit).a;
     struct listing listing = { .n = 0 };
     struct heap_object object;
-    uint64_t at = range->address;
-    bool more = true, there = heap_next(&lab.heap, virt(at), &object);
+    struct heap_walk walk;
+    bool more = true, there;
 
+    heap_walk_begin(&walk, &lab.heap, virt(range->address), machine_interrupted);
+    there = heap_walk_next(&walk, &object);
     while (more && there && object.at.a < limit) {
         row_begin(reply);
         row_address(reply, object.at.a);
@@ -177,10 +188,10 @@ enum error dump_heap(const struct dump_range *range, struct reply *reply)
         row_key_number(reply, "owner", object.tag);
         if (object.zone != 0)
             row_key_number(reply, "redzone", object.zone);
-        at = object.at.a + 1;
         more = listing_row(&listing, reply);
-        there = heap_next(&lab.heap, virt(at), &object);
+        there = heap_walk_next(&walk, &object);
     }
+    listing.interrupted = listing.interrupted || walk.stopped;
     return listing_end(&listing, reply, !there || object.at.a >= limit, object.at.a);
 }
 

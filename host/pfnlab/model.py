@@ -300,6 +300,7 @@ class Phys:
     used: list[tuple[int, int]] = field(default_factory=list)
     handed: list[tuple[int, int]] = field(default_factory=list)
     minimum: int = 32
+    handed_over: bool = False
 
     def free_extents(self) -> list[tuple[int, int]]:
         """What is usable and nothing else, in ascending order, touching extents joined."""
@@ -346,6 +347,7 @@ class Phys:
     def hand_over(self) -> list[tuple[int, int, bool]]:
         """Every whole free page but page 0, as (first frame, pages, fresh)."""
         ranges = []
+        self.handed_over = True
         for start, end in self.free_extents():
             first, last = max(1, align_up(start, PAGE_SIZE) >> PAGE_SHIFT), end >> PAGE_SHIFT
             if first >= last:

@@ -64,7 +64,7 @@ class EarlySource:
         try:
             return self.phys.find(address)
         except Refusal as why:
-            raise Refusal("mem.unmanaged" if why.code == "mem.busy" else why.code) from why
+            raise Refusal("mem.unmanaged" if self.phys.handed_over else why.code) from why
 
 
 @dataclass

@@ -184,7 +184,9 @@ class Oracle:
         if self.pages is None or self.heap.has(address, True) or self.heap.has(address, False):
             return True
         in_window = self.window[0] <= address < self.window[1]
-        return in_window and self.pages.state(address >> PAGE_SHIFT) == UNMANAGED
+        if in_window and self.pages.state(address >> PAGE_SHIFT) == UNMANAGED:
+            return True
+        return any(start <= address < start + size for start, size in self.phys.early.items())
 
     def _not_of_the_heap(self, address: int) -> None:
         if self.heap.has(address, False):

@@ -54,6 +54,11 @@ struct heap_backend {
      * MEM_UNMANAGED, which is also the answer for what another backend has to answer for.
      */
     MUST_USE enum error (*find)(void *context, virt_t at, struct heap_block *block);
+    /*
+     * Bytes from `at` to the end of *block, the one that holds it; or, then the block's size is 0,
+     * to where there may be another one. 0: there is nothing more. O(log n) or so.
+     */
+    uint64_t (*run)(void *context, virt_t at, struct heap_block *block);
 };
 
 /* How memory is touched. False: it cannot be reached, nothing was read or written. */
@@ -156,8 +161,25 @@ MUST_USE enum error heap_free(struct heap *heap, virt_t at, bool force, uint64_t
 /* Does the page at `at` belong to the heap? `window` as in struct heap_source. */
 bool heap_has(const struct heap *heap, virt_t at, bool window);
 
-/* The object that begins at the lowest address not below `from`; false: none. O(pages). */
-bool heap_next(const struct heap *heap, virt_t from, struct heap_object *object);
+/*
+ * A walk over the objects from `from` on, by address; of two with the same number the window's
+ * comes last. Nothing may change meanwhile. heap_walk_next(): false when there are no more, or once
+ * `stop`, asked now and then, was true. In all as long as all that the sources ever handed out and
+ * have not got back, the heap's or not.
+ */
+struct heap_walk {
+    const struct heap *heap;
+    bool (*stop)(void);
+    bool stopped;
+    struct heap_head {                /* the next one of each stage, if there is one */
+        bool found;
+        virt_t at;
+        uint32_t value;               /* of its page: heap_parts.h */
+    } heads[HEAP_STAGES];
+};
+void heap_walk_begin(struct heap_walk *walk, const struct heap *heap, virt_t from,
+                     bool (*stop)(void));
+bool heap_walk_next(struct heap_walk *walk, struct heap_object *object);
 
 void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *totals);
 

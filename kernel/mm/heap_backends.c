@@ -41,11 +41,26 @@ static enum error early_find(void *context, virt_t at, struct heap_block *block)
 
     if (e == OK)
         *block = (struct heap_block){ virt(extent.start), extent.end - extent.start, 0 };
-    return e == E_MEM_BUSY ? E_MEM_UNMANAGED : e;   /* handed over: for pages to answer */
+    /* Once pages serve, they know what is there. */
+    return e == OK || !((const struct phys_allocator *)context)->handed_over ? e : E_MEM_UNMANAGED;
+}
+
+static uint64_t early_run(void *context, virt_t at, struct heap_block *block)
+{
+    struct phys_extent extent;
+
+    block->size = 0;
+    if (!phys_next(context, phys(at.a), &extent))
+        return 0;
+    if (extent.start > at.a)
+        return extent.start - at.a;
+    if (extent.state == PHYS_EARLY)
+        *block = (struct heap_block){ virt(extent.start), extent.end - extent.start, 0 };
+    return extent.end - at.a;
 }
 
 const struct heap_backend heap_backend_early = {
-    early_take, early_give, early_shrink, early_find,
+    early_take, early_give, early_shrink, early_find, early_run,
 };
 
 /* ---- page frames ---- */
@@ -117,8 +132,25 @@ static enum error pages_shrink(void *context, virt_t first, uint64_t size)
                            (block.size - size) >> PAGE_SHIFT, &freed, &blame);
 }
 
+static uint64_t pages_run(void *context, virt_t at, struct heap_block *block)
+{
+    const struct pages *pages = ((const struct attributes *)context)->pages;
+    struct page_info info;
+    uint64_t run;
+
+    block->size = 0;
+    if (at.a >= ADDRESS_LIMIT)
+        return 0;
+    run = pages->engine->run(pages->state, frame_of(at), pfn(PFN_LIMIT), &info);
+    if (info.state == PAGE_ALLOCATED)
+        *block = (struct heap_block){
+            virt(pfn_phys(info.block).a), info.pages << PAGE_SHIFT, pages_owner(pages, info.block),
+        };
+    return (run << PAGE_SHIFT) - (at.a & (PAGE_SIZE - 1));
+}
+
 const struct heap_backend heap_backend_pages = {
-    pages_take, pages_give, pages_shrink, pages_find,
+    pages_take, pages_give, pages_shrink, pages_find, pages_run,
 };
 
 /* ---- the window ---- */
@@ -167,6 +199,21 @@ static enum error virtual_find(void *context, virt_t at, struct heap_block *bloc
     return OK;
 }
 
+static uint64_t virtual_run(void *context, virt_t at, struct heap_block *block)
+{
+    const struct virt_range *range = virt_next(&((const struct vmap *)context)->virt, at);
+    uint64_t end;
+
+    block->size = 0;
+    if (range == NULL)
+        return 0;
+    if (at.a < range->first.a)
+        return range->first.a - at.a;
+    *block = (struct heap_block){ range->first, range->pages << PAGE_SHIFT, range->tag };
+    end = range->first.a + ((range->pages + range->back) << PAGE_SHIFT);
+    return end - at.a;
+}
+
 const struct heap_backend heap_backend_virtual = {
-    virtual_take, virtual_give, virtual_shrink, virtual_find,
+    virtual_take, virtual_give, virtual_shrink, virtual_find, virtual_run,
 };

@@ -166,6 +166,16 @@ enum error phys_find(const struct phys_allocator *phys, phys_t at, struct phys_e
     return OK;
 }
 
+bool phys_next(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
+{
+    size_t i = extent_find(phys, at.a);
+
+    if (i == phys->count)
+        return false;
+    *extent = phys->extents[i];
+    return true;
+}
+
 /* The early allocation that begins at `start`. */
 static enum error find_first(const struct phys_allocator *phys, phys_t start,
                              struct phys_extent *extent)

@@ -85,6 +85,9 @@ MUST_USE enum error phys_trim(struct phys_allocator *phys, phys_t start, uint64_
 MUST_USE enum error phys_find(const struct phys_allocator *phys, phys_t at,
                               struct phys_extent *extent);
 
+/* The first extent that ends above `at`, whatever it is; false: there is none. */
+bool phys_next(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent);
+
 /* CALL_ALIGN: not a power of two, or above MAX_BLOCK_PAGES pages. */
 MUST_USE enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint64_t align);
 

@@ -124,9 +124,33 @@ def test_wrong_pointers_are_distinct_errors_and_change_nothing(staged: Guest) ->
             staged.free(address) if address % PAGE or address > large else None
             staged.realloc(address, 5)
         assert caught.value.at == address
-    with pytest.raises((errors.MemReserved, errors.MemUnmanaged)):
-        staged.realloc(0, 5)
     assert total(staged) == before
+    staged.check()
+
+
+def refusal(guest: Guest, line: str) -> tuple[str, object]:
+    """The error of a line, and the address that it is about."""
+    with pytest.raises(errors.GuestError) as caught:
+        guest.line(line)
+    return caught.value.code, caught.value.at
+
+
+def test_free_and_realloc_say_the_same_of_what_is_no_object(staged: Guest) -> None:
+    """Page 0, a byte of it, a reservation, early memory, what may be free, what there is not."""
+    stage = staged.stage()
+    staged.reset(stage="early")
+    early = staged.phys_alloc(PAGE, align=PAGE)
+    while staged.stage() != stage:
+        staged.advance()
+    reserved = next(row[0] for row in staged.dump("phys")
+                    if row[2] == "reserved" and row[0] % PAGE == 0 and row[0] > 0)
+    kinds = {0: "mem.reserved", early: "mem.kind", reserved: "mem.reserved",
+             1 << 51: "mem.unmanaged"}
+    for address, code in kinds.items():
+        told = refusal(staged, f"free {address}")
+        assert refusal(staged, f"realloc {address} 5") == told
+        wanted = code if stage == "early" or code == "mem.kind" else "mem.unmanaged"
+        assert told == (wanted, address)
     staged.check()
 
 

@@ -12,7 +12,7 @@ struct arena arenas[HEAP_STAGES];
 struct kpool heap_pool;
 struct heap heap;
 bool there_is_memory, reachable;
-uint64_t takes_until_failure;
+uint64_t takes_until_failure, arena_runs;
 
 static unsigned char *pool_memory;
 
@@ -82,6 +82,21 @@ static enum error arena_find(void *context, virt_t at, struct heap_block *block)
     return OK;
 }
 
+static uint64_t arena_run(void *context, virt_t at, struct heap_block *block)
+{
+    const struct arena *arena = context;
+    const uint64_t end = arena->base + (ARENA_PAGES << PAGE_SHIFT);
+    uint64_t next = at.a < arena->base ? arena->base : align_down(at.a, PAGE_SIZE) + PAGE_SIZE;
+
+    arena_runs++;
+    block->size = 0;
+    if (at.a >= end)
+        return 0;
+    if (arena_find(context, at, block) == OK)
+        next = block->first.a + block->size;
+    return next - at.a;
+}
+
 static enum error arena_shrink(void *context, virt_t first, uint64_t size)
 {
     struct arena *arena = context;
@@ -104,7 +119,7 @@ static enum error arena_give(void *context, virt_t first)
     return arena_shrink(context, first, 0);
 }
 
-static const struct heap_backend backend = { arena_take, arena_give, arena_shrink, arena_find };
+static const struct heap_backend backend = { arena_take, arena_give, arena_shrink, arena_find, arena_run };
 
 /* ---- memory ---- */
 
@@ -244,16 +259,24 @@ enum error heap_move(uint64_t at, uint64_t size, uint64_t *out)
     return e;
 }
 
-static bool goes_on(void)
+bool heap_goes_on(void)
 {
     return false;
+}
+
+bool heap_next(virt_t from, struct heap_object *object)
+{
+    struct heap_walk walk;
+
+    heap_walk_begin(&walk, &heap, from, heap_goes_on);
+    return heap_walk_next(&walk, object);
 }
 
 void heap_assert_whole(void)
 {
     struct page_violation violation = { .text = "" };
 
-    if (!heap_check(&heap, goes_on, &violation))
+    if (!heap_check(&heap, heap_goes_on, &violation))
         fail_msg("invariant %u at page %#llx: %s", violation.invariant,
                  (unsigned long long)violation.at.n, violation.text);
 }

@@ -29,6 +29,7 @@ extern struct heap heap;
 extern bool there_is_memory;          /* of any kind */
 extern bool reachable;                /* the memory */
 extern uint64_t takes_until_failure;  /* of pages or nodes; 0: none fails */
+extern uint64_t arena_runs;           /* how often a backend was asked what follows */
 
 /* An empty heap at stage 0, everything free. For cmocka, as are the next two. */
 int heap_begin(void **unused);
@@ -45,6 +46,12 @@ uint64_t heap_get(uint64_t size, uint64_t align, uint32_t tag, enum error *e);
 uint64_t must_get(uint64_t size);
 enum error heap_put(uint64_t at);
 enum error heap_move(uint64_t at, uint64_t size, uint64_t *out);
+
+/* The object at the lowest address not below `from`; false: none. */
+bool heap_next(virt_t from, struct heap_object *object);
+
+/* Never: for what asks whether to stop. */
+bool heap_goes_on(void);
 
 void heap_assert_whole(void);
 

@@ -188,12 +188,14 @@ static uint64_t pages_used(void)
 
 static void assert_same(void)
 {
-    struct heap_object object = { .at = virt(0) };
+    struct heap_object object;
+    struct heap_walk walk;
     unsigned n = 0;
 
     heap_assert_whole();
     assert_int_equal(arenas_used(), pages_used());
-    for (; heap_next(&heap, object.at, &object); object.at.a++, n++) {
+    heap_walk_begin(&walk, &heap, virt(0), heap_goes_on);
+    for (; heap_walk_next(&walk, &object); n++) {
         const struct object *ours = overlapping(object.at.a, 1);
 
         assert_non_null(ours);

@@ -25,7 +25,7 @@ static void an_overrun_is_seen_at_every_byte(void **unused)
     for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
         uint64_t at = zoned(sizes[i], 1);
 
-        assert_true(heap_next(&heap, virt(0), &object));
+        assert_true(heap_next(virt(0), &object));
         assert_true(object.zone >= HEAP_ZONE_MIN && object.size - object.zone == sizes[i]);
         heap_assert_whole();
         for (uint64_t byte = sizes[i]; byte < object.size; byte++) {
