@@ -119,7 +119,9 @@ static enum error arena_give(void *context, virt_t first)
     return arena_shrink(context, first, 0);
 }
 
-static const struct heap_backend backend = { arena_take, arena_give, arena_shrink, arena_find, arena_run };
+static const struct heap_backend backend = {
+    arena_take, arena_give, arena_shrink, arena_find, arena_run,
+};
 
 /* ---- memory ---- */
 
