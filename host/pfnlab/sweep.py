@@ -19,6 +19,7 @@ from pfnlab.values import PAGE_SIZE, Address, Row, Value
 
 REFUSED = ("mem.injected", "mem.metadata")
 PARTS = ("run", "stress")         # stop at the first failure, with what was done before it
+RENEW = ("map_commit", "map_machine", "reset")     # the guest forgets what is to be refused
 State = list[tuple[str, int, int, Value]]
 
 
@@ -92,19 +93,29 @@ class Sweep:
     def _attempt(self, number: int) -> bool:
         """Refuse attempt `number`; False if there is none."""
         guest = self.trials.guest()
-        guest.call("fail", nth=number, what=self.what or None)
         run = Run(guest)
         refused: Step | None = None
+        refusals, left = 0, number
+        self._refuse(guest, left)
         for index, step in enumerate(self.steps):
+            renews = step.text.split(" ")[0] in RENEW
+            if renews:
+                counted = guest.call("failures").fields
+                refusals, left = refusals + counted["refusals"], left - counted["attempts"]
             final = run.wait(run.submit(step)).final
+            if renews and not refusals:
+                self._refuse(guest, left)
             if refused is None and final is not None and final.words[:1] and (
                     final.sigil == "?" and final.words[0] in REFUSED):
                 refused = step
                 self._compare(number, index, guest)
-        if not guest.call("failures").fields["refusals"]:
+        if not refusals + guest.call("failures").fields["refusals"]:
             return False
         self._verify_end(number, refused or self.steps[-1], guest, run)
         return True
+
+    def _refuse(self, guest: Guest, number: int) -> None:
+        guest.call("fail", nth=number, what=self.what or None)
 
     def _compare(self, number: int, index: int, guest: Guest) -> None:
         step = self.steps[index]

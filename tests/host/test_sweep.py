@@ -42,6 +42,14 @@ def test_every_attempt_is_refused_once_and_nothing_is_left(trials: Trials) -> No
     assert sweep.attempts == 12                # 1, 10 pages of vmalloc, 1
 
 
+def test_attempts_are_counted_over_maps_and_resets(trials: Trials) -> None:
+    script = Transcript(">1 alloc_page\n>2 map_begin\n>3 map_add 1M 1M\n>4 map_commit\n"
+                        ">5 alloc_page\n>6 alloc_page\n>7 reset\n>8 alloc_page\n")
+    sweep = Sweep(trials, script.steps, "frames")
+    assert sweep.run() == []
+    assert sweep.attempts == 4
+
+
 def test_tables_and_the_pool_are_swept_too(trials: Trials) -> None:
     for what in ("tables", "pool"):
         sweep = Sweep(trials, SCENARIO.steps, what)
