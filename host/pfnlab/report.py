@@ -203,12 +203,15 @@ def _model(clean: Guest, own: MemoryMap, session: list[Exchange],
         return f"not compared: {len(session)} requests are too many for the model"
     try:
         model = replica_of(clean, own)
-        for one in session:
-            told = model.follow(one)
-            if told is not None and one.final is not None:
-                return f">{one.tag} {one.text}\n  guest: {one.final.raw}\n  model: {told}"
     except Lost as why:
         return f"not compared: {why}"
+    for one in session:
+        try:
+            told = model.follow(one)
+        except Lost as why:
+            return f"they agree up to >{one.tag} {one.text}; from there on not compared: {why}"
+        if told is not None and one.final is not None:
+            return f">{one.tag} {one.text}\n  guest: {one.final.raw}\n  model: {told}"
     found = model.compare_rows(rows) if rows is not None else None
     return found or "they agree: every reply of the session" + (
         ", and every page at its end" if rows is not None else "")

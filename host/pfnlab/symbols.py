@@ -85,9 +85,6 @@ def symbols_of(guest: Guest) -> Symbols | None:
 def backtrace(guest: Guest, lines: list[str]) -> list[str]:
     """The lines of a panic, or any others that name addresses of the program, symbolised: one line
     for each frame, newest first."""
-    symbols = symbols_of(guest)
-    if symbols is None:
-        return []
     frames = []
     for line in lines:
         if line.startswith("% bt "):           # return addresses: the call is in front of them
@@ -95,6 +92,9 @@ def backtrace(guest: Guest, lines: list[str]) -> list[str]:
         else:
             back = int(" at=" in line)         # who called panic(), not what faulted
             frames += [(int(a, 16), back) for a in re.findall(r"\bpc=(0x[0-9a-f]+)", line)]
+    symbols = symbols_of(guest) if frames else None        # reading them takes seconds
+    if symbols is None:
+        return []
     out = []
     for address, back in frames:
         found = symbols.at(address - guest.load_base - back)

@@ -127,9 +127,28 @@ def test_it(guest):
             entry.text = request.wire.seal(line).decode().strip()
     assert False, "on purpose"
 """)
-    done = suite.run()
+    done = suite.run("--memory", "32M")
     assert re.search(r">\d+ alloc_page\n  guest: =\d+ 0x0000000000001000\n  model: = 0x",
                      done.stdout)
+
+
+def test_where_the_model_cannot_follow_is_said_in_a_line(suite: Suite) -> None:
+    suite.write("test_it.py", """
+def test_busy(guest):
+    guest.alloc_page()
+    guest.stress(10)
+    assert False, "on purpose"
+def test_large(guest):
+    guest.map_begin()
+    guest.map_add(0, 1 << 46)
+    guest.map_commit()
+    assert False, "on purpose"
+""")
+    told = suite.run("--memory", "32M").stdout
+    for last, why in (("stress 10", "stress is not modelled"),
+                      ("map_commit", "the map is too large for the model")):
+        line = rf"^they agree up to >\d+ {last}; from there on not compared: {why}$"
+        assert re.search(line, told, re.M)
 
 
 def test_junit_has_the_report_and_tap_has_the_results(suite: Suite) -> None:
