@@ -13,14 +13,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pfnlab import cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views, errors
+from pfnlab import (cli_bench, cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views,
+                    errors)
 from pfnlab.cli_common import (EXIT_INTERRUPTED, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT, EXIT_USAGE,
                                Verb)
 from pfnlab.memory_map import zoo
 from pfnlab.spec import architectures
 
 VERBS: list[Verb] = [*cli_lines.VERBS, *cli_scripts.VERBS, *cli_fuzz.VERBS, *cli_views.VERBS,
-                     *cli_setup.VERBS]
+                     *cli_bench.VERBS, *cli_setup.VERBS]
 
 
 def _guests(**_: Any) -> list[str]:

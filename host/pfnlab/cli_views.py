@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pfnlab.bench import read_rows
 from pfnlab.cli_common import EXIT_OK, Verb, emit, open_guest
 from pfnlab.cli_scripts import read
 from pfnlab.guest import Guest
@@ -38,14 +40,19 @@ def _output(options: argparse.Namespace) -> Path:
     return path
 
 
+def _modules(*names: str) -> list[Any]:
+    """Those that need matplotlib."""
+    try:
+        return [import_module(f"pfnlab.{name}") for name in names]
+    except ImportError as missing:
+        raise ValueError(f"pictures need matplotlib: python3-matplotlib ({missing})") from None
+
+
 def _drawing(options: argparse.Namespace) -> int:
     """map and plot differ in what a picture shows; a page shows all of it."""
     output = _output(options)
     transcript = read(options.file) if options.file else None
-    try:
-        from pfnlab import page, picture
-    except ImportError as missing:
-        raise ValueError(f"pictures need matplotlib: python3-matplotlib ({missing})") from None
+    page, picture = _modules("page", "picture")
     with open_guest(options, transcript.options if transcript else "") as guest:
         samples = _sampled(options, guest, transcript)
     if not samples:
@@ -86,11 +93,26 @@ def _letters(options: argparse.Namespace) -> int:
 
 
 FIGURES = ("history", "fragmentation", "largest")
+BENCHES = (".json", ".jsonl")     # names of files of `pfnlab --json bench`
+
+
+def _benches(options: argparse.Namespace) -> int:
+    output = _output(options)
+    if output.suffix == ".html":
+        raise ValueError(f"{output}: a benchmark's picture is a .png or .svg")
+    rows = read_rows(options.file.read_text("utf-8"), str(options.file))
+    picture, picture_bench = _modules("picture", "picture_bench")
+    picture.save(picture_bench.figure_bench(rows), output)
+    emit(options, {"file": str(output), "rows": len(rows)}, f"{output}: made")
+    return EXIT_OK
 
 
 def do_plot(options: argparse.Namespace) -> int:
     """Draw what a transcript does to memory over time: the map, the largest free block,
-    fragmentation; a page has all of them."""
+    fragmentation; a page has all of them. Or draw what `bench` measured, over commits."""
+    if options.file.suffix in BENCHES:
+        return _benches(options)
+
     def figure(picture: object, samples: list[Sample]) -> object:
         return getattr(picture, f"figure_{options.what}")(samples)
     options.figure = figure
@@ -122,7 +144,7 @@ def _map_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _plot_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="a transcript")
+    parser.add_argument("file", type=Path, help="a transcript, or a .jsonl of `bench`")
     parser.add_argument("--output", "-o", type=Path, required=True, help="a .png, .svg or .html")
     parser.add_argument("--what", choices=FIGURES, default="history",
                         help="what a .png or .svg shows (default: history, the map over time)")

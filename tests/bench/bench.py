@@ -44,7 +44,9 @@ def print_line(console: Console) -> None:
     for heading in ("what", "guest", "figure", "ratio"):
         table.add_column(heading)
     for row in line_bench.table():
-        table.add_row(row.what, row.guest, row.figure, row.ratio)
+        figure = row.figure() + (f" ({row.note})" if row.note else "")
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f} of {row.of}"
+        table.add_row(row.what, row.guest, figure, ratio)
     console.print(table)
 
 
