@@ -13,15 +13,13 @@ class NoSuchLine(ValueError):
 
 
 def bisect(trials: Trials, steps: Sequence[Step], condition: Condition,
-           on_try: Callable[[int], None] | None = None) -> Step:
+           on_try: Callable[[int, int], None] | None = None) -> Step:
     """The step before which the condition does not hold and after which it does. If it comes and
     goes, one such step. Each try runs a beginning of the transcript on a clean guest, without any
-    question in between."""
+    question in between, and tells `on_try` after how many steps it does not hold, and does."""
     trial = trials.until(condition)
 
     def holds(count: int) -> bool:
-        if on_try is not None:
-            on_try(count)
         return trial(steps[:count]) is not None
     if holds(0):
         raise NoSuchLine(f"{condition.text}: holds before the first line")
@@ -29,6 +27,8 @@ def bisect(trials: Trials, steps: Sequence[Step], condition: Condition,
         raise NoSuchLine(f"{condition.text}: does not hold after the last line")
     low, high = 0, len(steps)
     while low + 1 < high:
+        if on_try is not None:
+            on_try(low, high)
         middle = (low + high) // 2
         if holds(middle):
             high = middle

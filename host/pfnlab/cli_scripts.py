@@ -43,20 +43,23 @@ def do_replay(options: argparse.Namespace) -> int:
     for path in options.file:
         transcript = read(path)
         with Progress(path.name, len(transcript.steps)) as progress:
-            if options.diff:
-                found = _replay_many(options, transcript, progress)
-            else:
-                found = _replay_one(options, transcript, progress)
+            try:
+                how = _replay_many if options.diff else _replay_one
+                found = how(options, transcript, progress)
+            except KeyboardInterrupt:
+                emit(options, {"file": str(path), "requests": progress.done, "stopped": True},
+                     f"{path}: so far: {_success(options, progress.done)}")
+                raise
         emit(options, {"file": str(path), "requests": len(transcript.steps), "ok": found is None,
                        **({"reason": found} if found else {})},
-             f"{path}: {found or _success(options, transcript)}")
+             f"{path}: {found or _success(options, len(transcript.steps))}")
         status = EXIT_FAILED if found else status
     return status
 
 
-def _success(options: argparse.Namespace, transcript: Transcript) -> str:
+def _success(options: argparse.Namespace, requests: int) -> str:
     how = "the same on all" if options.diff else "run" if options.no_compare else "as written"
-    return f"{len(transcript.steps)} requests, {how}"
+    return f"{requests} requests, {how}"
 
 
 def _replay_one(options: argparse.Namespace, transcript: Transcript, progress: Progress
@@ -143,8 +146,18 @@ def do_bisect(options: argparse.Namespace) -> int:
     """Find the line of a transcript after which a condition holds."""
     transcript = read(options.file)
     condition = Condition(options.until)
+    steps, bounds = transcript.steps, [0, len(transcript.steps)]
     with trials_for(options, transcript) as trials, Progress("bisect") as progress:
-        step = bisect(trials, transcript.steps, condition, lambda count: progress.advance())
+        def on_try(low: int, high: int) -> None:
+            bounds[:] = low, high
+            progress.advance(what=f"bisect, {high - low} lines")
+        try:
+            step = bisect(trials, steps, condition, on_try)
+        except KeyboardInterrupt:
+            low, high = (steps[bound - 1].line if bound else 0 for bound in bounds)
+            emit(options, {"file": str(options.file), "after": low, "upto": high},
+                 f"{options.file}: so far: after line {low}, in line {high} at the latest")
+            raise
     emit(options, {"file": str(options.file), "line": step.line, "tag": step.tag,
                    "request": step.text, "condition": condition.text},
          f"{options.file}:{step.line}: >{step.tag} {step.text}\n  after it: {condition.text}")

@@ -34,7 +34,8 @@ class Progress:
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"), progress.BarColumn(),
             progress.MofNCompleteColumn(), progress.TextColumn("{task.fields[rate]}"),
-            progress.TimeRemainingColumn(), console=console.Console(stderr=True), transient=True)
+            progress.TimeRemainingColumn(), console=console.Console(stderr=True), transient=True,
+            redirect_stdout=sys.stdout.isatty())      # results in a file stay there
         self._task = self._bar.add_task(self.what, total=self.total, rate="")
 
     def advance(self, n: int = 1, what: str | None = None) -> None:
@@ -44,16 +45,16 @@ class Progress:
         now = time.monotonic()
         rate = self.done / max(1e-9, now - self._start)
         if self._bar is not None:
-            self._bar.update(self._task, advance=n, description=self.what, rate=f"{rate:.0f}/s")
+            self._bar.update(self._task, advance=n, description=self.what, rate=_spelled(rate))
         elif now - self._told >= LINE_INTERVAL:
             self._told = now
             print(self._line(rate), file=sys.stderr, flush=True)
 
     def _line(self, rate: float) -> str:
         if self.total is None:
-            return f"{self.what}: {self.done}, {rate:.0f}/s"
+            return f"{self.what}: {self.done}, {_spelled(rate)}"
         left = (self.total - self.done) / max(1e-9, rate)
-        return f"{self.what}: {self.done} of {self.total}, {rate:.0f}/s, {left:.0f} s left"
+        return f"{self.what}: {self.done} of {self.total}, {_spelled(rate)}, {left:.0f} s left"
 
     def over(self, items: Iterable[T]) -> Iterator[T]:
         """The items, a step each."""
@@ -70,3 +71,7 @@ class Progress:
                  trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _spelled(rate: float) -> str:
+    return f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Long work: how far it is, on a terminal and in a log, and what ^C leaves of it."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pfnlab
+from pfnlab import progress
+from pfnlab.cli import main
+from pfnlab.progress import Progress
+
+HOST = Path(pfnlab.__file__).parents[1]
+EXIT_INTERRUPTED = 130
+
+pytestmark = pytest.mark.only("native")
+
+
+@pytest.fixture(autouse=True)
+def _one_guest(guest_name: str) -> None:
+    """These tests start their own guests; once is enough."""
+
+
+def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
+    with Progress("walk", 4) as steps:
+        assert list(steps.over("abcd")) == list("abcd")
+    with Progress("search") as steps:
+        steps.advance(5, "search, 7 left")
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"walk: 3 of 4, [\d.]+/s, \d+ s left", lines[2])
+    assert re.fullmatch(r"search, 7 left: 5, [\d.]+/s", lines[4])
+
+
+WALK = """
+from pfnlab.progress import Progress
+with Progress("walk", 4) as steps:
+    for number in range(4):
+        steps.advance()
+        print("found", number)
+"""
+
+
+def test_a_terminal_has_a_bar_and_a_file_its_results(tmp_path: Path) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    pytest.importorskip("rich")
+    (tmp_path / "walk.py").write_text(WALK)
+    child = pexpect.spawn("sh", ["-c", f"exec {sys.executable} walk.py >results"], timeout=60,
+                          cwd=str(tmp_path), encoding="utf-8", dimensions=(24, 100),
+                          env={**os.environ, "PYTHONPATH": str(HOST), "TERM": "xterm"})
+    child.expect_exact("4/4")
+    child.expect("/s .*0:00:00")
+    child.expect(pexpect.EOF)
+    assert (tmp_path / "results").read_text().split() == "found 0 found 1 found 2 found 3".split()
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes ^C come after so many steps of any work."""
+    def after(steps: int) -> None:
+        def advance(self: Progress, n: int = 1, what: str | None = None) -> None:
+            self.done += n
+            if self.done >= steps:
+                raise KeyboardInterrupt
+        monkeypatch.setattr(Progress, "advance", advance)
+    return after
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "s.t"
+    lines = ["map_begin", "map_add 1M 64K", "map_commit", *["alloc_page"] * 16]
+    path.write_text("".join(f">{n} {line}\n=\n" for n, line in enumerate(lines, 1)))
+    return path
+
+
+def test_an_interrupt_keeps_the_rows_of_a_benchmark(interrupt: Any, capsys: Any) -> None:
+    interrupt(2)
+    assert main(["--json", "bench", "native", "--turns", "1"]) == EXIT_INTERRUPTED
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("words", "steps", "told"), [
+    (["replay"], 3, {"requests": 3, "stopped": True}),
+    (["replay", "--diff", "native?memory=64M"], 3, {"requests": 3, "stopped": True}),
+    (["sweep", "--what", "frames"], 5, {"attempts": 5, "findings": 0}),
+    (["bisect", "--until", "alloc_pages 3 == mem.none"], 2, {"after": 17, "upto": 37})])
+def test_an_interrupt_tells_what_was_found_so_far(
+        script: Path, words: list[str], steps: int, told: dict[str, Any], interrupt: Any,
+        capsys: Any) -> None:
+    interrupt(steps)
+    verb, *more = words
+    status = main(["--json", verb, str(script), *more])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert status == EXIT_INTERRUPTED
+    assert told.items() <= lines[-1].items()
