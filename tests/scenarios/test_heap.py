@@ -305,26 +305,29 @@ def test_without_memory_a_red_zone_is_refused_and_every_page_stays_fresh(guest: 
     twin.compare_state()
 
 
-@pytest.mark.parametrize("what", ["frames", "pool"])
-def test_a_refusal_at_any_step_changes_nothing(guest: Guest, what: str) -> None:
-    guest.reset(stage="page")
-    at = guest.malloc(700)
-    for text in ("malloc 40", "malloc 9000", f"realloc {at} 30", "calloc 9 9 as=1"):
+@pytest.mark.parametrize("stage, what", [("page", "frames"), ("page", "pool"),
+                                         ("virtual", "frames"), ("virtual", "tables")])
+def test_a_refusal_at_any_step_changes_nothing(guest: Guest, stage: str, what: str) -> None:
+    refusals = 0
+    for text in ("malloc 40", "malloc 9000", "realloc $v1 30", "realloc $v1 9000",
+                 "calloc 9 9 as=2", "memalign 4M 9000"):
+        guest.reset(stage=stage)
+        guest.line("malloc 700 as=1")
         before = all_free(guest), total(guest)
         for step in range(1, 20):
             guest.fail(nth=step, what=what)
             try:
                 guest.line(text)
             except (errors.MemInjected, errors.MemMetadata):
+                refusals += 1
+                guest.fail()
                 assert (all_free(guest), total(guest)) == before
                 guest.check()
             else:
                 break
         else:
             pytest.fail("it never succeeds")
-        guest.fail()
-        guest.reset(stage="page")
-        at = guest.malloc(700)
+    assert refusals > 0
 
 
 def test_pages_of_a_slab_are_allocated_pages(guest: Guest) -> None:
