@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Traces of Linux as transcripts: each form of their lines, and what they leave out. Those in traces/
-are recorded; lines in here are written by hand, in the forms that pfnlab.kmem names."""
+"""Traces of Linux as transcripts: each form of their lines, and what they leave out. Those in
+traces/ are recorded; lines in here are written by hand, in the forms that pfnlab.kmem names."""
 from __future__ import annotations
 
 from pathlib import Path
