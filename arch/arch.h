@@ -98,7 +98,10 @@ void arch_execute(virt_t address);
 #define ARCH_CONSOLE_RING 4096u
 size_t arch_console_read(char *buffer, size_t size, bool wait);
 
-/* Send all of it. Whole lines where possible: one machine operation a call on SCLP. */
+/*
+ * Send all of it. On CPU 0, or after arch_cpus_halt(). Whole lines where possible: one machine
+ * operation a call on SCLP.
+ */
 void arch_console_write(const char *text, size_t size);
 
 /*
@@ -121,6 +124,80 @@ void arch_registers(void (*reg)(const char *name, uint64_t value));
 /* Return addresses, newest first, of the interrupted or the current context; returns how many. */
 size_t arch_backtrace(uint64_t *addresses, size_t max);
 
+/* ---- Several CPUs ---- */
+
+/*
+ * They have numbers from 0, the one that boots, to arch_cpu_count() - 1, whatever the machine calls
+ * them; after arch_init() the count does not change. CPU 0 alone has the console and its interrupts.
+ * All others stand still until arch_cpu_start().
+ *
+ * Interrupts stay on while a lock is held (kernel/lock.h): a handler of an interrupt takes none, and
+ * neither waits nor unwinds. So every running CPU always answers what the port asks of it by an
+ * inter-processor interrupt, such as dropping a translation.
+ */
+#define ARCH_CPUS_MAX 256u
+unsigned arch_cpu_count(void);
+
+/* The CPU that asks. Cheap; in any context, before arch_init() too. */
+unsigned arch_cpu_self(void);
+
+/* True in a handler of an interrupt, for assertions; not in that of a fault. */
+bool arch_in_interrupt(void);
+
+/*
+ * What the start of a CPU takes beside a stack: `size` bytes of real memory, aligned to `align`, all
+ * of them below `limit`; as long as the CPU runs if `kept` (s390x: its prefix area, 8 KiB below
+ * 2 GiB; Principles of Operation, "Prefixing"), else until it has started (x86: the page where it
+ * begins in real mode, below 1 MiB; Intel SDM volume 3, section 8.4.4). With size 0 nothing.
+ */
+struct arch_cpu_need {
+    uint64_t size, align, limit;
+    bool kept;
+    const char *name;                 /* a word: prefix, trampoline */
+};
+extern const struct arch_cpu_need arch_cpu_need;
+
+/*
+ * Start CPU `cpu`, which stands still and is not CPU 0. Returns once it runs entry() on the stack
+ * that ends at `stack_top` (mapped, ARCH_CPU_STACK bytes at least; where threads of a host are CPUs,
+ * on one of theirs), in the kernel's address space, with traps, guards and a stack for what a stack
+ * overflow brings of its own, and interrupts on. entry() never returns. `need` is memory as
+ * arch_cpu_need says, of any content.
+ * FAULT_START: it did not come within a second or two; it stands still, nothing of the memory is in
+ * use.
+ */
+#define ARCH_CPU_STACK (UINT64_C(32) << 10)
+MUST_USE enum error arch_cpu_start(unsigned cpu, phys_t need, virt_t stack_top,
+                                   void (*entry)(void));
+
+/* The CPU that calls, not CPU 0, stands still from now on. */
+_Noreturn void arch_cpu_end(void);
+
+/*
+ * True once CPU `cpu`, which called or is about to call arch_cpu_end(), touches neither its stack
+ * nor its `need` any more: it can be started again.
+ */
+bool arch_cpu_stopped(unsigned cpu);
+
+/*
+ * Stop all other CPUs for good, wherever they are, and return when they have stopped: in a panic,
+ * and before arch_halt(). From then on arch_console_write() works on this CPU, whichever it is.
+ */
+void arch_cpus_halt(void);
+
+/*
+ * Idle (halted, not a spin) until ready(argument) says true; it is asked at once, and after each
+ * arch_cpu_kick() of this CPU, also one that comes while it was being asked. On CPU 0 also after
+ * input has arrived.
+ */
+void arch_cpu_idle(bool (*ready)(void *argument), void *argument);
+
+/* Let CPU `cpu` look again, if it idles. What was written before is seen by it. */
+void arch_cpu_kick(unsigned cpu);
+
+/* In a loop that waits for another CPU: be nice to it. */
+void arch_cpu_relax(void);
+
 /*
  * A free-running counter for measuring inside one run (TSC, TOD, clock): ticks, and its rate in Hz
  * (0: unknown).
@@ -128,7 +205,10 @@ size_t arch_backtrace(uint64_t *addresses, size_t max);
 uint64_t arch_ticks(void);
 uint64_t arch_ticks_per_second(void);
 
-/* Machine off. status 0: orderly; else the emulator ends so that run-guest.sh calls it a panic. */
+/*
+ * Machine off; other CPUs were halted. status 0: orderly; else the emulator ends so that
+ * run-guest.sh calls it a panic.
+ */
 _Noreturn void arch_halt(int status);
 
 /* ---- What a port calls ---- */

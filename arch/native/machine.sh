@@ -3,6 +3,7 @@
 # What run-guest.sh needs to know of this machine; it says what each name means.
 machine_groups=native
 machine_memory=256M machine_minimum=4M machine_maximum=1T
+machine_cpus_maximum=256
 machine_serials='stdio unix'
 
 machine_check() { :; }
@@ -10,7 +11,7 @@ machine_check() { :; }
 machine_build() { make_quietly image; }
 
 machine_command() {
-    command=("$build/pfnlab" --memory "$memory")
+    command=("$build/pfnlab" --memory "$memory" --cpus "$cpus")
     [ -z "$append" ] || command+=(--append "$append")
     [ "$serial" = stdio ] || command+=(--serial "$serial")
 }

@@ -14,9 +14,10 @@
 static const char *command_line = "";
 
 static const char usage[] =
-    "usage: pfnlab [--memory SIZE] [--append STRING] [--serial unix:PATH]\n"
+    "usage: pfnlab [--memory SIZE] [--cpus N] [--append STRING] [--serial unix:PATH]\n"
     "The lab as a process; standard input and output are its serial line.\n"
     "  --memory SIZE       RAM of the machine it plays, 4M to 1T, suffixes K M G T (256M)\n"
+    "  --cpus N            processors, 1 to 256 (1)\n"
     "  --append STRING     the kernel command line\n"
     "  --serial unix:PATH  the line is a socket: wait there for one client\n";
 
@@ -53,6 +54,14 @@ static uint64_t parse_memory(const char *text)
     return align_down(size, PAGE_SIZE);
 }
 
+static unsigned parse_cpus(const char *text)
+{
+    uint64_t n = strspn(text, "0123456789") == strlen(text) ? parse_size(text) : 0;
+    if (n == 0 || n > ARCH_CPUS_MAX)
+        fail("cpus is a number from 1 to 256", text);
+    return (unsigned)n;
+}
+
 static void parse_append(const char *text)
 {
     for (const char *c = text; *c != 0; c++)
@@ -82,12 +91,14 @@ static void serve_socket(const char *serial)
     unlink(path);
 }
 
-struct options { uint64_t memory; const char *serial; };
+struct options { uint64_t memory; unsigned cpus; const char *serial; };
 
 static void parse_option(struct options *options, const char *name, const char *value)
 {
     if (strcmp(name, "--memory") == 0)
         options->memory = parse_memory(value);
+    else if (strcmp(name, "--cpus") == 0)
+        options->cpus = parse_cpus(value);
     else if (strcmp(name, "--append") == 0)
         parse_append(value);
     else if (strcmp(name, "--serial") == 0)
@@ -98,7 +109,7 @@ static void parse_option(struct options *options, const char *name, const char *
 
 int main(int argc, char **argv)
 {
-    struct options options = { .memory = UINT64_C(256) << 20 };
+    struct options options = { .memory = UINT64_C(256) << 20, .cpus = 1 };
     for (int i = 1; i < argc; i += 2) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
@@ -110,6 +121,7 @@ int main(int argc, char **argv)
     }
     if (!memory_open(options.memory))
         fail("the host refuses so much address space", "mmap");
+    cpus_open(options.cpus);
     if (options.serial != NULL)
         serve_socket(options.serial);
     kernel_main();

@@ -44,6 +44,12 @@ enum error paging_fault_class(uint64_t address);
 /* Catch what the processor reports; after it a wild access is a fault of the guest. */
 void trap_open(void);
 
+/* This thread has a stack of its own, of `size` bytes, for what its faults bring. */
+void trap_open_thread(void *stack, size_t size);
+
+/* The machine has so many CPUs, 1 to ARCH_CPUS_MAX. Once, by the thread that is CPU 0. */
+void cpus_open(unsigned count);
+
 /* A terminal goes into raw mode until the process ends, however it ends. */
 void console_open(void);
 /* Safe in a signal handler. */

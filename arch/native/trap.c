@@ -29,9 +29,9 @@ struct guard {
     struct guard *outer;
 };
 
-static struct guard *innermost;
-static bool interrupted;              /* `context` is that of a fault not yet unwound */
-static ucontext_t context;
+static _Thread_local struct guard *innermost;
+static _Thread_local bool interrupted;   /* `context` is that of a fault not yet unwound */
+static _Thread_local ucontext_t context;
 
 static uint64_t context_pc(const ucontext_t *at)
 {
@@ -66,16 +66,22 @@ static void signal_end(int number)
     raise(number);
 }
 
+void trap_open_thread(void *stack, size_t size)
+{
+    const stack_t alternate = { .ss_sp = stack, .ss_size = size };
+
+    sigaltstack(&alternate, NULL);
+}
+
 void trap_open(void)
 {
     static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
     static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGABRT };
     static char stack[256 << 10];
-    const stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
     struct sigaction action = { .sa_sigaction = signal_fault };
     void *frame[1];
 
-    sigaltstack(&alternate, NULL);
+    trap_open_thread(stack, sizeof(stack));
     /* Not deferred: a guard is left by a jump that does not restore the mask. */
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
