@@ -128,11 +128,11 @@ size_t arch_backtrace(uint64_t *addresses, size_t max);
 
 /*
  * They have numbers from 0, the one that boots, to arch_cpu_count() - 1, whatever the machine calls
- * them; after arch_init() the count does not change. CPU 0 alone has the console and its interrupts.
- * All others stand still until arch_cpu_start().
+ * them; after arch_init() the count does not change. CPU 0 alone has the console and its
+ * interrupts. All others stand still until arch_cpu_start().
  *
- * Interrupts stay on while a lock is held (kernel/lock.h): a handler of an interrupt takes none, and
- * neither waits nor unwinds. So every running CPU always answers what the port asks of it by an
+ * Interrupts stay on while a lock is held (kernel/lock.h): a handler of an interrupt takes none,
+ * and neither waits nor unwinds. So every running CPU always answers what the port asks of it by an
  * inter-processor interrupt, such as dropping a translation.
  */
 #define ARCH_CPUS_MAX 256u
@@ -145,8 +145,8 @@ unsigned arch_cpu_self(void);
 bool arch_in_interrupt(void);
 
 /*
- * What the start of a CPU takes beside a stack: `size` bytes of real memory, aligned to `align`, all
- * of them below `limit`; as long as the CPU runs if `kept` (s390x: its prefix area, 8 KiB below
+ * What the start of a CPU takes beside a stack: `size` bytes of real memory, aligned to `align`,
+ * all of them below `limit`; as long as the CPU runs if `kept` (s390x: its prefix area, 8 KiB below
  * 2 GiB; Principles of Operation, "Prefixing"), else until it has started (x86: the page where it
  * begins in real mode, below 1 MiB; Intel SDM volume 3, section 8.4.4). With size 0 nothing.
  */
@@ -159,12 +159,11 @@ extern const struct arch_cpu_need arch_cpu_need;
 
 /*
  * Start CPU `cpu`, which stands still and is not CPU 0. Returns once it runs entry() on the stack
- * that ends at `stack_top` (mapped, ARCH_CPU_STACK bytes at least; where threads of a host are CPUs,
- * on one of theirs), in the kernel's address space, with traps, guards and a stack for what a stack
- * overflow brings of its own, and interrupts on. entry() never returns. `need` is memory as
- * arch_cpu_need says, of any content.
- * FAULT_START: it did not come within a second or two; it stands still, nothing of the memory is in
- * use.
+ * that ends at `stack_top` (mapped, ARCH_CPU_STACK bytes at least; where threads of a host are
+ * CPUs, on one of theirs), in the kernel's address space, with traps, guards and a stack for what a
+ * stack overflow brings of its own, and interrupts on. entry() never returns. `need` is memory as
+ * arch_cpu_need says, of any content. FAULT_START: it did not come within a second or two; it
+ * stands still, nothing of the memory is in use.
  */
 #define ARCH_CPU_STACK (UINT64_C(32) << 10)
 MUST_USE enum error arch_cpu_start(unsigned cpu, phys_t need, virt_t stack_top,

@@ -14,6 +14,7 @@
 #include "kernel/machine_memory.h"
 #include "kernel/mm/engine_common.h"
 #include "kernel/mm/heap_backends.h"
+#include "kernel/smp.h"
 
 struct bank {
     struct kpool pool;                /* as kpool_init() left it */
@@ -29,17 +30,10 @@ static struct bank banks[2];
 static unsigned active;
 static const struct lab_map *in_force;
 static struct page_range page_ranges[LAB_EXTENTS];
-static void (*listener)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
-
-static void record(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag)
-{
-    journal_event(&lab_journal, event, first, pages, tag);
-    if (listener != NULL)
-        listener(event, first, pages, tag);
-}
 
 static const struct pages_hooks hooks = {
-    .zero = machine_zero, .event = record, .stopped = machine_interrupted,
+    .zero = machine_zero, .event = lab_event_record, .tell = lab_event_tell,
+    .stopped = machine_interrupted,
 };
 
 void lab_set_pool(unsigned char *base, uint64_t pages_each)
@@ -51,12 +45,6 @@ void lab_set_pool(unsigned char *base, uint64_t pages_each)
 struct phys_extent *lab_scratch_records(void)
 {
     return banks[!active].records;
-}
-
-void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint64_t pages,
-                                      uint32_t tag))
-{
-    listener = event;
 }
 
 enum error lab_map_replay(const struct lab_map *map, struct phys_allocator *phys,
@@ -113,7 +101,7 @@ static enum error hand_over(uint64_t *needed)
     if (e == OK)
         e = pages_init(&lab.pages, lab.engine, &map, !lab.injected, &lab.pool, &hooks, needed);
     if (e == OK)
-        e = lab.engine->set_scan_order(lab.pages.state, lab.scan, lab.nareas);
+        e = pages_set_scan_order(&lab.pages, lab.scan, lab.nareas);
     if (e != OK)
         return e;
     kpool_return(&lab.pool, returned);
@@ -167,6 +155,7 @@ enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *
         lab = before;
         return e;
     }
+    smp_abandon();
     virtual_end(&before);
     active = !active;
     in_force = map;
@@ -219,7 +208,7 @@ enum error lab_scan_order(const uint8_t *order)
         return E_CALL_STATE;
     if (!scan_order_valid(order, lab.nareas))
         return E_CALL_RANGE;
-    e = lab.engine->set_scan_order(lab.pages.state, order, lab.nareas);
+    e = pages_set_scan_order(&lab.pages, order, lab.nareas);
     if (e == OK)
         memcpy(lab.scan, order, lab.nareas);
     return e;

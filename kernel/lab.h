@@ -67,13 +67,18 @@ extern struct journal lab_journal;
  */
 void lab_boot(const char *command_line, void (*log)(const char *text));
 
-/* Report what pages.h calls events to `event` from now on, over every reset; NULL: to nobody. */
+/*
+ * Report what pages.h calls events to `event` from now on, over every reset; NULL: to nobody. It is
+ * called on the CPU where it happened, at the latest by lab_tell_kept() at the end of a command.
+ */
 void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint64_t pages,
                                       uint32_t tag));
+void lab_tell_kept(void);
 
 /*
  * A fresh instance of everything on the map in force: nothing allocated, everything fresh, nothing
- * mapped in the window, no page with attributes of its own, no refusals on purpose. Clears `dead`.
+ * mapped in the window, no page with attributes of its own, no refusals on purpose, no other CPU
+ * running, as what they had is gone. Clears `dead`.
  * MEM_METADATA: the map was accepted for STAGE_EARLY only, its roots do not fit; a stage that the
  * map has reached before cannot fail.
  */
@@ -127,7 +132,7 @@ MUST_USE enum error lab_area_set(const char *word, size_t length, uint32_t *area
  * Everything that can be verified: 1..99 engine, 100.. pages, 200.. phys, 300.. the lab itself
  * (each frame that phys handed over is managed and no other; areas cover the map), 400.. virt,
  * 500.. vmap and 510.. page tables, 600.. heap, 700.. attributes. BUG_CHECK: *violation is the
- * first that does not hold. STOP_INTERRUPTED: ^C.
+ * first that does not hold. STOP_INTERRUPTED: ^C. While no other CPU is at work.
  */
 MUST_USE enum error lab_check(struct page_violation *violation);
 

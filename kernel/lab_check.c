@@ -32,7 +32,7 @@ static enum error frames_check(uint64_t from, uint64_t limit, bool managed, bool
 {
     for (unsigned runs = 1; from < limit; runs++) {
         struct page_info info;
-        uint64_t run = lab.engine->run(lab.pages.state, pfn(from), pfn(limit), &info);
+        uint64_t run = pages_run(&lab.pages, pfn(from), pfn(limit), &info);
 
         if ((info.state != PAGE_UNMANAGED) != managed)
             return broken(violation, 300, from,

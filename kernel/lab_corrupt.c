@@ -43,7 +43,7 @@ static enum error corrupt_owner(void)
     uint64_t frame = 0;
 
     while (frame < PFN_LIMIT && info.state != PAGE_FREE)
-        frame += lab.engine->run(lab.pages.state, pfn(frame), pfn(PFN_LIMIT), &info);
+        frame += pages_run(&lab.pages, pfn(frame), pfn(PFN_LIMIT), &info);
     return info.state != PAGE_FREE ? E_CALL_STATE
                                    : lookup_add(lab.pages.owners, info.block.n, UINT32_MAX);
 }

@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "kernel/lab.h"
 #include "kernel/lab_parts.h"
+#include "kernel/machine.h"
 
 static void *take(void *context, uint64_t size)
 {
@@ -51,7 +52,7 @@ void lab_boot_virtual(const struct lab_wishes *wishes, uint64_t total,
 {
     uint64_t window = wishes->window, limit = window + wishes->window_size;
 
-    lab.mmu = &arch_mmu;
+    lab.mmu = machine_mmu();
     tables_boot(wishes->tables_size, total, claim);
     arch_window(&lab.window, &lab.window_limit);
     if (window == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/machine.h"
 
+#include <stdatomic.h>
+
 #include "arch/arch.h"
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
@@ -10,18 +12,16 @@
 #define STATUS_FAILED 1
 #define ZERO_STEP ((size_t)2 << 20)   /* bytes zeroed between two looks for a ^C */
 
-/* ^C by their number on the line: how many came in, and up to which one they had their effect. */
+/*
+ * ^C by their number on the line: how many came in, and up to which one they had their effect. CPU
+ * 0's, which has the line; the others see what it has seen.
+ */
 static uint64_t interrupts_came, interrupts_passed, interrupts_heeded;
-static bool interrupt_seen;           /* by the command that runs */
+static _Atomic bool interrupt_seen;   /* by the command that runs */
 
 const char *machine_name(void)
 {
     return arch_name;
-}
-
-const struct mmu *machine_mmu(void)
-{
-    return &arch_mmu;
 }
 
 /* ---- one access ---- */
@@ -70,7 +70,8 @@ static bool out_of_reach(uint64_t address, unsigned width)
 {
     struct mmu_mapping mapping;
 
-    return !arch_mmu.query(virt(address), &mapping) && phys_is_memory(&lab.phys, address, width);
+    return !machine_mmu()->query(virt(address), &mapping)
+        && phys_is_memory(&lab.phys, address, width);
 }
 
 static enum error access_check(uint64_t address, unsigned width)
@@ -104,7 +105,8 @@ enum error machine_write(uint64_t address, unsigned width, uint64_t value, struc
 
     if (e != OK)
         return e;
-    if (arch_mmu.query(access.address, &mapping) && !access_is_owned(&mapping, address, width)) {
+    if (machine_mmu()->query(access.address, &mapping)
+        && !access_is_owned(&mapping, address, width)) {
         *fault = (struct fault){
             .class = E_FAULT_PROTECTION, .has_address = true, .address = address,
         };
@@ -160,7 +162,7 @@ static enum error page_check(uint64_t address, uint64_t **direct)
 {
     struct mmu_mapping mapping;
 
-    if (!arch_mmu.query(virt(address), &mapping))
+    if (!machine_mmu()->query(virt(address), &mapping))
         return out_of_reach(address, 8) ? E_CALL_UNSUPPORTED : E_FAULT_ADDRESS;
     if (!access_is_owned(&mapping, address, PAGE_SIZE))
         return E_FAULT_PROTECTION;
@@ -237,17 +239,19 @@ static void count_interrupts(void)
 
 bool machine_interrupted(void)
 {
+    if (arch_cpu_self() != 0)
+        return atomic_load_explicit(&interrupt_seen, memory_order_relaxed);
     count_interrupts();
     if (interrupts_came > interrupts_passed && interrupts_came > interrupts_heeded) {
         interrupts_heeded = interrupts_came;
-        interrupt_seen = true;
+        atomic_store_explicit(&interrupt_seen, true, memory_order_relaxed);
     }
-    return interrupt_seen;
+    return atomic_load_explicit(&interrupt_seen, memory_order_relaxed);
 }
 
 void machine_interrupt_clear(void)
 {
-    interrupt_seen = false;
+    atomic_store_explicit(&interrupt_seen, false, memory_order_relaxed);
 }
 
 void machine_interrupt_passed(void)
@@ -271,5 +275,6 @@ void machine_off(int status)
 {
     if (panic_survived())
         status = STATUS_FAILED;
+    arch_cpus_halt();
     arch_halt(status);
 }

@@ -11,7 +11,7 @@
 
 const char *machine_name(void);
 
-/* The page tables of the machine. */
+/* The page tables of the machine, for all CPUs: each operation is one step to the others. */
 const struct mmu *machine_mmu(void);
 
 /*
@@ -75,7 +75,7 @@ MUST_USE enum error machine_zero(pfn_t first, uint64_t pages);
 /*
  * Shall the command that runs stop? True if a ^C came in that stands behind it on the line and has
  * stopped no other one: a client may send both in one go. Once true, true until
- * machine_interrupt_clear(), at the beginning of the next command.
+ * machine_interrupt_clear(), at the beginning of the next command. On any CPU: what CPU 0 has seen.
  */
 bool machine_interrupted(void);
 void machine_interrupt_clear(void);

@@ -81,13 +81,13 @@ static enum error code_put(const struct ground *ground, struct swap *swap, struc
     enum error e = OK, restored = OK;
 
     if (read_only)
-        e = arch_mmu.protect(page, PAGE_SIZE, attributes & ~MMU_READ_ONLY);
+        e = machine_mmu()->protect(page, PAGE_SIZE, attributes & ~MMU_READ_ONLY);
     if (e != OK)
         return e;
     e = access_run(code_swap, swap, fault);
     /* The page is a unit by itself now: that takes no table. */
     if (read_only)
-        restored = arch_mmu.protect(page, PAGE_SIZE, attributes);
+        restored = machine_mmu()->protect(page, PAGE_SIZE, attributes);
     ASSERT(restored == OK);
     return e;
 }
@@ -133,7 +133,7 @@ enum error machine_probe(uint64_t address, struct machine_probe *probe)
 
     if (lab.injected)
         return E_CALL_UNSUPPORTED;
-    ground.mapped = arch_mmu.query(virt(address), &ground.mapping);
+    ground.mapped = machine_mmu()->query(virt(address), &ground.mapping);
     ground.owned = ground.mapped && access_is_owned(&ground.mapping, address, 1);
     return probe_at(address, &ground, probe);
 }
@@ -150,7 +150,7 @@ static bool window_page(virt_t *page)
     while (limit.a > first.a) {
         virt_t last = virt(limit.a - PAGE_SIZE);
 
-        if (!arch_mmu.entry(last, 1, &entry))
+        if (!machine_mmu()->entry(last, 1, &entry))
             return false;
         if (entry.kind == MMU_EMPTY) {
             *page = last;
@@ -179,16 +179,16 @@ static enum error truth_of_set(unsigned attributes, virt_t page, virt_t shared,
     struct machine_probe probe;
     enum error e;
 
-    if (!arch_mmu.query(shared, &ground.mapping))
+    if (!machine_mmu()->query(shared, &ground.mapping))
         return E_CALL_UNSUPPORTED;
-    e = arch_mmu.map(page, phys(align_down(ground.mapping.phys.a + (shared.a
+    e = machine_mmu()->map(page, phys(align_down(ground.mapping.phys.a + (shared.a
                                            - ground.mapping.unit.a), PAGE_SIZE)),
                      PAGE_SIZE, attributes);
     if (e != OK)
         return e;
-    (void)arch_mmu.query(page, &ground.mapping);
+    (void)machine_mmu()->query(page, &ground.mapping);
     e = probe_at(page.a + offset, &ground, &probe);
-    arch_mmu.unmap(page, PAGE_SIZE);
+    machine_mmu()->unmap(page, PAGE_SIZE);
     *truth = (struct machine_truth){
         .attributes = attributes, .entry = ground.mapping.attributes,
         .promised = mmu_accesses(attributes), .observed = probe.done,
@@ -200,7 +200,7 @@ static bool is_set(unsigned attributes)
 {
     const unsigned caching = MMU_UNCACHED | MMU_WRITE_COMBINING;
 
-    return (attributes & ~arch_mmu.attributes) == 0 && (attributes & caching) != caching;
+    return (attributes & ~machine_mmu()->attributes) == 0 && (attributes & caching) != caching;
 }
 
 static enum error truth_of_part(const struct arch_part *part, struct machine_truth *truth)
@@ -209,7 +209,7 @@ static enum error truth_of_part(const struct arch_part *part, struct machine_tru
     struct machine_probe probe;
     enum error e;
 
-    ground.mapped = arch_mmu.query(part->probe, &ground.mapping);
+    ground.mapped = machine_mmu()->query(part->probe, &ground.mapping);
     e = probe_at(part->probe.a, &ground, &probe);
     *truth = (struct machine_truth){
         .part = part->name, .first = part->first, .promised = part->accesses,

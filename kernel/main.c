@@ -10,7 +10,14 @@ static size_t console_read(char *buffer, size_t size)
     return arch_console_read(buffer, size, true);
 }
 
-static const struct channel console = { .read = console_read, .write = arch_console_write };
+/* Only CPU 0 has the line, and nobody waits for it: but in a panic, when all others are halted. */
+static void console_write(const char *text, size_t size)
+{
+    ASSERT(panicking() || arch_cpu_self() == 0);
+    arch_console_write(text, size);
+}
+
+static const struct channel console = { .read = console_read, .write = console_write };
 
 static void serve(void *unused)
 {

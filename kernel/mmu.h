@@ -68,6 +68,10 @@ struct mmu_entry {
     unsigned attributes;              /* of a unit */
 };
 
+/*
+ * A port's operations need no lock of their own: kernel/machine_mmu.c lets one CPU in at a time.
+ * The processors themselves look at the tables whenever they like.
+ */
 struct mmu {
     unsigned attributes;              /* those that this machine has */
     unsigned observable;              /* of these, those whose effect an access shows */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
+
 #include "arch/arch.h"
 #include "kernel/lib/crc.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/lock.h"
 #include "kernel/trap.h"
 
 #define BACKTRACE_MAX 24u
@@ -13,6 +16,7 @@
 #define CRC_SIZE 6u               /* " *hhhh" */
 
 struct panic_state {
+    _Atomic uint32_t owner;       /* the CPU that panics + 1; 0: none. All else is its own */
     unsigned entered;
     bool stay, survived;
     void (*write)(const char *text, size_t size);
@@ -29,7 +33,7 @@ void panic_set_output(void (*write)(const char *text, size_t size))
 
 bool panicking(void)
 {
-    return state.entered > 0;
+    return atomic_load_explicit(&state.owner, memory_order_acquire) != 0;
 }
 
 void panic_set_stay(bool stay)
@@ -138,19 +142,33 @@ static _Noreturn void panic_again(void)
     arch_halt(PANIC_STATUS);
 }
 
+/* One CPU panics and stops all others; one that comes second waits until it is stopped. */
+static void panic_begin(void)
+{
+    uint32_t self = arch_cpu_self() + 1, owner = 0;
+
+    if (!atomic_compare_exchange_strong_explicit(&state.owner, &owner, self, memory_order_acq_rel,
+                                                 memory_order_acquire))
+        while (owner != self)
+            arch_cpu_relax();
+    if (state.entered++ > 0)
+        panic_again();
+    arch_cpus_halt();
+    lock_break_all();
+}
+
 void panic(const char *kind, const char *file, int line, const struct fault *fault)
 {
     uint64_t here = (uintptr_t)__builtin_return_address(0);
 
-    if (state.entered++ > 0)
-        panic_again();
+    panic_begin();
     line_begin("panic");
     line_key("kind");
     text_string(&state.line, kind);
     line_place(file, line);
     line_fault(fault);
     line_key("cpu");
-    text_decimal(&state.line, 0);
+    text_decimal(&state.line, arch_cpu_self());
     line_key("pc");
     text_hex(&state.line, fault != NULL ? fault->pc : here, 16);
     line_end();
@@ -158,9 +176,10 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
     backtrace_line();
     line_begin("end panic");
     line_end();
-    if (!state.stay)
+    if (!state.stay || arch_cpu_self() != 0)
         arch_halt(PANIC_STATUS);
     state.survived = true;
     state.entered = 0;
+    atomic_store_explicit(&state.owner, 0, memory_order_release);
     trap_panicked(kind);
 }

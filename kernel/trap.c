@@ -2,6 +2,7 @@
 #include "kernel/trap.h"
 
 #include "arch/arch.h"
+#include "kernel/lock.h"
 
 /* What one CPU knows of its guards. */
 struct trap_state {
@@ -9,16 +10,25 @@ struct trap_state {
     struct ending ending;         /* of the guard that is being unwound to */
 };
 
-static struct trap_state trap_state;
+static struct trap_state of_cpu[ARCH_CPUS_MAX];
+
+static struct trap_state *mine(void)
+{
+    return &of_cpu[arch_cpu_self()];
+}
 
 struct ending trap_run(void (*function)(void *argument), void *argument)
 {
     struct ending ending = { .outcome = ENDED };
+    struct trap_state *state = mine();
+    unsigned locks = lock_depth();
 
-    trap_state.depth++;
-    if (!arch_guard(function, argument))
-        ending = trap_state.ending;
-    trap_state.depth--;
+    state->depth++;
+    if (!arch_guard(function, argument)) {
+        ending = state->ending;
+        lock_release_to(locks);
+    }
+    state->depth--;
     if (ending.outcome == PANICKED && trap_guarded())
         arch_unwind();
     return ending;
@@ -26,7 +36,7 @@ struct ending trap_run(void (*function)(void *argument), void *argument)
 
 bool trap_guarded(void)
 {
-    return trap_state.depth > 0;
+    return mine()->depth > 0;
 }
 
 /* A panic that faults must not unwind into the command that it ended. */
@@ -39,7 +49,7 @@ void kernel_fault(const struct fault *fault)
 {
     if (!can_unwind())
         panic("fault", NULL, 0, fault);
-    trap_state.ending = (struct ending){ .outcome = FAULTED, .fault = *fault };
+    mine()->ending = (struct ending){ .outcome = FAULTED, .fault = *fault };
     arch_unwind();
 }
 
@@ -47,7 +57,7 @@ void assert_failed(const char *condition, const char *file, int line)
 {
     if (!can_unwind())
         panic("assert", file, line, NULL);
-    trap_state.ending = (struct ending){
+    mine()->ending = (struct ending){
         .outcome = ASSERTED, .condition = condition, .file = file, .line = line,
     };
     arch_unwind();
@@ -55,6 +65,6 @@ void assert_failed(const char *condition, const char *file, int line)
 
 void trap_panicked(const char *kind)
 {
-    trap_state.ending = (struct ending){ .outcome = PANICKED, .condition = kind };
+    mine()->ending = (struct ending){ .outcome = PANICKED, .condition = kind };
     arch_unwind();
 }

@@ -31,17 +31,19 @@ struct ending {
 
 /*
  * Run `function(argument)`. Guards nest; the innermost one catches, but a panic only the outermost.
- * The stack of the function is abandoned when it does not end by itself.
+ * The stack of the function is abandoned when it does not end by itself, and the locks that it took
+ * are given back. Each CPU has its own guards.
  */
 struct ending trap_run(void (*function)(void *argument), void *argument);
 
-/* True while some guard is active. */
+/* True while some guard of this CPU is active. */
 bool trap_guarded(void);
 
 /*
  * Our end of the world: "% panic kind=KIND ..." with registers and backtrace over the panic output,
  * then a halt with a failing status, or what panic_set_stay() says. Used where no guard
  * is active and for what cannot go on.
+ * All other CPUs are halted first, for good; of CPUs that panic at once the first one speaks.
  * `kind` is a word; `file` and `fault` may be NULL. Every line is an event of the protocol, with
  * its checksum: "% panic kind= [at=FILE:LINE] [fault= address= code=] cpu= pc=", a "% reg NAME="
  * for each register, "% bt" with return addresses, "% end panic". A panic in a panic says
@@ -53,9 +55,10 @@ _Noreturn void panic(const char *kind, const char *file, int line, const struct 
 bool panicking(void);
 
 /*
- * Whether a panic is survived (onpanic=stay; not unless this is called): after its lines it unwinds
- * to the outermost trap_run(), which ends PANICKED, or where there is none, to the arch_guard()
- * around it all: there must be one. A panic in a panic halts all the same.
+ * Whether a panic of CPU 0 is survived (onpanic=stay; not unless this is called): after its lines
+ * it unwinds to the outermost trap_run(), which ends PANICKED, or where there is none, to the
+ * arch_guard() around it all: there must be one. A panic in a panic halts all the same, and so does
+ * one of another CPU: the line is CPU 0's, and it was halted.
  */
 void panic_set_stay(bool stay);
 

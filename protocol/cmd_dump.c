@@ -3,7 +3,7 @@
 
 uint64_t dump_run(uint64_t from, uint64_t limit, struct page_info *info)
 {
-    return lab.pages.engine->run(lab.pages.state, pfn(from), pfn(limit), info);
+    return pages_run(&lab.pages, pfn(from), pfn(limit), info);
 }
 
 /* ---- areas ---- */
@@ -30,7 +30,7 @@ enum error dump_areas(const struct dump_range *range, struct reply *reply)
     bool more = true;
 
     (void)range;
-    for (unsigned i = 0; more && lab.pages.engine->area_info(lab.pages.state, i, &info); i++) {
+    for (unsigned i = 0; more && pages_area_info(&lab.pages, i, &info); i++) {
         row_begin(reply);
         row_word(reply, info.name);
         row_key_address(reply, "first", pfn_phys(info.first).a);
@@ -70,7 +70,7 @@ enum error dump_free(const struct dump_range *range, struct reply *reply)
         struct page_info info;
 
         /* Where a run of free pages ends does not matter: it may be far away from each block. */
-        lab.pages.engine->query(lab.pages.state, pfn(at), &info);
+        pages_query(&lab.pages, pfn(at), &info);
         if (info.state != PAGE_FREE) {
             at += dump_run(at, range->limit.n, &info);
             continue;

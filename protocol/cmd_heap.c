@@ -94,7 +94,7 @@ static bool is_virtual(uint64_t address)
 
     if (address < lab.window.a || address >= lab.window_limit.a)
         return false;
-    lab.pages.engine->query(lab.pages.state, phys_pfn(phys(address)), &info);
+    pages_query(&lab.pages, phys_pfn(phys(address)), &info);
     return info.state == PAGE_UNMANAGED;
 }
 

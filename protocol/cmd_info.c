@@ -10,7 +10,7 @@ static uint64_t managed_pages(void)
     uint64_t pages = 0;
 
     for (unsigned i = 0; lab.stage >= STAGE_PAGE && i < lab.nareas; i++)
-        if (lab.pages.engine->area_info(lab.pages.state, i, &info))
+        if (pages_area_info(&lab.pages, i, &info))
             pages += info.managed;
     return pages;
 }
@@ -61,7 +61,7 @@ static void area_row(struct reply *reply, unsigned area)
     row_word(reply, lab.areas[area].name);
     row_key_address(reply, "first", first);
     row_key_address(reply, "limit", pfn_phys(lab.areas[area].limit).a);
-    if (lab.stage >= STAGE_PAGE && lab.pages.engine->area_info(lab.pages.state, area, &info)) {
+    if (lab.stage >= STAGE_PAGE && pages_area_info(&lab.pages, area, &info)) {
         row_key_number(reply, "managed", info.managed);
         row_key_number(reply, "free", info.free);
     }

@@ -69,7 +69,7 @@ static enum error stretch(const struct value *address, const struct value *pages
         return refuse_range(reply, "pages", PFN_LIMIT - first->n);
     if (pages->given)
         return OK;
-    lab.pages.engine->query(lab.pages.state, *first, &info);
+    pages_query(&lab.pages, *first, &info);
     *count = info.pages;
     if (info.state == PAGE_ALLOCATED && info.block.n != first->n)
         e = E_MEM_INSIDE;

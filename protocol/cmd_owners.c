@@ -57,7 +57,7 @@ enum error cmd_leaks(const struct args_leaks *args, struct reply *reply)
     while (more && at < PFN_LIMIT) {
         struct page_info info;
 
-        at += lab.pages.engine->run(lab.pages.state, pfn(at), pfn(PFN_LIMIT), &info);
+        at += pages_run(&lab.pages, pfn(at), pfn(PFN_LIMIT), &info);
         more = leak_row(reply, &listing, args->since.number, &info, &pages);
     }
     reply_key_number(reply, "pages", pages);

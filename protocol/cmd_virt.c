@@ -218,22 +218,21 @@ enum error cmd_alloc_vpages(const struct args_alloc_vpages *args, struct reply *
     place.size = place.pages << PAGE_SHIFT;
     if (e != OK)
         return e;
-    e = virt_alloc(&lab.vmap.virt, &place, &out, &blame);
+    e = vmap_take_addresses(&lab.vmap, &place, &out, &blame);
     return granted(reply, e, &place, out, blame);
 }
 
 enum error cmd_free_vpages(const struct args_free_vpages *args, struct reply *reply)
 {
-    const struct virt_range *range;
     enum error e = need_pages(reply);
+    uint64_t pages;
 
     if (e != OK)
         return e;
-    e = virt_find(&lab.vmap.virt, virt(args->address.number), VIRT_PAGES, &range);
+    e = vmap_give_addresses(&lab.vmap, virt(args->address.number), &pages);
     if (e != OK)
         return blame_address(reply, e, virt(args->address.number));
-    reply_number(reply, range->pages);
-    virt_free(&lab.vmap.virt, range);
+    reply_number(reply, pages);
     return OK;
 }
 

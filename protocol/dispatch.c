@@ -4,6 +4,7 @@
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
+#include "kernel/smp.h"
 #include "kernel/trap.h"
 #include "protocol/session.h"
 
@@ -22,6 +23,26 @@ const struct command *dispatch_find(const char *text, size_t length)
     return command_find(name.text, name.length);
 }
 
+/* The command of "on CPU LINE" that LINE names; NULL: `text` is not such a line. */
+static const struct command *find_on(const char *text, size_t length)
+{
+    const char *end = text + length;
+    struct piece name = parse_piece(&text, end);
+
+    if (!word_is(name.text, name.length, "on"))
+        return NULL;
+    (void)parse_piece(&text, end);
+    return dispatch_find(text, (size_t)(end - text));
+}
+
+bool dispatch_is_mutator(const char *text, size_t length)
+{
+    const struct command *inner = find_on(text, length);
+    const struct command *command = inner != NULL ? inner : dispatch_find(text, length);
+
+    return command != NULL && command->kind == KIND_mutator;
+}
+
 /* What brings a dead lab back to life; after a panic the machine itself is suspect. */
 static bool makes_afresh(const struct command *command)
 {
@@ -29,6 +50,20 @@ static bool makes_afresh(const struct command *command)
         return false;
     return word_is(command->name, strlen(command->name), "reset")
         || word_is(command->name, strlen(command->name), "map_machine");
+}
+
+/* What is about the line, the lab as a whole or the CPUs themselves is CPU 0's; all can panic. */
+static bool is_of_cpu_0(const struct command *command)
+{
+    static const char *const names[] = {
+        "on", "cpu", "reset", "map_commit", "map_machine", "advance", "phys_hand_over",
+    };
+    size_t length = strlen(command->name);
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (word_is(command->name, length, names[i]))
+            return true;
+    return command->kind == KIND_session && !word_is(command->name, length, "panic");
 }
 
 /* A mutator's number goes into the variable that its argument `as` names. */
@@ -43,7 +78,7 @@ static void store_variable(const struct command *command, const union arguments 
 
 enum error dispatch_nested(const char *text, size_t length, struct reply *reply)
 {
-    const char *end = text + length;
+    const char *const line = text, *end = text + length;
     struct piece name = parse_piece(&text, end);
     const struct command *command = command_find(name.text, name.length);
     union arguments args;
@@ -51,10 +86,14 @@ enum error dispatch_nested(const char *text, size_t length, struct reply *reply)
 
     if (command == NULL)
         return E_CALL_COMMAND;
+    if (smp_self() != 0 && is_of_cpu_0(command)) {
+        reply_text(reply, "only CPU 0 can do this");
+        return E_CALL_STATE;
+    }
     e = parse_arguments(command, text, end, &args, reply);
     if (e != OK)
         return e;
-    if (lab.dead && command->kind == KIND_mutator && !makes_afresh(command)) {
+    if (lab.dead && dispatch_is_mutator(line, length) && !makes_afresh(command)) {
         if (panic_survived())
             reply_text(reply, "refused after a panic: poweroff is all that is left");
         return E_BUG_DEAD;
@@ -98,16 +137,21 @@ static enum error call_ended(const struct ending *ending, struct reply *reply)
     return E_BUG_PANIC;
 }
 
-enum error dispatch(const char *text, size_t length, struct reply *reply)
+enum error dispatch_guarded(const char *text, size_t length, struct reply *reply)
 {
     struct call call = { .text = text, .length = length, .reply = reply };
-    struct ending ending;
+    struct ending ending = trap_run(call_run, &call);
 
-    machine_interrupt_clear();
-    ending = trap_run(call_run, &call);
+    lab_tell_kept();
     if (ending.outcome == ENDED)
         return call.error;
     lab.dead = true;
     reply_clear(reply);
     return call_ended(&ending, reply);
+}
+
+enum error dispatch(const char *text, size_t length, struct reply *reply)
+{
+    machine_interrupt_clear();
+    return dispatch_guarded(text, length, reply);
 }

@@ -14,10 +14,16 @@
  */
 enum error dispatch(const char *text, size_t length, struct reply *reply);
 
+/* The same on any CPU, for a part of a command that dispatch() runs. */
+enum error dispatch_guarded(const char *text, size_t length, struct reply *reply);
+
 /* The same for a line of a batch, inside the guard of the command `run`. */
 enum error dispatch_nested(const char *text, size_t length, struct reply *reply);
 
 /* The command that a line names, or NULL. */
 const struct command *dispatch_find(const char *text, size_t length);
+
+/* Does the line change something? For a line that is run on a CPU: what is run there does. */
+bool dispatch_is_mutator(const char *text, size_t length);
 
 #endif

@@ -117,7 +117,7 @@ enum error dump_map(const struct dump_range *range, struct reply *reply)
     struct page_area_info info;
     bool more = true;
 
-    for (unsigned i = 0; more && lab.pages.engine->area_info(lab.pages.state, i, &info); i++) {
+    for (unsigned i = 0; more && pages_area_info(&lab.pages, i, &info); i++) {
         struct span within = { info.first.n, info.limit.n };
 
         if (within.first < range->first.n)

@@ -12,7 +12,7 @@ static void range_row(struct reply *reply, const struct virt_range *range)
 {
     static const char *const kinds[] = {
         [VIRT_VMALLOC] = "vmalloc", [VIRT_VMAP] = "vmap", [VIRT_PAGES] = "vpages",
-        [VIRT_HEAP] = "heap",
+        [VIRT_HEAP] = "heap", [VIRT_STACK] = "stack",
     };
 
     row_begin(reply);
@@ -27,11 +27,9 @@ static void range_row(struct reply *reply, const struct virt_range *range)
 }
 
 /* The next range, if some of it lies below `limit`. */
-static const struct virt_range *range_below(virt_t at, uint64_t limit)
+static bool range_below(virt_t at, uint64_t limit, struct virt_range *next)
 {
-    const struct virt_range *next = virt_next(&lab.vmap.virt, at);
-
-    return next != NULL && next->first.a - (next->front << PAGE_SHIFT) < limit ? next : NULL;
+    return vmap_next(&lab.vmap, at, next) && next->first.a - (next->front << PAGE_SHIFT) < limit;
 }
 
 enum error dump_virt(const struct dump_range *range, struct reply *reply)
@@ -39,13 +37,13 @@ enum error dump_virt(const struct dump_range *range, struct reply *reply)
     struct listing listing = { .n = 0 };
     uint64_t limit = range->bounded ? pfn_phys(range->limit).a : UINT64_MAX;
     virt_t at = virt(pfn_phys(range->first).a);
-    const struct virt_range *next = range_below(at, limit);
-    bool more = true;
+    struct virt_range next;
+    bool more = true, found = range_below(at, limit, &next);
 
-    for (; next != NULL && more; next = range_below(at, limit)) {
-        range_row(reply, next);
+    for (; found && more; found = range_below(at, limit, &next)) {
+        range_row(reply, &next);
         more = listing_row(&listing, reply);
-        at = virt(next->first.a + ((next->pages + next->back) << PAGE_SHIFT));
+        at = virt(next.first.a + ((next.pages + next.back) << PAGE_SHIFT));
     }
-    return listing_end(&listing, reply, next == NULL, at.a);
+    return listing_end(&listing, reply, !found, at.a);
 }

@@ -3,6 +3,7 @@
 
 #include "kernel/lib/crc.h"
 #include "kernel/lib/string.h"
+#include "kernel/smp.h"
 
 static const struct channel *channel;
 static void (*interrupted)(void);
@@ -55,7 +56,14 @@ static size_t put_crc(char *to, uint16_t crc)
     return CRC_LENGTH;
 }
 
-void output_line(const char *text, size_t length, bool crc)
+/* A line that any CPU may have, on its way to CPU 0. */
+struct message {
+    const char *text;
+    size_t length;
+    bool crc;
+};
+
+static void put_line(const char *text, size_t length, bool crc)
 {
     char line[LINE_LENGTH + 4];
     size_t n = 0;
@@ -73,13 +81,30 @@ void output_line(const char *text, size_t length, bool crc)
     output_raw(line, n + 2);
 }
 
-void output_between(const char *text, size_t length, bool crc)
+static void message_line(void *argument)
+{
+    const struct message *message = argument;
+
+    put_line(message->text, message->length, message->crc);
+}
+
+static void message_between(void *argument)
 {
     bool open = !at_line_start;
 
-    output_line(text, length, crc);
+    message_line(argument);
     if (open && interrupted != NULL)
         interrupted();
+}
+
+void output_line(const char *text, size_t length, bool crc)
+{
+    smp_call(message_line, &(struct message){ text, length, crc });
+}
+
+void output_between(const char *text, size_t length, bool crc)
+{
+    smp_call(message_between, &(struct message){ text, length, crc });
 }
 
 void output_log(const char *text, size_t length)

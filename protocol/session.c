@@ -254,13 +254,6 @@ void session_refuse(enum error e, bool person)
     refuse(&(struct request){ .person = person }, e);
 }
 
-static bool keeps_final(const struct request *request)
-{
-    const struct command *command = dispatch_find(request->text, request->length);
-
-    return command != NULL && command->kind == KIND_mutator;
-}
-
 /* Fill the slot of a tagged request. */
 static void keep(const struct request *request, bool mutator, char sigil, const struct text *final)
 {
@@ -283,7 +276,7 @@ static void execute(const struct request *request)
 {
     char buffer[BODY_LENGTH + 1];
     struct text line;
-    bool mutator = keeps_final(request);
+    bool mutator = dispatch_is_mutator(request->text, request->length);
     enum error e;
     char sigil;
 

@@ -329,6 +329,18 @@ class Commands:
         """What attributes and the kernel's own parts promise, and what accesses show."""
         ...
 
+    def cpus(self, *, timeout: float | None = ...) -> Rows:
+        """The processors, which of them run, and what memory they have for it."""
+        ...
+
+    def cpu(self, action: Number, cpu: Number, *, timeout: float | None = ...) -> int:
+        """Start or stop a processor by its number, or all but the first."""
+        ...
+
+    def on(self, cpu: Number, line: str, *, timeout: float | None = ...) -> None:
+        """Run a command line on a processor that runs."""
+        ...
+
     def store(self, place: Number, line: str, *, timeout: float | None = ...) -> None:
         """Store a command line in the numbered place of the batch."""
         ...

@@ -20,7 +20,9 @@ struct undo {
 
 void attributes_init(struct attributes *attributes, const struct mmu *mmu, struct pages *pages)
 {
-    *attributes = (struct attributes){ .mmu = mmu, .pages = pages };
+    *attributes = (struct attributes){
+        .lock = LOCK_INIT(LOCK_ATTRIBUTES), .mmu = mmu, .pages = pages,
+    };
 }
 
 unsigned attributes_default(const struct mmu *mmu)
@@ -81,8 +83,13 @@ static uint64_t count_changed(const struct attributes *attributes, uint64_t at, 
 
 bool attributes_are_changed(const struct attributes *attributes, pfn_t frame)
 {
-    return attributes->changed != 0
+    bool changed;
+
+    lock_take(&attributes->lock);
+    changed = attributes->changed != 0
         && count_changed(attributes, frame.n, frame.n + 1, NULL) != 0;
+    lock_release(&attributes->lock);
+    return changed;
 }
 
 /* ---- giving ---- */
@@ -121,7 +128,7 @@ static enum error all_may(const struct attributes *attributes, uint64_t at, uint
 
     while (at < end) {
         struct page_info info;
-        uint64_t n = pages->engine->run(pages->state, pfn(at), pfn(end), &info);
+        uint64_t n = pages_run(pages, pfn(at), pfn(end), &info);
         enum error e = page_may(attributes, at, &info);
 
         *blame = pfn(at);
@@ -156,11 +163,16 @@ enum error attributes_protect(struct attributes *attributes, pfn_t first, uint64
 
     ASSERT(count > 0 && first.n < PFN_LIMIT && count <= PFN_LIMIT - first.n);
     *blame = pfn(0);
-    if (e == OK)
-        e = all_may(attributes, first.n, first.n + count, blame);
+    if (e != OK)
+        return e;
+    lock_take(&attributes->lock);
+    e = all_may(attributes, first.n, first.n + count, blame);
     if (e == OK)
         e = all_mapped(attributes, first.n, first.n + count, blame);
-    return e == OK ? give(attributes, first, count, wanted) : e;
+    if (e == OK)
+        e = give(attributes, first, count, wanted);
+    lock_release(&attributes->lock);
+    return e;
 }
 
 enum error attributes_alloc(struct attributes *attributes, const struct page_request *request,
@@ -217,7 +229,7 @@ static uint64_t pages_to_free(const struct attributes *attributes, pfn_t first, 
     uint64_t left;
 
     if (first.n < PFN_LIMIT)
-        pages->engine->query(pages->state, first, &info);
+        pages_query(pages, first, &info);
     if (info.state != PAGE_ALLOCATED || (count == 0 && info.block.n != first.n))
         return 0;
     left = info.block.n + info.pages - first.n;
@@ -229,39 +241,51 @@ enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t 
 {
     struct undo undo = { .n = 0 };
     enum error e = OK;
+    uint32_t tag;
 
     *blame = first;
+    lock_take(&attributes->lock);
     if (attributes->changed != 0)
         e = restore(attributes, first, pages_to_free(attributes, first, count), &undo);
-    if (e != OK)
-        return e;
-    e = pages_free(attributes->pages, first, count, freed, blame);
-    if (e != OK)
-        put_back(attributes, &undo);
+    if (e == OK) {
+        e = pages_free_quietly(attributes->pages, first, count, freed, &tag, blame);
+        if (e != OK)
+            put_back(attributes, &undo);
+    }
+    lock_release(&attributes->lock);
+    if (e == OK)
+        pages_tell(attributes->pages, PAGES_FREE, first, *freed, tag);
     return e;
+}
+
+/* A run of reserved pages may end where freshness does: what will be refused is not restored. */
+static bool are_reserved(const struct attributes *attributes, uint64_t at, uint64_t end)
+{
+    struct page_info info = { .state = PAGE_RESERVED };
+
+    while (at < end && info.state == PAGE_RESERVED)
+        at += pages_run(attributes->pages, pfn(at), pfn(end), &info);
+    return info.state == PAGE_RESERVED;
 }
 
 enum error attributes_unreserve(struct attributes *attributes, pfn_t first, uint64_t count,
                                 uint32_t tag, pfn_t *blame)
 {
     struct undo undo = { .n = 0 };
-    const struct pages *pages = attributes->pages;
-    struct page_info info = { .state = PAGE_UNMANAGED };
     enum error e = OK;
 
-    /* A run of reserved pages may end where freshness does: what is refused is not restored. */
-    for (uint64_t at = first.n, n; attributes->changed != 0 && at < first.n + count; at += n) {
-        n = pages->engine->run(pages->state, pfn(at), pfn(first.n + count), &info);
-        if (info.state != PAGE_RESERVED)
-            return pages_unreserve(attributes->pages, first, count, tag, blame);
-    }
     *blame = pfn(0);
-    e = restore(attributes, first, count, &undo);
-    if (e != OK)
-        return e;
-    e = pages_unreserve(attributes->pages, first, count, tag, blame);
-    if (e != OK)
-        put_back(attributes, &undo);
+    lock_take(&attributes->lock);
+    if (attributes->changed != 0 && are_reserved(attributes, first.n, first.n + count))
+        e = restore(attributes, first, count, &undo);
+    if (e == OK) {
+        e = pages_unreserve_quietly(attributes->pages, first, count, tag, blame);
+        if (e != OK)
+            put_back(attributes, &undo);
+    }
+    lock_release(&attributes->lock);
+    if (e == OK)
+        pages_tell(attributes->pages, PAGES_UNRESERVE, first, count, tag);
     return e;
 }
 

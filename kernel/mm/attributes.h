@@ -12,10 +12,16 @@
 #include "kernel/mm/pages.h"
 #include "kernel/mmu.h"
 
+/*
+ * The lock guards the count and the attributes themselves; and that a page keeps its state from the
+ * moment when it is looked at to that when it gets or loses attributes: who frees one takes it,
+ * too.
+ */
 struct attributes {
+    struct lock lock;
     const struct mmu *mmu;
     struct pages *pages;
-    uint64_t changed;             /* pages that have other attributes than the default */
+    uint64_t changed;             /* pages that have other attributes than the default; `lock` */
 };
 
 void attributes_init(struct attributes *attributes, const struct mmu *mmu, struct pages *pages);
@@ -53,16 +59,19 @@ MUST_USE enum error attributes_free(struct attributes *attributes, pfn_t first, 
 MUST_USE enum error attributes_unreserve(struct attributes *attributes, pfn_t first,
                                          uint64_t count, uint32_t tag, pfn_t *blame);
 
-/* Give all pages of [first, first + count) that are mapped the default attributes; cannot fail. */
+/*
+ * Give all pages of [first, first + count) that are mapped the default attributes; cannot fail. Of
+ * an instance that nobody uses any more.
+ */
 void attributes_clear(struct attributes *attributes, pfn_t first, uint64_t count);
 
 /* Does the page have other attributes than the default? */
 bool attributes_are_changed(const struct attributes *attributes, pfn_t frame);
 
 /*
- * Verify invariants 700 and 701 (attributes.c) for the pages of [first, first + count), all memory
- * of the allocators, and count those with other attributes into *changed. *violation as the
- * engine's; the invariant is 0 if the hook of `pages` said to stop.
+ * While no other CPU is at work: verify invariants 700 and 701 (attributes.c) for the pages of
+ * [first, first + count), all memory of the allocators, and count those with other attributes into
+ * *changed. *violation as the engine's; the invariant is 0 if the hook of `pages` said to stop.
  */
 MUST_USE bool attributes_check_range(const struct attributes *attributes, pfn_t first,
                                      uint64_t count, uint64_t *changed,

@@ -6,13 +6,14 @@
 void fail_begin(struct fail *fail, const struct fail_plan *plan)
 {
     *fail = (struct fail){
-        .plan = *plan, .on = true, .random = plan->seed, .until = plan->every,
+        .plan = *plan, .on = true, .lock = LOCK_INIT(LOCK_FAIL), .random = plan->seed,
+        .until = plan->every,
     };
 }
 
 void fail_end(struct fail *fail)
 {
-    fail->on = false;
+    atomic_store_explicit(&fail->on, false, memory_order_relaxed);
 }
 
 /* SplitMix64: any seed will do, 0 too. */
@@ -48,13 +49,12 @@ static bool counts(const struct fail_plan *plan, unsigned what, uint32_t areas, 
             && (plan->order == FAIL_ANY_ORDER || plan->order == order));
 }
 
-bool fail_refuses(struct fail *fail, unsigned what, uint32_t areas, uint32_t order)
+/* Under the lock. */
+static bool is_refused(struct fail *fail)
 {
     const struct fail_plan *plan = &fail->plan;
     bool refused;
 
-    if (!fail->on || !counts(plan, what, areas, order))
-        return false;
     fail->attempts++;
     refused = fail->attempts == plan->nth;
     /* Each of the rules at each attempt, so that a seed means the same whatever the others say. */
@@ -63,5 +63,17 @@ bool fail_refuses(struct fail *fail, unsigned what, uint32_t areas, uint32_t ord
     if (plan->times != 0 && fail->refusals == plan->times)
         refused = false;
     fail->refusals += refused;
+    return refused;
+}
+
+bool fail_refuses(struct fail *fail, unsigned what, uint32_t areas, uint32_t order)
+{
+    bool refused;
+
+    if (!atomic_load_explicit(&fail->on, memory_order_relaxed))
+        return false;
+    lock_take(&fail->lock);
+    refused = counts(&fail->plan, what, areas, order) && is_refused(fail);
+    lock_release(&fail->lock);
     return refused;
 }

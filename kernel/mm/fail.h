@@ -7,7 +7,7 @@
 #ifndef PFNLAB_MM_FAIL_H
 #define PFNLAB_MM_FAIL_H
 
-#include "kernel/base.h"
+#include "kernel/lock.h"
 
 /* What is attempted; a set as a plan's `what`. */
 #define FAIL_FRAMES 1u
@@ -30,13 +30,14 @@ struct fail_plan {
 };
 
 struct fail {
+    _Atomic bool on;                  /* read without the lock: mostly nothing is refused */
+    struct lock lock;                 /* guards what follows */
     struct fail_plan plan;
-    bool on;
     uint64_t attempts, refusals;      /* that counted; since the plan was made */
     uint64_t random, until;           /* the draw; attempts to the next turn of `every` */
 };
 
-/* Put a plan in force, with its counts at 0. */
+/* Put a plan in force, with its counts at 0, while no other CPU asks. */
 void fail_begin(struct fail *fail, const struct fail_plan *plan);
 
 /* Refuse nothing any more; the counts stay to be read. */

@@ -7,7 +7,7 @@
 void heap_init(struct heap *heap, const struct node_source *nodes,
                const struct heap_source sources[HEAP_STAGES], const struct heap_memory *memory)
 {
-    *heap = (struct heap){ .nodes = *nodes, .memory = memory };
+    *heap = (struct heap){ .lock = LOCK_INIT(LOCK_HEAP), .nodes = *nodes, .memory = memory };
     for (unsigned i = 0; i < HEAP_STAGES; i++)
         heap->sources[i] = sources[i];
 }
@@ -115,33 +115,41 @@ enum error object_alloc(struct heap *heap, const struct heap_request *request, u
 }
 
 static NOINLINE enum error alloc_slowly(struct heap *heap, const struct heap_request *request,
-                                        virt_t *out, bool *zeroed)
+                                        virt_t *out)
 {
     enum error e = request_check(request);
 
     if (e != OK)
         return e;
-    e = request->redzone ? zoned_alloc(heap, request, out)
-                         : object_alloc(heap, request, request->size, out);
-    *zeroed = e == OK && (!request->zero || heap->memory->zero(*out, request->size));
-    return e;
+    return request->redzone ? zoned_alloc(heap, request, out)
+                            : object_alloc(heap, request, request->size, out);
 }
 
-enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
-                      bool *zeroed)
+enum error alloc_locked(struct heap *heap, const struct heap_request *request, virt_t *out)
 {
     unsigned class;
 
     /* What most requests are: small, of a slab that there is, and no more than that. */
     if (heap->root == NULL || request->size - 1 >= HEAP_SMALL || request->align != 1
-        || request->zero || request->redzone)
-        return alloc_slowly(heap, request, out, zeroed);
+        || request->redzone)
+        return alloc_slowly(heap, request, out);
     class = class_by_size[(request->size + 15) / 16];
     if (heap->root->classes[class].lowest == NULL)
-        return alloc_slowly(heap, request, out, zeroed);
+        return alloc_slowly(heap, request, out);
     *out = slot_take(heap->root, class, request->tag);
-    *zeroed = true;
     return OK;
+}
+
+enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
+                      bool *zeroed)
+{
+    enum error e;
+
+    lock_take(&heap->lock);
+    e = alloc_locked(heap, request, out);
+    lock_release(&heap->lock);
+    *zeroed = e == OK && (!request->zero || heap->memory->zero(*out, request->size));
+    return e;
 }
 
 /* ---- objects are found ---- */
@@ -284,7 +292,7 @@ static NOINLINE enum error free_slowly(struct heap *heap, virt_t at, const struc
     return e;
 }
 
-enum error heap_free(struct heap *heap, virt_t at, bool force, uint64_t *pages, virt_t *blame)
+enum error free_locked(struct heap *heap, virt_t at, bool force, uint64_t *pages, virt_t *blame)
 {
     struct spot spot;
     enum error e = find(heap, at, &spot);
@@ -295,4 +303,14 @@ enum error heap_free(struct heap *heap, virt_t at, bool force, uint64_t *pages, 
     if (spot.slab == NULL || zones_there(heap))
         return free_slowly(heap, at, &spot, force, pages, blame);
     return slot_free(heap, &spot, pages);
+}
+
+enum error heap_free(struct heap *heap, virt_t at, bool force, uint64_t *pages, virt_t *blame)
+{
+    enum error e;
+
+    lock_take(&heap->lock);
+    e = free_locked(heap, at, force, pages, blame);
+    lock_release(&heap->lock);
+    return e;
 }

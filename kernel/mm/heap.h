@@ -24,6 +24,7 @@
 #ifndef PFNLAB_MM_HEAP_H
 #define PFNLAB_MM_HEAP_H
 
+#include "kernel/lock.h"
 #include "kernel/mm/engine.h"
 
 #define HEAP_SMALL 2048u
@@ -83,12 +84,17 @@ struct heap_source {
 
 struct heap_root;
 
+/*
+ * The lock is held while pages come and go, and while a red zone, less than two pages, is written
+ * or inspected; not while an object is zeroed or copied.
+ */
 struct heap {
+    struct lock lock;
     struct node_source nodes;
     struct heap_source sources[HEAP_STAGES];
     const struct heap_memory *memory;
-    unsigned stage;                   /* whose source serves */
-    struct heap_root *root;           /* NULL until something was allocated */
+    unsigned stage;                   /* whose source serves; changed while nobody is at work */
+    struct heap_root *root;           /* NULL until something was allocated; `lock` */
 };
 
 struct heap_request {
@@ -183,7 +189,10 @@ bool heap_walk_next(struct heap_walk *walk, struct heap_object *object);
 
 void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *totals);
 
-/* Verify invariants 600.. (heap_check.c); `stop` and *violation as the engine's check(). */
+/*
+ * While no other CPU is at work: verify invariants 600.. (heap_check.c); `stop` and *violation as
+ * the engine's check().
+ */
 MUST_USE bool heap_check(const struct heap *heap, bool (*stop)(void),
                          struct page_violation *violation);
 

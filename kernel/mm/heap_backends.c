@@ -106,7 +106,7 @@ static enum error pages_find(void *context, virt_t at, struct heap_block *block)
 
     if (at.a >= ADDRESS_LIMIT)
         return E_MEM_UNMANAGED;
-    pages->engine->query(pages->state, frame_of(at), &info);
+    pages_query(pages, frame_of(at), &info);
     switch (info.state) {
     case PAGE_UNMANAGED: return E_MEM_UNMANAGED;
     case PAGE_FREE: return E_MEM_FREE;
@@ -132,7 +132,7 @@ static enum error pages_shrink(void *context, virt_t first, uint64_t size)
                            (block.size - size) >> PAGE_SHIFT, &freed, &blame);
 }
 
-static uint64_t pages_run(void *context, virt_t at, struct heap_block *block)
+static uint64_t frames_run(void *context, virt_t at, struct heap_block *block)
 {
     const struct pages *pages = ((const struct attributes *)context)->pages;
     struct page_info info;
@@ -141,7 +141,7 @@ static uint64_t pages_run(void *context, virt_t at, struct heap_block *block)
     block->size = 0;
     if (at.a >= ADDRESS_LIMIT)
         return 0;
-    run = pages->engine->run(pages->state, frame_of(at), pfn(PFN_LIMIT), &info);
+    run = pages_run(pages, frame_of(at), pfn(PFN_LIMIT), &info);
     if (info.state == PAGE_ALLOCATED)
         *block = (struct heap_block){
             virt(pfn_phys(info.block).a), info.pages << PAGE_SHIFT, pages_owner(pages, info.block),
@@ -150,7 +150,7 @@ static uint64_t pages_run(void *context, virt_t at, struct heap_block *block)
 }
 
 const struct heap_backend heap_backend_pages = {
-    pages_take, pages_give, pages_shrink, pages_find, pages_run,
+    pages_take, pages_give, pages_shrink, pages_find, frames_run,
 };
 
 /* ---- the window ---- */
@@ -188,30 +188,27 @@ static enum error virtual_shrink(void *context, virt_t first, uint64_t size)
 static enum error virtual_find(void *context, virt_t at, struct heap_block *block)
 {
     const struct virt *virt = &((const struct vmap *)context)->virt;
-    const struct virt_range *range;
+    struct virt_range range;
 
     if (at.a < virt->first.a || at.a >= virt->limit.a)
         return E_MEM_UNMANAGED;
-    range = virt_next(virt, at);
-    if (range == NULL || at.a < range->first.a - (range->front << PAGE_SHIFT))
+    if (!vmap_next(context, at, &range) || at.a < range.first.a - (range.front << PAGE_SHIFT))
         return E_MEM_FREE;
-    *block = (struct heap_block){ range->first, range->pages << PAGE_SHIFT, range->tag };
+    *block = (struct heap_block){ range.first, range.pages << PAGE_SHIFT, range.tag };
     return OK;
 }
 
 static uint64_t virtual_run(void *context, virt_t at, struct heap_block *block)
 {
-    const struct virt_range *range = virt_next(&((const struct vmap *)context)->virt, at);
-    uint64_t end;
+    struct virt_range range;
 
     block->size = 0;
-    if (range == NULL)
+    if (!vmap_next(context, at, &range))
         return 0;
-    if (at.a < range->first.a)
-        return range->first.a - at.a;
-    *block = (struct heap_block){ range->first, range->pages << PAGE_SHIFT, range->tag };
-    end = range->first.a + ((range->pages + range->back) << PAGE_SHIFT);
-    return end - at.a;
+    if (at.a < range.first.a)
+        return range.first.a - at.a;
+    *block = (struct heap_block){ range.first, range.pages << PAGE_SHIFT, range.tag };
+    return range.first.a + ((range.pages + range.back) << PAGE_SHIFT) - at.a;
 }
 
 const struct heap_backend heap_backend_virtual = {

@@ -123,7 +123,7 @@ MUST_USE enum error slab_open(struct heap *heap, unsigned class);
 /* Give an empty slab's page back, and forget it. MEM_METADATA: nothing has changed. */
 MUST_USE enum error slab_close(struct heap *heap, unsigned class, uint32_t row);
 
-/* ---- objects, without the checks of heap.h ---- */
+/* ---- objects, without the checks and the lock of heap.h ---- */
 
 /* Where an object is. */
 struct spot {
@@ -133,6 +133,12 @@ struct spot {
     struct slab *slab;                /* NULL: it is a block */
     unsigned slot;
 };
+
+/* As heap_alloc() and heap_free(), but under the lock, and without zeroing. */
+MUST_USE enum error alloc_locked(struct heap *heap, const struct heap_request *request,
+                                 virt_t *out);
+MUST_USE enum error free_locked(struct heap *heap, virt_t at, bool force, uint64_t *pages,
+                                virt_t *blame);
 
 /* As heap_alloc() for `size` bytes, which are more than request->size if it has a red zone. */
 MUST_USE enum error object_alloc(struct heap *heap, const struct heap_request *request,

@@ -2,7 +2,8 @@
 /* What there is. */
 #include "kernel/mm/heap_parts.h"
 
-bool heap_has(const struct heap *heap, virt_t at, bool window)
+/* Under the lock, as all of these. */
+static bool has(const struct heap *heap, virt_t at, bool window)
 {
     uint32_t value;
 
@@ -16,6 +17,16 @@ bool heap_has(const struct heap *heap, virt_t at, bool window)
             return page_find(heap, window, page_of(block.first), &value);
     }
     return false;
+}
+
+bool heap_has(const struct heap *heap, virt_t at, bool window)
+{
+    bool found;
+
+    lock_take(&heap->lock);
+    found = has(heap, at, window);
+    lock_release(&heap->lock);
+    return found;
 }
 
 static void blocks_count(const struct heap *heap, const struct lookup *pages,
@@ -35,7 +46,7 @@ static void blocks_count(const struct heap *heap, const struct lookup *pages,
     }
 }
 
-void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *totals)
+static void count(const struct heap *heap, unsigned class, struct heap_totals *totals)
 {
     const struct rows *slabs;
 
@@ -51,4 +62,11 @@ void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *to
         totals->pages = slabs->count;
         totals->bytes = totals->objects * totals->size;
     }
+}
+
+void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *totals)
+{
+    lock_take(&heap->lock);
+    count(heap, class, totals);
+    lock_release(&heap->lock);
 }

@@ -30,32 +30,40 @@ static bool move_content(const struct heap *heap, virt_t to, uint64_t size,
     return heap->memory->copy(to, from->first, size < old ? size : old);
 }
 
-static enum error move(struct heap *heap, const struct spot *spot, const struct heap_block *block,
-                       uint64_t size, virt_t *out, bool *copied)
+/*
+ * The content is copied without the lock: it is the caller's alone, as is the new object. Records
+ * may move meanwhile, so that the old one is looked for once more.
+ */
+static enum error move(struct heap *heap, const struct heap_block *block, uint64_t size,
+                       virt_t *out, bool *copied)
 {
     uint32_t zone = zone_size(heap, block->first);
     const struct heap_request request = {
         .size = size, .align = 1, .tag = block->tag, .redzone = zone != 0,
     };
+    struct spot spot;
     uint64_t pages;
     virt_t unused;
-    bool zeroed;
-    enum error e = heap_alloc(heap, &request, out, &zeroed);
+    enum error e = alloc_locked(heap, &request, out);
 
     if (e != OK)
         return e;
+    lock_release(&heap->lock);
     *copied = move_content(heap, *out, size, block, zone);
-    e = object_free(heap, block->first, spot, &pages);
+    lock_take(&heap->lock);
+    e = spot_find(heap, block->first, &spot);
+    if (e == OK)
+        e = object_free(heap, block->first, &spot, &pages);
     if (e == OK && zone != 0)
         zone_remove(heap, block->first);
     /* The old one stays: what the new one took of the records suffices to undo it. */
-    if (e != OK && heap_free(heap, *out, true, &pages, &unused) != OK)
+    if (e != OK && free_locked(heap, *out, true, &pages, &unused) != OK)
         ASSERT(false);
     return e;
 }
 
-enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out, bool *copied,
-                        virt_t *blame)
+static enum error realloc_locked(struct heap *heap, virt_t at, uint64_t size, virt_t *out,
+                                 bool *copied, virt_t *blame)
 {
     struct heap_block block;
     struct spot spot;
@@ -73,7 +81,18 @@ enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out
     if (zone_size(heap, at) == 0)
         e = resize_in_place(heap, &spot, &block, size, &in_place);
     if (e != OK || !in_place)
-        return e != OK ? e : move(heap, &spot, &block, size, out, copied);
+        return e != OK ? e : move(heap, &block, size, out, copied);
     *out = at;
     return OK;
+}
+
+enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out, bool *copied,
+                        virt_t *blame)
+{
+    enum error e;
+
+    lock_take(&heap->lock);
+    e = realloc_locked(heap, at, size, out, copied, blame);
+    lock_release(&heap->lock);
+    return e;
 }

@@ -6,6 +6,7 @@
 
 void journal_clear(struct journal *journal)
 {
+    journal->lock = (struct lock)LOCK_INIT(LOCK_JOURNAL);
     journal->count = 0;
     journal->nnames = 0;
     journal->refused = false;
@@ -14,16 +15,20 @@ void journal_clear(struct journal *journal)
 void journal_event(struct journal *journal, enum pages_event event, pfn_t first, uint64_t pages,
                    uint32_t tag)
 {
+    lock_take(&journal->lock);
     journal->events[journal->count++ % JOURNAL_EVENTS] = (struct journal_event){
         .event = event, .tag = tag, .first = first, .pages = pages,
     };
+    lock_release(&journal->lock);
 }
 
 void journal_refusal(struct journal *journal, const struct page_request *request, uint32_t tag)
 {
+    lock_take(&journal->lock);
     journal->refused = true;
     journal->refused_tag = tag;
     journal->request = *request;
+    lock_release(&journal->lock);
 }
 
 const struct journal_event *journal_at(const struct journal *journal, uint64_t index)

@@ -26,6 +26,7 @@ struct owner_name {
 };
 
 struct journal {
+    struct lock lock;                 /* guards all of it, but for names: only commands give them */
     uint64_t count;                   /* events since journal_clear(), kept or not */
     struct journal_event events[JOURNAL_EVENTS];
     unsigned nnames;
@@ -35,13 +36,13 @@ struct journal {
     struct page_request request;
 };
 
-/* Forget everything. */
+/* Forget everything, while no other CPU is at work. */
 void journal_clear(struct journal *journal);
 
 void journal_event(struct journal *journal, enum pages_event event, pfn_t first, uint64_t pages,
                    uint32_t tag);
 
-/* This request found no place. */
+/* This request found no place. Of CPUs that are refused at once any one is remembered. */
 void journal_refusal(struct journal *journal, const struct page_request *request, uint32_t tag);
 
 /* Event number `index` of those that were counted; it must be one of the last JOURNAL_EVENTS. */

@@ -7,6 +7,7 @@ void kpool_init(struct kpool *pool, void *base, uint64_t pages)
     pool->base = base;
     pool->pages = pages;
     pool->fail = NULL;
+    pool->lock = (struct lock)LOCK_INIT(LOCK_POOL);
     kpool_reset(pool);
 }
 
@@ -25,17 +26,18 @@ static void *page_at(const struct kpool *pool, uint64_t index)
 
 void *kpool_take(struct kpool *pool)
 {
-    void *page = pool->returned;
+    void *page;
 
     if (pool->fail != NULL && fail_refuses(pool->fail, FAIL_POOL, 0, 0))
         return NULL;
+    lock_take(&pool->lock);
+    page = pool->returned;
     if (page != NULL)
         pool->returned = *(void **)page;
     else if (pool->virgin < pool->ceiling)
         page = page_at(pool, pool->virgin++);
-    else
-        return NULL;
-    pool->used++;
+    pool->used += page != NULL;
+    lock_release(&pool->lock);
     return page;
 }
 
@@ -43,10 +45,12 @@ void kpool_give(struct kpool *pool, void *page)
 {
     uint64_t offset = (uint64_t)((unsigned char *)page - pool->base);
 
+    lock_take(&pool->lock);
     ASSERT(is_aligned(offset, PAGE_SIZE) && offset >> PAGE_SHIFT < pool->virgin);
     *(void **)page = pool->returned;
     pool->returned = page;
     pool->used--;
+    lock_release(&pool->lock);
 }
 
 void kpool_return(struct kpool *pool, void *returned)

@@ -12,12 +12,14 @@
 #ifndef PFNLAB_MM_KPOOL_H
 #define PFNLAB_MM_KPOOL_H
 
+#include "kernel/lock.h"
 #include "kernel/mm/engine.h"
 #include "kernel/mm/fail.h"
 
 struct kpool {
     unsigned char *base;      /* PAGE_SIZE-aligned */
     uint64_t pages;           /* all of them */
+    struct lock lock;         /* guards what follows; carving is the boot's and the reset's */
     uint64_t virgin;          /* pages below this index were taken at least once */
     uint64_t ceiling;         /* pages from this index on are fixed runs */
     uint64_t used;            /* pages taken now, fixed runs included */

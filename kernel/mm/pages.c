@@ -12,7 +12,9 @@ enum error pages_init(struct pages *pages, const struct page_engine *engine,
     enum error e;
 
     *needed = 0;
-    *pages = (struct pages){ .engine = engine, .hooks = *hooks, .backed = backed };
+    *pages = (struct pages){
+        .engine = engine, .lock = LOCK_INIT(LOCK_PAGES), .hooks = *hooks, .backed = backed,
+    };
     pages->state = kpool_carve(pool, size);
     if (pages->state == NULL) {
         *needed = size;
@@ -25,11 +27,20 @@ enum error pages_init(struct pages *pages, const struct page_engine *engine,
     return pages->owners != NULL ? OK : E_MEM_METADATA;
 }
 
-static void event(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
-                  uint32_t tag)
+/* What happened is written down... */
+static void note(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
+                 uint32_t tag)
 {
     if (pages->hooks.event != NULL)
         pages->hooks.event(event, first, count, tag);
+}
+
+/* ...and told, with no lock held. */
+void pages_tell(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
+                uint32_t tag)
+{
+    if (pages->hooks.tell != NULL)
+        pages->hooks.tell(event, first, count, tag);
 }
 
 /* A plain block of tag 0 is nobody's and has no record. */
@@ -69,8 +80,12 @@ static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, b
     *zeroed = e == OK;
     if (e != E_STOP_INTERRUPTED)
         return OK;
+    lock_take(&pages->lock);
     e = pages->engine->free(pages->state, first, &freed);
     ASSERT(e == OK && freed == count);
+    (void)record_remove(pages, first);
+    lookup_trim(pages->owners);
+    lock_release(&pages->lock);
     return E_STOP_INTERRUPTED;
 }
 
@@ -78,6 +93,22 @@ static bool is_refused(const struct pages *pages, const struct page_request *req
 {
     return pages->fail != NULL
         && fail_refuses(pages->fail, FAIL_FRAMES, request->areas, order_for(request->pages));
+}
+
+/* Under the lock: a block and its record. */
+static enum error block_take(struct pages *pages, const struct page_request *request, uint32_t tag,
+                             enum pages_use use, pfn_t *first, pfn_t *blame)
+{
+    enum error e = record_make_room(pages, tag, use);
+
+    if (e != OK)
+        return e;
+    e = pages->engine->alloc(pages->state, request, first, blame);
+    if (e == OK)
+        record_add(pages, *first, tag, use);
+    else
+        lookup_trim(pages->owners);
+    return e;
 }
 
 enum error pages_alloc_use(struct pages *pages, const struct page_request *request, uint32_t tag,
@@ -91,20 +122,17 @@ enum error pages_alloc_use(struct pages *pages, const struct page_request *reque
     *blame = pfn(0);
     if (is_refused(pages, request))
         return E_MEM_INJECTED;
-    e = record_make_room(pages, tag, use);
-    if (e != OK)
-        return e;
-    e = pages->engine->alloc(pages->state, request, &first, blame);
+    lock_take(&pages->lock);
+    e = block_take(pages, request, tag, use, &first, blame);
+    lock_release(&pages->lock);
     if (e == OK && !dontzero)
         e = block_zero(pages, first, request->pages, &done);
-    if (e != OK) {
-        lookup_trim(pages->owners);
+    if (e != OK)
         return e;
-    }
-    record_add(pages, first, tag, use);
     *zeroed = done;
     *out = first;
-    event(pages, PAGES_ALLOC, first, request->pages, tag);
+    note(pages, PAGES_ALLOC, first, request->pages, tag);
+    pages_tell(pages, PAGES_ALLOC, first, request->pages, tag);
     return OK;
 }
 
@@ -114,13 +142,28 @@ enum error pages_alloc(struct pages *pages, const struct page_request *request, 
     return pages_alloc_use(pages, request, tag, PAGES_PLAIN, dontzero, out, zeroed, blame);
 }
 
-static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed)
+/* Under the lock, as all up to pages_free(). */
+static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed, uint32_t *tag)
 {
     enum error e = pages->engine->free(pages->state, first, freed);
 
-    if (e == OK)
-        event(pages, PAGES_FREE, first, *freed, record_remove(pages, first));
-    return e;
+    if (e != OK)
+        return e;
+    *tag = record_remove(pages, first);
+    note(pages, PAGES_FREE, first, *freed, *tag);
+    return OK;
+}
+
+static uint32_t owner(const struct pages *pages, pfn_t first)
+{
+    uint32_t tag;
+
+    return lookup_find(pages->owners, first.n, &tag) ? tag : 0;
+}
+
+static enum pages_use use_of(const struct pages *pages, pfn_t first)
+{
+    return (enum pages_use)lookup_marked(pages->owners, first.n);
 }
 
 /* The tag of the block that holds `frame`; *end is the frame behind it, 0 without a block. */
@@ -132,29 +175,31 @@ static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end,
         pages->engine->query(pages->state, frame, &info);
     *end = info.state == PAGE_ALLOCATED ? info.block.n + info.pages : 0;
     *is_first = info.state == PAGE_ALLOCATED && info.block.n == frame.n;
-    return *end != 0 ? pages_owner(pages, info.block) : 0;
+    return *end != 0 ? owner(pages, info.block) : 0;
 }
 
 static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
-                            pfn_t *blame)
+                            uint32_t *tag, pfn_t *blame)
 {
     pfn_t head, rest;
     uint64_t rest_pages, end;
-    bool is_first;
-    uint32_t tag = block_tag(pages, first, &end, &is_first);
-    bool leaves_rest = first.n < end && count < end - first.n;
-    enum error e = leaves_rest ? record_make_room(pages, tag, PAGES_PLAIN) : OK;
+    bool is_first, leaves_rest;
+    enum error e = OK;
 
+    *tag = block_tag(pages, first, &end, &is_first);
+    leaves_rest = first.n < end && count < end - first.n;
+    if (leaves_rest)
+        e = record_make_room(pages, *tag, PAGES_PLAIN);
     if (e != OK)
         return e;
     e = pages->engine->free_part(pages->state, first, count, &head, &rest, &rest_pages);
     if (e == OK) {
         if (rest_pages > 0)
-            record_add(pages, rest, tag, PAGES_PLAIN);
+            record_add(pages, rest, *tag, PAGES_PLAIN);
         if (is_first)
             (void)record_remove(pages, first);
         *freed = count;
-        event(pages, PAGES_FREE, first, count, tag);
+        note(pages, PAGES_FREE, first, count, *tag);
     } else if (e == E_MEM_BEYOND) {
         *blame = head;
     }
@@ -162,48 +207,130 @@ static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, ui
     return e;
 }
 
+enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
+                              uint32_t *tag, pfn_t *blame)
+{
+    enum error e;
+
+    *blame = first;
+    lock_take(&pages->lock);
+    if (first.n < PFN_LIMIT && use_of(pages, first) != PAGES_PLAIN)
+        e = E_MEM_KIND;
+    else if (count == 0)
+        e = free_whole(pages, first, freed, tag);
+    else
+        e = free_part(pages, first, count, freed, tag, blame);
+    lock_release(&pages->lock);
+    return e;
+}
+
 enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
                       pfn_t *blame)
 {
-    *blame = first;
-    if (first.n < PFN_LIMIT && pages_use(pages, first) != PAGES_PLAIN)
-        return E_MEM_KIND;
-    return count == 0 ? free_whole(pages, first, freed)
-                      : free_part(pages, first, count, freed, blame);
+    uint32_t tag;
+    enum error e = pages_free_quietly(pages, first, count, freed, &tag, blame);
+
+    if (e == OK)
+        pages_tell(pages, PAGES_FREE, first, *freed, tag);
+    return e;
+}
+
+enum error pages_give_back(struct pages *pages, pfn_t first, enum pages_use use)
+{
+    uint64_t freed;
+    uint32_t tag;
+    enum error e;
+
+    lock_take(&pages->lock);
+    ASSERT(use_of(pages, first) == use);
+    e = free_whole(pages, first, &freed, &tag);
+    lock_release(&pages->lock);
+    if (e == OK)
+        pages_tell(pages, PAGES_FREE, first, freed, tag);
+    return e;
 }
 
 void pages_free_use(struct pages *pages, pfn_t first, enum pages_use use)
 {
-    uint64_t freed;
-    enum error e;
+    enum error e = pages_give_back(pages, first, use);
 
-    ASSERT(pages_use(pages, first) == use);
-    e = free_whole(pages, first, &freed);
-    ASSERT(e == OK && freed == 1);
-}
-
-enum pages_use pages_use(const struct pages *pages, pfn_t first)
-{
-    return (enum pages_use)lookup_marked(pages->owners, first.n);
+    ASSERT(e == OK);
 }
 
 enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
                          pfn_t *blame)
 {
-    enum error e = pages->engine->reserve(pages->state, first, count, blame);
+    enum error e;
 
+    lock_take(&pages->lock);
+    e = pages->engine->reserve(pages->state, first, count, blame);
     if (e == OK)
-        event(pages, PAGES_RESERVE, first, count, tag);
+        note(pages, PAGES_RESERVE, first, count, tag);
+    lock_release(&pages->lock);
+    if (e == OK)
+        pages_tell(pages, PAGES_RESERVE, first, count, tag);
+    return e;
+}
+
+enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t count,
+                                   uint32_t tag, pfn_t *blame)
+{
+    enum error e;
+
+    lock_take(&pages->lock);
+    e = pages->engine->unreserve(pages->state, first, count, blame);
+    if (e == OK)
+        note(pages, PAGES_UNRESERVE, first, count, tag);
+    lock_release(&pages->lock);
     return e;
 }
 
 enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
                            pfn_t *blame)
 {
-    enum error e = pages->engine->unreserve(pages->state, first, count, blame);
+    enum error e = pages_unreserve_quietly(pages, first, count, tag, blame);
 
     if (e == OK)
-        event(pages, PAGES_UNRESERVE, first, count, tag);
+        pages_tell(pages, PAGES_UNRESERVE, first, count, tag);
+    return e;
+}
+
+/* ---- questions ---- */
+
+void pages_query(const struct pages *pages, pfn_t frame, struct page_info *info)
+{
+    lock_take(&pages->lock);
+    pages->engine->query(pages->state, frame, info);
+    lock_release(&pages->lock);
+}
+
+uint64_t pages_run(const struct pages *pages, pfn_t from, pfn_t limit, struct page_info *info)
+{
+    uint64_t n;
+
+    lock_take(&pages->lock);
+    n = pages->engine->run(pages->state, from, limit, info);
+    lock_release(&pages->lock);
+    return n;
+}
+
+bool pages_area_info(const struct pages *pages, unsigned area, struct page_area_info *info)
+{
+    bool found;
+
+    lock_take(&pages->lock);
+    found = pages->engine->area_info(pages->state, area, info);
+    lock_release(&pages->lock);
+    return found;
+}
+
+enum error pages_set_scan_order(struct pages *pages, const uint8_t *order, size_t n)
+{
+    enum error e;
+
+    lock_take(&pages->lock);
+    e = pages->engine->set_scan_order(pages->state, order, n);
+    lock_release(&pages->lock);
     return e;
 }
 
@@ -211,8 +338,23 @@ uint32_t pages_owner(const struct pages *pages, pfn_t first)
 {
     uint32_t tag;
 
-    return lookup_find(pages->owners, first.n, &tag) ? tag : 0;
+    lock_take(&pages->lock);
+    tag = owner(pages, first);
+    lock_release(&pages->lock);
+    return tag;
 }
+
+enum pages_use pages_use(const struct pages *pages, pfn_t first)
+{
+    enum pages_use use;
+
+    lock_take(&pages->lock);
+    use = use_of(pages, first);
+    lock_release(&pages->lock);
+    return use;
+}
+
+/* ---- check ---- */
 
 /* BUG_CHECK: *at is the frame of a record that is nobody's block, or that cannot be found. */
 static enum error records_check(const struct pages *pages, pfn_t *at)

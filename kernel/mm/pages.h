@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The layer above a page engine: zeroing, owners, events. It decides nothing about placement.
+ * The layer above a page engine: zeroing, owners, events, and the lock. It decides nothing about
+ * placement.
+ *
+ * One lock guards the engine, all areas of it: a request names a set of areas and is refused only
+ * when each was tried, and engines share records among areas (nodes, the hot word). What contention
+ * costs is taken away where it arises, by the caches of single pages.
  */
 #ifndef PFNLAB_MM_PAGES_H
 #define PFNLAB_MM_PAGES_H
 
+#include "kernel/lock.h"
 #include "kernel/mm/engine.h"
 #include "kernel/mm/kpool.h"
 #include "kernel/mm/lookup.h"
@@ -20,17 +26,27 @@ struct pages_hooks {
     enum error (*zero)(pfn_t first, uint64_t pages);
     /* Shall what takes long stop? Asked now and then. */
     bool (*stopped)(void);
-    /* Called after each success; NULL for nobody. May not call back into pages. */
+    /*
+     * Called after each success; NULL for nobody. event() writes down, and may be called with locks
+     * held; the events of a page come in their order. tell() may talk: no lock is held. Neither may
+     * call back into pages.
+     */
     void (*event)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
+    void (*tell)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
 };
 
 /* What a block is for: what has a use of its own is given back by who gave it that. */
-enum pages_use { PAGES_PLAIN, PAGES_MAPPED };   /* MAPPED: behind addresses of vmalloc */
+enum pages_use {
+    PAGES_PLAIN,
+    PAGES_MAPPED,                 /* a page behind addresses of vmalloc */
+    PAGES_CPU,                    /* what a CPU needs to run */
+};
 
 struct pages {
     const struct page_engine *engine;
-    void *state;                  /* the engine's */
-    struct lookup *owners;
+    struct lock lock;
+    void *state;                  /* the engine's; `lock` */
+    struct lookup *owners;        /* `lock` */
     struct pages_hooks hooks;
     bool backed;                  /* the frames are real memory of this machine */
     struct fail *fail;            /* NULL: nothing is refused on purpose; set after pages_init() */
@@ -73,9 +89,21 @@ MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count,
                                pfn_t *blame);
 
 /*
- * Free a block of one page with a use of its own. The engine's free() of a block of one page needs
- * no node (its leaf is open), and cannot fail.
+ * The same for who holds a lock of their own, and then says with pages_tell() what was done: *tag
+ * is the owner's.
  */
+MUST_USE enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count,
+                                       uint64_t *freed, uint32_t *tag, pfn_t *blame);
+MUST_USE enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t count,
+                                            uint32_t tag, pfn_t *blame);
+void pages_tell(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
+                uint32_t tag);
+
+/*
+ * Free a block with a use of its own. The engine's free() of a block of one page needs no node (its
+ * leaf is open), and cannot fail. Of a longer one: MEM_METADATA.
+ */
+MUST_USE enum error pages_give_back(struct pages *pages, pfn_t first, enum pages_use use);
 void pages_free_use(struct pages *pages, pfn_t first, enum pages_use use);
 
 /* The use of the allocated block that begins at `first`; PAGES_PLAIN also if there is none. */
@@ -87,12 +115,19 @@ MUST_USE enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t cou
 MUST_USE enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
                                     pfn_t *blame);
 
+/* As the engine's of the same names. */
+void pages_query(const struct pages *pages, pfn_t frame, struct page_info *info);
+uint64_t pages_run(const struct pages *pages, pfn_t from, pfn_t limit, struct page_info *info);
+bool pages_area_info(const struct pages *pages, unsigned area, struct page_area_info *info);
+MUST_USE enum error pages_set_scan_order(struct pages *pages, const uint8_t *order, size_t n);
+
 /* The owner of the allocated block that begins at `first`; 0 if nobody or no such block. */
 uint32_t pages_owner(const struct pages *pages, pfn_t first);
 
 /*
  * The engine's check(), then: every owner record belongs to an allocated block (invariant 100).
- * BUG_CHECK: *violation is the first that does not hold. STOP_INTERRUPTED.
+ * BUG_CHECK: *violation is the first that does not hold. STOP_INTERRUPTED. No other CPU may be at
+ * work here.
  */
 MUST_USE enum error pages_check(const struct pages *pages, struct page_violation *violation);
 

@@ -18,7 +18,8 @@
 void phys_init(struct phys_allocator *phys, struct phys_extent *records, size_t capacity)
 {
     *phys = (struct phys_allocator){
-        .extents = records, .capacity = capacity, .minimum_alignment = DEFAULT_ALIGNMENT,
+        .lock = LOCK_INIT(LOCK_PHYS), .extents = records, .capacity = capacity,
+        .minimum_alignment = DEFAULT_ALIGNMENT,
     };
 }
 
@@ -122,7 +123,9 @@ static bool place(const struct phys_request *request, uint64_t align, uint64_t s
     return *out >= low;
 }
 
-enum error phys_alloc(struct phys_allocator *phys, const struct phys_request *request, phys_t *out)
+/* Under the lock, as all of this kind. */
+static enum error take(struct phys_allocator *phys, const struct phys_request *request,
+                       phys_t *out)
 {
     uint64_t align = greater(request->align, phys->minimum_alignment), at, start = 0;
     bool found = false;
@@ -150,7 +153,17 @@ enum error phys_alloc(struct phys_allocator *phys, const struct phys_request *re
     return e;
 }
 
-enum error phys_find(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
+enum error phys_alloc(struct phys_allocator *phys, const struct phys_request *request, phys_t *out)
+{
+    enum error e;
+
+    lock_take(&phys->lock);
+    e = take(phys, request, out);
+    lock_release(&phys->lock);
+    return e;
+}
+
+static enum error find(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
 {
     size_t i = extent_find(phys, at.a);
 
@@ -166,26 +179,39 @@ enum error phys_find(const struct phys_allocator *phys, phys_t at, struct phys_e
     return OK;
 }
 
+enum error phys_find(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
+{
+    enum error e;
+
+    lock_take(&phys->lock);
+    e = find(phys, at, extent);
+    lock_release(&phys->lock);
+    return e;
+}
+
 bool phys_next(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
 {
-    size_t i = extent_find(phys, at.a);
+    size_t i;
 
-    if (i == phys->count)
-        return false;
-    *extent = phys->extents[i];
-    return true;
+    lock_take(&phys->lock);
+    i = extent_find(phys, at.a);
+    if (i < phys->count)
+        *extent = phys->extents[i];
+    lock_release(&phys->lock);
+    return i < phys->count;
 }
 
 /* The early allocation that begins at `start`. */
 static enum error find_first(const struct phys_allocator *phys, phys_t start,
                              struct phys_extent *extent)
 {
-    enum error e = phys_find(phys, start, extent);
+    enum error e = find(phys, start, extent);
 
     return e == OK && extent->start != start.a ? E_MEM_INSIDE : e;
 }
 
-enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size)
+/* Give back all of an early allocation but its first `left` bytes; *size is what it was. */
+static enum error give(struct phys_allocator *phys, phys_t start, uint64_t left, uint64_t *size)
 {
     struct phys_extent extent;
     enum error e = find_first(phys, start, &extent);
@@ -193,21 +219,32 @@ enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size)
     if (e != OK)
         return e;
     *size = extent.end - extent.start;
+    ASSERT(left <= *size);
+    extent.start += left;
     extent.state = PHYS_FREE;
-    return extent_paint(phys, extent);
+    return extent.start == extent.end ? OK : extent_paint(phys, extent);
+}
+
+enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size)
+{
+    enum error e;
+
+    lock_take(&phys->lock);
+    e = give(phys, start, 0, size);
+    lock_release(&phys->lock);
+    return e;
 }
 
 enum error phys_trim(struct phys_allocator *phys, phys_t start, uint64_t size)
 {
-    struct phys_extent extent;
-    enum error e = find_first(phys, start, &extent);
+    uint64_t before;
+    enum error e;
 
-    if (e != OK)
-        return e;
-    ASSERT(size > 0 && size <= extent.end - extent.start);
-    extent.start += size;
-    extent.state = PHYS_FREE;
-    return extent.start == extent.end ? OK : extent_paint(phys, extent);
+    ASSERT(size > 0);
+    lock_take(&phys->lock);
+    e = give(phys, start, size, &before);
+    lock_release(&phys->lock);
+    return e;
 }
 
 enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint64_t align)
@@ -300,18 +337,24 @@ enum error phys_hand_over(struct phys_allocator *phys, struct page_range *out, s
     return OK;
 }
 
-bool phys_is_memory(const struct phys_allocator *phys, uint64_t start, uint64_t size)
+static bool is_memory(const struct phys_allocator *phys, uint64_t start, uint64_t end)
 {
-    uint64_t end = start + size;
-    size_t i = extent_find(phys, start);
-
-    if (end < start)
-        return false;
-    for (; start < end; start = phys->extents[i++].end)
+    for (size_t i = extent_find(phys, start); start < end; start = phys->extents[i++].end)
         if (i == phys->count || phys->extents[i].start > start
             || phys->extents[i].state == PHYS_RESERVED)
             return false;
     return true;
+}
+
+bool phys_is_memory(const struct phys_allocator *phys, uint64_t start, uint64_t size)
+{
+    uint64_t end = start + size;
+    bool found;
+
+    lock_take(&phys->lock);
+    found = end >= start && is_memory(phys, start, end);
+    lock_release(&phys->lock);
+    return found;
 }
 
 /* The number of the first invariant of one extent that does not hold, 0 if all do. */

@@ -15,6 +15,7 @@
 #ifndef PFNLAB_MM_PHYS_H
 #define PFNLAB_MM_PHYS_H
 
+#include "kernel/lock.h"
 #include "kernel/mm/engine.h"
 
 /*
@@ -31,6 +32,7 @@ struct phys_extent {
 };
 
 struct phys_allocator {
+    struct lock lock;              /* guards what follows; the map is added while nobody asks */
     struct phys_extent *extents;   /* sorted, disjoint, none empty */
     size_t count, capacity;
     uint64_t minimum_alignment;    /* bytes, a power of two; 32 at init */
@@ -105,8 +107,8 @@ MUST_USE enum error phys_hand_over(struct phys_allocator *phys, struct page_rang
 bool phys_is_memory(const struct phys_allocator *phys, uint64_t start, uint64_t size);
 
 /*
- * Invariants, numbered in phys.c: true if all hold, else *number and *at tell the first that does
- * not. O(extents).
+ * While no other CPU is at work. Invariants, numbered in phys.c: true if all hold, else *number and
+ * *at tell the first that does not. O(extents).
  */
 MUST_USE bool phys_check(const struct phys_allocator *phys, unsigned *number, phys_t *at);
 

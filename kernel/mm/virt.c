@@ -224,7 +224,8 @@ enum error virt_alloc(struct virt *virt, const struct virt_request *request, vir
         .range = {
             .first = (virt_t){ page << PAGE_SHIFT }, .pages = request->pages,
             .front = request->front, .back = request->back, .size = request->size,
-            .kind = request->kind, .redzone = request->redzone, .tag = request->tag,
+            .kind = request->kind, .redzone = request->redzone, .busy = request->busy,
+            .tag = request->tag,
         },
     };
     virt->root = insert(virt->root, node);
@@ -243,7 +244,7 @@ enum error virt_find(const struct virt *virt, virt_t first, enum virt_kind kind,
     if (!is_aligned(first.a, PAGE_SIZE))
         return E_MEM_UNALIGNED;
     node = above(virt, first.a >> PAGE_SHIFT);
-    if (node == NULL || node_start(node) > first.a >> PAGE_SHIFT)
+    if (node == NULL || node_start(node) > first.a >> PAGE_SHIFT || node->range.busy)
         return E_MEM_FREE;
     if (node->range.first.a != first.a)
         return E_MEM_INSIDE;
@@ -251,6 +252,11 @@ enum error virt_find(const struct virt *virt, virt_t first, enum virt_kind kind,
         return E_MEM_KIND;
     *out = &node->range;
     return OK;
+}
+
+void virt_set_busy(const struct virt_range *range, bool busy)
+{
+    ((struct virt_node *)(uintptr_t)range)->range.busy = busy;
 }
 
 void virt_free(struct virt *virt, const struct virt_range *range)

@@ -10,6 +10,8 @@
  *
  * Cost: O(log n) in the number of ranges. A request aligned to more than a page may look at every
  * gap that is large enough for it but lies badly.
+ *
+ * It keeps no lock: who has a window guards it (vmap.h).
  */
 #ifndef PFNLAB_MM_VIRT_H
 #define PFNLAB_MM_VIRT_H
@@ -18,7 +20,7 @@
 #include "kernel/mm/records.h"
 
 /* Who made a range, and so who may take it back. */
-enum virt_kind { VIRT_VMALLOC, VIRT_VMAP, VIRT_PAGES, VIRT_HEAP };
+enum virt_kind { VIRT_VMALLOC, VIRT_VMAP, VIRT_PAGES, VIRT_HEAP, VIRT_STACK };
 
 /* A range that there is. */
 struct virt_range {
@@ -27,6 +29,7 @@ struct virt_range {
     uint64_t size;                    /* bytes that were asked for, up to all pages */
     enum virt_kind kind;
     bool redzone;                     /* what lies behind `size` bytes holds a pattern */
+    bool busy;                        /* is being made or taken back: nobody's to find */
     uint32_t tag;                     /* of the request, 0: nobody's */
 };
 
@@ -38,7 +41,7 @@ struct virt_request {
     virt_t at;
     /* To be remembered. */
     enum virt_kind kind;
-    bool redzone;
+    bool redzone, busy;
     uint32_t tag;
     uint64_t size;
 };
@@ -67,10 +70,13 @@ MUST_USE enum error virt_alloc(struct virt *virt, const struct virt_request *req
 /*
  * The range whose first usable page is `first`, of that kind; valid until it is freed.
  * MEM_UNMANAGED: outside the window. MEM_UNALIGNED: not a page's address. MEM_FREE: in no range.
- * MEM_INSIDE: a later page of a range, or a guard. MEM_KIND: of another kind.
+ * MEM_INSIDE: a later page of a range, or a guard. MEM_KIND: of another kind. A busy range is none.
  */
 MUST_USE enum error virt_find(const struct virt *virt, virt_t first, enum virt_kind kind,
                               const struct virt_range **out);
+
+/* Let such a range be busy, or no more. */
+void virt_set_busy(const struct virt_range *range, bool busy);
 
 /* Give back a range that virt_find() found. Cannot fail. */
 void virt_free(struct virt *virt, const struct virt_range *range);

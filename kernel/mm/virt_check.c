@@ -7,6 +7,7 @@
  *        higher side and itself
  *   403  a node tells where its subtree begins and ends, and the largest gap in it
  *   404  as many records are in use as there are ranges, and the pages in use are theirs
+ *   405  no range is busy: nobody is at work while it is verified
  */
 #include "kernel/mm/virt.h"
 #include "kernel/mm/virt_node.h"
@@ -17,6 +18,7 @@ struct walk {
     struct page_violation *violation;
     uint64_t end;                     /* of the range before, or the start of the window */
     uint64_t ranges, pages;
+    const struct virt_range *busy;
 };
 
 static bool broken(struct walk *walk, unsigned invariant, uint64_t page, const char *text)
@@ -37,6 +39,8 @@ static bool range_check(struct walk *walk, const struct virt_node *node)
         return broken(walk, 400, start, "a range is empty or not in the window");
     if (start < walk->end)
         return broken(walk, 401, start, "a range overlaps the one before it");
+    if (node->range.busy)
+        walk->busy = &node->range;
     walk->end = end;
     walk->ranges++;
     walk->pages += end - start;
@@ -79,5 +83,8 @@ bool virt_check(const struct virt *virt, struct page_violation *violation)
     if (walk.ranges != virt->records.used || walk.pages != virt->used)
         return broken(&walk, 404, virt->first.a >> PAGE_SHIFT,
                       "the counts of ranges or of pages in use are not theirs");
+    if (walk.busy != NULL)
+        return broken(&walk, 405, walk.busy->first.a >> PAGE_SHIFT,
+                      "a range was neither made nor taken back");
     return true;
 }

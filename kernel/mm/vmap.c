@@ -19,8 +19,7 @@ static pfn_t frame_limit(const struct vmap *vmap)
     struct page_info info;
 
     if (limit.n < PFN_LIMIT
-        && (vmap->pages->engine->run(vmap->pages->state, limit, pfn(PFN_LIMIT), &info)
-                < PFN_LIMIT - limit.n
+        && (pages_run(vmap->pages, limit, pfn(PFN_LIMIT), &info) < PFN_LIMIT - limit.n
             || info.state != PAGE_UNMANAGED))
         return limit;
     return pfn(PFN_LIMIT);
@@ -30,7 +29,9 @@ void vmap_init(struct vmap *vmap, const struct mmu *mmu, virt_t first, virt_t li
                const struct node_source *nodes, struct pages *pages,
                void *(*pointer)(phys_t start, uint64_t size))
 {
-    *vmap = (struct vmap){ .mmu = mmu, .pages = pages, .pointer = pointer };
+    *vmap = (struct vmap){
+        .lock = LOCK_INIT(LOCK_VMAP), .mmu = mmu, .pages = pages, .pointer = pointer,
+    };
     vmap->frame_limit = frame_limit(vmap);
     virt_init(&vmap->virt, first, limit, nodes);
 }
@@ -53,6 +54,53 @@ static bool supported(const struct vmap *vmap, unsigned attributes)
     return (attributes & ~vmap->mmu->attributes) == 0;
 }
 
+/* ---- ranges ---- */
+
+/* A new range, busy. */
+static enum error range_take(struct vmap *vmap, const struct virt_request *place,
+                             const struct virt_range **range, virt_t *blame)
+{
+    struct virt_request busy = *place;
+    virt_t first;
+    enum error e;
+
+    busy.busy = true;
+    lock_take(&vmap->lock);
+    e = virt_alloc(&vmap->virt, &busy, &first, blame);
+    if (e == OK)
+        *range = virt_next(&vmap->virt, first);
+    lock_release(&vmap->lock);
+    return e;
+}
+
+/* A range that there is becomes busy. */
+static enum error range_find(struct vmap *vmap, virt_t first, enum virt_kind kind,
+                             const struct virt_range **range)
+{
+    enum error e;
+
+    lock_take(&vmap->lock);
+    e = virt_find(&vmap->virt, first, kind, range);
+    if (e == OK)
+        virt_set_busy(*range, true);
+    lock_release(&vmap->lock);
+    return e;
+}
+
+/* It is anybody's again. */
+static void range_settle(struct vmap *vmap, const struct virt_range *range)
+{
+    lock_take(&vmap->lock);
+    virt_set_busy(range, false);
+    lock_release(&vmap->lock);
+}
+
+static void range_give(struct vmap *vmap, const struct virt_range *range)
+{
+    lock_take(&vmap->lock);
+    virt_free(&vmap->virt, range);
+    lock_release(&vmap->lock);
+}
 
 /* ---- frames behind addresses ---- */
 
@@ -154,61 +202,74 @@ static enum error back(struct vmap *vmap, const struct vmap_request *request, ui
 
 /* ---- vmalloc ---- */
 
+/* Frames and, if wanted, a red zone. */
+static enum error range_fill(struct vmap *vmap, const struct vmap_request *request,
+                             const struct virt_range *range, bool *zeroed)
+{
+    enum error e = back(vmap, request, range->first.a, range->pages, zeroed);
+
+    if (e == OK && range->redzone && !zone_stamp(vmap, range)) {
+        drop(vmap, range->first.a, range->pages);
+        e = E_CALL_UNSUPPORTED;
+    }
+    return e;
+}
+
 enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, virt_t *out,
                       bool *zeroed, virt_t *blame)
 {
     const struct virt_range *range;
-    virt_t first;
     enum error e;
 
     *blame = (virt_t){ 0 };
     if (!supported(vmap, request->attributes)
         || (request->place.redzone && !vmap->pages->backed))
         return E_CALL_UNSUPPORTED;
-    e = virt_alloc(&vmap->virt, &request->place, &first, blame);
+    e = range_take(vmap, &request->place, &range, blame);
     if (e != OK)
         return e;
-    e = virt_find(&vmap->virt, first, request->place.kind, &range);
-    ASSERT(e == OK);
-    e = back(vmap, request, first.a, range->pages, zeroed);
-    if (e == OK && range->redzone && !zone_stamp(vmap, range)) {
-        drop(vmap, first.a, range->pages);
-        e = E_CALL_UNSUPPORTED;
+    e = range_fill(vmap, request, range, zeroed);
+    if (e != OK) {
+        range_give(vmap, range);
+        return e;
     }
-    if (e != OK)
-        virt_free(&vmap->virt, range);
-    else
-        *out = first;
-    return e;
+    *out = range->first;
+    range_settle(vmap, range);
+    return OK;
 }
 
 enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind kind, bool force,
                      uint64_t *pages, virt_t *blame)
 {
     const struct virt_range *range;
-    enum error e = virt_find(&vmap->virt, first, kind, &range);
+    enum error e = range_find(vmap, first, kind, &range);
 
     *blame = first;
     if (e != OK)
         return e;
-    if (range->redzone && !force && !zone_verify(vmap, range, blame))
+    if (range->redzone && !force && !zone_verify(vmap, range, blame)) {
+        range_settle(vmap, range);
         return E_MEM_OVERRUN;
+    }
     *pages = range->pages;
     drop(vmap, first.a, range->pages);
-    virt_free(&vmap->virt, range);
+    range_give(vmap, range);
     return OK;
 }
 
 enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind, uint64_t left)
 {
     const struct virt_range *range;
-    enum error e = virt_find(&vmap->virt, first, kind, &range);
+    enum error e = range_find(vmap, first, kind, &range);
 
     if (e != OK)
         return e;
     ASSERT(left > 0 && left <= range->pages);
     drop(vmap, first.a + (left << PAGE_SHIFT), range->pages - left);
+    lock_take(&vmap->lock);
     virt_shrink(&vmap->virt, range, left);
+    virt_set_busy(range, false);
+    lock_release(&vmap->lock);
     return OK;
 }
 
@@ -219,59 +280,83 @@ enum error vmap_map(struct vmap *vmap, const struct vmap_request *request, phys_
 {
     uint64_t size = request->place.pages << PAGE_SHIFT, limit = phys_limit(vmap).a;
     const struct virt_range *range;
-    virt_t first;
     enum error e;
 
     ASSERT(is_aligned(phys.a, PAGE_SIZE) && phys.a != 0);
     *blame = (virt_t){ 0 };
     if (!supported(vmap, request->attributes) || phys.a > limit || size > limit - phys.a)
         return E_CALL_UNSUPPORTED;
-    e = virt_alloc(&vmap->virt, &request->place, &first, blame);
+    e = range_take(vmap, &request->place, &range, blame);
     if (e != OK)
         return e;
-    e = vmap->mmu->map(first, phys, size, request->attributes);
-    if (e == OK) {
-        *out = first;
-        return OK;
+    e = vmap->mmu->map(range->first, phys, size, request->attributes);
+    if (e != OK) {
+        range_give(vmap, range);
+        return e;
     }
-    if (virt_find(&vmap->virt, first, request->place.kind, &range) == OK)
-        virt_free(&vmap->virt, range);
-    return e;
+    *out = range->first;
+    range_settle(vmap, range);
+    return OK;
 }
 
 enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages)
 {
     const struct virt_range *range;
-    enum error e = virt_find(&vmap->virt, first, VIRT_VMAP, &range);
+    enum error e = range_find(vmap, first, VIRT_VMAP, &range);
 
     if (e != OK)
         return e;
     *pages = range->pages;
     vmap->mmu->unmap(first, range->pages << PAGE_SHIFT);
-    virt_free(&vmap->virt, range);
+    range_give(vmap, range);
     return OK;
 }
 
 /* ---- both ---- */
 
+/*
+ * Under the lock: all pages are mapped, by ranges that nobody works on, and by no CPU's stack.
+ * *blame is the first page of which that is not so.
+ */
+static enum error may_protect(const struct vmap *vmap, uint64_t at, uint64_t end, virt_t *blame)
+{
+    struct mmu_mapping mapping;
+
+    for (uint64_t page = at; page < end;
+         page = mapping.unit.a + (UINT64_C(1) << mapping.shift)) {
+        *blame = (virt_t){ page };
+        if (!vmap->mmu->query(*blame, &mapping))
+            return E_FAULT_ADDRESS;
+    }
+    for (uint64_t page = at; page < end;) {
+        const struct virt_range *range = virt_next(&vmap->virt, (virt_t){ page });
+
+        if (range == NULL || range->first.a >= end)
+            break;
+        *blame = (virt_t){ range->first.a > at ? range->first.a : at };
+        if (range->busy || range->kind == VIRT_STACK)
+            return range->busy ? E_FAULT_ADDRESS : E_MEM_KIND;
+        page = range->first.a + ((range->pages + range->back) << PAGE_SHIFT);
+    }
+    return OK;
+}
+
 enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned attributes,
                         virt_t *blame)
 {
-    uint64_t end = at.a + (count << PAGE_SHIFT);
-    struct mmu_mapping mapping;
+    enum error e;
 
     ASSERT(count > 0 && at.a >= vmap->virt.first.a && at.a < vmap->virt.limit.a
            && count <= (vmap->virt.limit.a - at.a) >> PAGE_SHIFT);
     *blame = (virt_t){ 0 };
     if (!supported(vmap, attributes))
         return E_CALL_UNSUPPORTED;
-    for (uint64_t page = at.a; page < end;
-         page = mapping.unit.a + (UINT64_C(1) << mapping.shift)) {
-        *blame = (virt_t){ page };
-        if (!vmap->mmu->query(*blame, &mapping))
-            return E_FAULT_ADDRESS;
-    }
-    return vmap->mmu->protect(at, count << PAGE_SHIFT, attributes);
+    lock_take(&vmap->lock);
+    e = may_protect(vmap, at.a, at.a + (count << PAGE_SHIFT), blame);
+    if (e == OK)
+        e = vmap->mmu->protect(at, count << PAGE_SHIFT, attributes);
+    lock_release(&vmap->lock);
+    return e;
 }
 
 void vmap_clear(struct vmap *vmap)

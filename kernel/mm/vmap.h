@@ -14,8 +14,13 @@
 #include "kernel/mm/virt.h"
 #include "kernel/mmu.h"
 
+/*
+ * The lock guards the ranges, not what is behind them: while frames are taken, zeroed, mapped,
+ * unmapped and given back the range is busy, which is to say, of the CPU that works on it.
+ */
 struct vmap {
-    struct virt virt;
+    struct lock lock;
+    struct virt virt;                 /* `lock` */
     const struct mmu *mmu;
     struct pages *pages;
     void *(*pointer)(phys_t start, uint64_t size);
@@ -88,18 +93,27 @@ MUST_USE enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages)
 
 /*
  * Other attributes for `count` pages from `at`, all in the window, all mapped or nothing changes:
- * FAULT_ADDRESS, *blame is the first page that is not. MEM_METADATA: no table for a split.
- * CALL_UNSUPPORTED.
+ * FAULT_ADDRESS, *blame is the first page that is not. MEM_KIND: it is of the stack of a CPU.
+ * MEM_METADATA: no table for a split. CALL_UNSUPPORTED.
  */
 MUST_USE enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned attributes,
                                  virt_t *blame);
+
+/* Addresses only: as virt_alloc(), and as virt_find() and virt_free(); *pages is how many. */
+MUST_USE enum error vmap_take_addresses(struct vmap *vmap, const struct virt_request *place,
+                                        virt_t *out, virt_t *blame);
+MUST_USE enum error vmap_give_addresses(struct vmap *vmap, virt_t first, uint64_t *pages);
+
+/* As virt_next(): a copy. False: there is none. */
+MUST_USE bool vmap_next(const struct vmap *vmap, virt_t from, struct virt_range *range);
 
 /* Unmap all of the window, whatever the records say: they may be suspect, or gone. */
 void vmap_clear(struct vmap *vmap);
 
 /*
- * Verify invariants 400.. (virt_check.c), then 500.. (vmap_check.c); *violation as the engine's,
- * `at` a virtual page; the invariant is 0 if the hook of `pages` said to stop.
+ * While no other CPU is at work: verify invariants 400.. (virt_check.c), then 500.. (vmap_check.c);
+ * *violation as the engine's, `at` a virtual page; the invariant is 0 if the hook of `pages` said
+ * to stop.
  */
 MUST_USE bool vmap_check(const struct vmap *vmap, struct page_violation *violation);
 

@@ -46,7 +46,7 @@ static bool frame_check(const struct vmap *vmap, uint64_t at, const struct mmu_m
     struct page_info info = { .state = PAGE_UNMANAGED };
 
     if (frame.n < PFN_LIMIT)
-        vmap->pages->engine->query(vmap->pages->state, frame, &info);
+        pages_query(vmap->pages, frame, &info);
     if (info.state != PAGE_ALLOCATED || info.block.n != frame.n || info.pages != 1
         || pages_use(vmap->pages, frame) != PAGES_MAPPED)
         return broken(violation, 502, at, "the frame behind a page is not there for it");
@@ -55,7 +55,7 @@ static bool frame_check(const struct vmap *vmap, uint64_t at, const struct mmu_m
 
 static bool takes_frames(const struct virt_range *range)
 {
-    return range->kind == VIRT_VMALLOC || range->kind == VIRT_HEAP;
+    return range->kind == VIRT_VMALLOC || range->kind == VIRT_HEAP || range->kind == VIRT_STACK;
 }
 
 static bool range_check(const struct vmap *vmap, const struct virt_range *range,

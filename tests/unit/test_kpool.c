@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/support.h"
 
+#include "kernel/lock.h"
 #include "kernel/mm/kpool.h"
 
 #define PAGES 5
@@ -83,8 +84,11 @@ static void refuses_a_page_that_is_not_its_own(void **unused)
     assert_non_null(kpool_take(&pool));
     assert_non_null(kpool_carve(&pool, 4096));
     expect_assert_failure(kpool_give(&pool, memory + 8));
+    lock_release_to(0);
     expect_assert_failure(kpool_give(&pool, memory + 4096));
+    lock_release_to(0);
     expect_assert_failure(kpool_give(&pool, memory + 4 * 4096));
+    lock_release_to(0);
     expect_assert_failure(kpool_init(&pool, memory + 16, 1));
 }
 

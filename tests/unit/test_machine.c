@@ -86,7 +86,7 @@ static void assertions_reach_the_command(void **unused)
     (void)unused;
     /* machine.c hands it on to assert_failed(), which is the tests' own here. */
     expect_assert_failure(read_in_a_command(NULL));
-    trap_state.depth = nguards = 0;
+    of_cpu[0].depth = nguards = 0;
 }
 
 static void patterns_tell_every_change(void **unused)

@@ -26,7 +26,7 @@ static int begin(void **unused)
     reached = nguards = 0;
     panic_kind = NULL;
     panic_active = false;
-    trap_state.depth = 0;
+    of_cpu[0].depth = 0;
     return 0;
 }
 

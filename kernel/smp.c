@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/smp.h"
+
+#include <stdatomic.h>
+
+#include "arch/arch.h"
+#include "kernel/lock.h"
+#include "kernel/machine.h"
+#include "kernel/smp_memory.h"
+
+/* `info` is CPU 0's to write; a job and a call are guarded by their flags. */
+struct cpu {
+    struct smp_info info;
+    bool ends;                    /* the job is its last */
+    _Atomic bool posted;          /* set by CPU 0, cleared by the CPU when the job is done */
+    void (*function)(void *argument);
+    void *argument;
+    _Atomic bool calls;           /* set by the CPU, cleared by CPU 0 when the call is done */
+    void (*call)(void *argument);
+    void *call_argument;
+};
+
+static struct cpu cpus[SMP_MAX];
+_Static_assert(SMP_MAX == ARCH_CPUS_MAX, "one limit, told twice");
+static _Atomic uint32_t callers;  /* CPUs whose `calls` is set, or about to be */
+
+unsigned smp_count(void)
+{
+    return arch_cpu_count();
+}
+
+unsigned smp_self(void)
+{
+    return arch_cpu_self();
+}
+
+static bool is_running(unsigned cpu)
+{
+    return cpu == 0 || cpus[cpu].info.running;
+}
+
+void smp_info(unsigned cpu, struct smp_info *info)
+{
+    *info = cpus[cpu].info;
+    info->running = is_running(cpu);
+}
+
+const char *smp_need_name(void)
+{
+    return arch_cpu_need.name;
+}
+
+bool smp_owner(pfn_t frame, unsigned *cpu)
+{
+    for (*cpu = 1; *cpu < arch_cpu_count(); ++*cpu) {
+        const struct smp_info *info = &cpus[*cpu].info;
+
+        if (frame.n - phys_pfn(info->need).n < info->need_size >> PAGE_SHIFT)
+            return true;
+    }
+    return false;
+}
+
+/* ---- on the other CPUs ---- */
+
+static bool has_job(void *argument)
+{
+    const struct cpu *cpu = argument;
+
+    return atomic_load_explicit(&cpu->posted, memory_order_acquire);
+}
+
+static void cpu_main(void)
+{
+    struct cpu *cpu = &cpus[arch_cpu_self()];
+
+    for (;;) {
+        arch_cpu_idle(has_job, cpu);
+        if (cpu->ends)
+            arch_cpu_end();
+        cpu->function(cpu->argument);
+        ASSERT(lock_depth() == 0);
+        cpu->info.jobs++;
+        atomic_store_explicit(&cpu->posted, false, memory_order_release);
+        arch_cpu_kick(0);
+    }
+}
+
+static bool was_called(void *argument)
+{
+    const struct cpu *cpu = argument;
+
+    return !atomic_load_explicit(&cpu->calls, memory_order_acquire);
+}
+
+void smp_call(void (*function)(void *argument), void *argument)
+{
+    struct cpu *cpu = &cpus[arch_cpu_self()];
+
+    if (arch_cpu_self() == 0) {
+        function(argument);
+        return;
+    }
+    ASSERT(lock_depth() == 0);
+    cpu->call = function;
+    cpu->call_argument = argument;
+    atomic_fetch_add_explicit(&callers, 1, memory_order_relaxed);
+    atomic_store_explicit(&cpu->calls, true, memory_order_release);
+    arch_cpu_kick(0);
+    arch_cpu_idle(was_called, cpu);
+}
+
+/* ---- on CPU 0 ---- */
+
+void smp_serve(void)
+{
+    for (unsigned i = 1; i < arch_cpu_count(); i++) {
+        struct cpu *cpu = &cpus[i];
+
+        if (atomic_load_explicit(&callers, memory_order_relaxed) == 0)
+            return;
+        if (!atomic_load_explicit(&cpu->calls, memory_order_acquire))
+            continue;
+        cpu->call(cpu->call_argument);
+        atomic_fetch_sub_explicit(&callers, 1, memory_order_relaxed);
+        atomic_store_explicit(&cpu->calls, false, memory_order_release);
+        arch_cpu_kick(i);
+    }
+}
+
+void smp_post(unsigned cpu, void (*function)(void *argument), void *argument)
+{
+    ASSERT(cpu != 0 && is_running(cpu) && smp_done(cpu));
+    cpus[cpu].function = function;
+    cpus[cpu].argument = argument;
+    atomic_store_explicit(&cpus[cpu].posted, true, memory_order_release);
+    arch_cpu_kick(cpu);
+}
+
+bool smp_done(unsigned cpu)
+{
+    return !atomic_load_explicit(&cpus[cpu].posted, memory_order_acquire);
+}
+
+/* Time to look: the job is done, somebody calls, or a ^C came, which the others are to see. */
+static bool has_news(void *argument)
+{
+    const unsigned *cpu = argument;
+
+    return smp_done(*cpu) || atomic_load_explicit(&callers, memory_order_relaxed) != 0
+        || machine_interrupted();
+}
+
+void smp_wait(unsigned cpu)
+{
+    while (!smp_done(cpu)) {
+        arch_cpu_idle(has_news, &cpu);
+        smp_serve();
+        arch_cpu_relax();
+    }
+}
+
+void smp_relax(void)
+{
+    arch_cpu_relax();
+}
+
+/* ---- start and stop ---- */
+
+static enum error may_change(unsigned cpu, bool running)
+{
+    if (cpu >= arch_cpu_count())
+        return E_CALL_CPU;
+    return cpu == 0 || is_running(cpu) != running ? E_CALL_STATE : OK;
+}
+
+enum error smp_start(unsigned cpu, uint32_t tag, const char **lacking)
+{
+    struct smp_info *info = &cpus[cpu].info;
+    enum error e = may_change(cpu, false), undone;
+
+    *lacking = NULL;
+    if (e == OK)
+        e = smp_memory_take(info, tag, lacking);
+    if (e != OK)
+        return e;
+    cpus[cpu].ends = false;
+    atomic_store_explicit(&cpus[cpu].posted, false, memory_order_relaxed);
+    e = arch_cpu_start(cpu, info->need, virt(info->stack.a + info->stack_size), cpu_main);
+    undone = e == OK ? smp_memory_started(info) : smp_memory_give(info);
+    if (e != OK)
+        return e;
+    info->running = true;
+    info->jobs = 0;
+    info->tag = tag;
+    return undone;
+}
+
+/* It touches nothing of its memory any more. */
+static void end(unsigned cpu)
+{
+    cpus[cpu].ends = true;
+    atomic_store_explicit(&cpus[cpu].posted, true, memory_order_release);
+    arch_cpu_kick(cpu);
+    while (!arch_cpu_stopped(cpu))
+        arch_cpu_relax();
+    cpus[cpu].info.running = false;
+}
+
+enum error smp_stop(unsigned cpu)
+{
+    enum error e = may_change(cpu, true);
+
+    if (e != OK)
+        return e;
+    end(cpu);
+    return smp_memory_give(&cpus[cpu].info);
+}
+
+void smp_abandon(void)
+{
+    for (unsigned cpu = 1; cpu < arch_cpu_count(); cpu++) {
+        if (cpus[cpu].info.running)
+            end(cpu);
+        cpus[cpu].info = (struct smp_info){ .running = false };
+    }
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPUs of the machine: started with memory from the allocators under test, given work, stopped.
+ *
+ * CPU 0 runs the commands, has the line, and alone starts, stops and posts; the others idle until
+ * it posts a job. It does not go on to the next command before all of them idle again: so what a
+ * command does between its steps needs no lock, only what several CPUs do in one command.
+ */
+#ifndef PFNLAB_SMP_H
+#define PFNLAB_SMP_H
+
+#include "kernel/base.h"
+
+/* What is known of one CPU, and what memory it has from the allocators; sizes are in bytes. */
+struct smp_info {
+    bool running;                 /* idle, or at work; after a panic only CPU 0 still is */
+    uint64_t jobs;                /* done since it was started */
+    uint32_t tag;                 /* of the request that started it */
+    uint64_t need_size;           /* 0: none */
+    phys_t need;                  /* arch_cpu_need */
+    uint64_t stack_size;          /* 0: none of theirs */
+    virt_t stack;                 /* its lowest byte */
+    bool guarded;                 /* a page that is not mapped lies below it */
+};
+
+#define SMP_MAX 256u              /* CPUs at most, as arch.h says */
+unsigned smp_count(void);
+
+/* The CPU that asks. */
+unsigned smp_self(void);
+
+void smp_info(unsigned cpu, struct smp_info *info);
+
+/* The word for what a CPU of this machine needs beside a stack. */
+const char *smp_need_name(void);
+
+/* The CPU whose memory the frame is, as arch_cpu_need; false: nobody's. */
+bool smp_owner(pfn_t frame, unsigned *cpu);
+
+/*
+ * Start a CPU, in the name of request `tag`. From STAGE_PAGE on its stack is single pages in the
+ * window with a guard page below, and what its machine needs beside it comes from the pages below
+ * the address that the machine demands; before, both are early memory, and nothing guards the
+ * stack. Errors: CALL_CPU: there is none of that number. CALL_STATE: it runs. CALL_UNSUPPORTED: the
+ * map in force has no memory. As pages_alloc_use(), vmap_alloc(), phys_alloc(): *lacking is a word
+ * for what could not be had, else NULL. FAULT_START. Nothing has changed on error.
+ */
+MUST_USE enum error smp_start(unsigned cpu, uint32_t tag, const char **lacking);
+
+/*
+ * Stop a CPU, and give back what it had. CALL_CPU. CALL_STATE: it does not run, or is CPU 0.
+ * MEM_METADATA: it has stopped, but no record can be had for its memory, which it keeps for its
+ * next start.
+ */
+MUST_USE enum error smp_stop(unsigned cpu);
+
+/* Stop all that run; their memory is that of an instance of the lab that is gone. */
+void smp_abandon(void);
+
+/*
+ * Let a running CPU call function(argument) and be done. What was written before is seen by it, and
+ * what it writes by whoever has seen smp_done().
+ */
+void smp_post(unsigned cpu, void (*function)(void *argument), void *argument);
+bool smp_done(unsigned cpu);
+
+/* Serve until the CPU has done its job. */
+void smp_wait(unsigned cpu);
+
+/*
+ * Let CPU 0 call function(argument), and wait for it, holding no lock; at once on CPU 0 itself.
+ * This is how others use the line. CPU 0 does it in smp_wait() and smp_serve(), which it calls now
+ * and then while it works along with them.
+ */
+void smp_call(void (*function)(void *argument), void *argument);
+void smp_serve(void);
+
+/* In a loop that waits for what another CPU will do. */
+void smp_relax(void);
+
+#endif

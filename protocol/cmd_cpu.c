@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands about CPUs. */
+#include "kernel/lib/string.h"
+#include "kernel/machine.h"
+#include "kernel/smp.h"
+#include "protocol/dispatch.h"
+#include "protocol/handlers.h"
+
+/* A panic has halted all CPUs but the first, for good. */
+static bool is_running(unsigned cpu)
+{
+    struct smp_info info;
+
+    smp_info(cpu, &info);
+    return info.running && (cpu == 0 || !panic_survived());
+}
+
+/* ---- cpus ---- */
+
+static void memory_fields(struct reply *reply, const struct smp_info *info)
+{
+    if (info->need_size > 0)
+        row_key_address(reply, smp_need_name(), info->need.a);
+    if (info->stack_size > 0) {
+        row_key_address(reply, "stack", info->stack.a);
+        row_key_number(reply, "size", info->stack_size);
+        row_key_number(reply, "guard", info->guarded);
+        row_owner(reply, info->tag);
+    }
+}
+
+enum error cmd_cpus(const struct args_cpus *args, struct reply *reply)
+{
+    struct listing listing = { .n = 0 };
+    bool more = true;
+
+    (void)args;
+    for (unsigned cpu = 0; more && cpu < smp_count(); cpu++) {
+        struct smp_info info;
+
+        smp_info(cpu, &info);
+        row_begin(reply);
+        row_number(reply, cpu);
+        row_word(reply, is_running(cpu) ? "running" : info.running ? "halted" : "stopped");
+        memory_fields(reply, &info);
+        more = listing_row(&listing, reply);
+    }
+    return listing_end(&listing, reply, true, 0);
+}
+
+/* ---- start and stop ---- */
+
+enum { CPU_START, CPU_STOP };     /* in the order of the type's words */
+
+static enum error change_one(unsigned action, unsigned cpu, struct reply *reply)
+{
+    const char *lacking = NULL;
+    enum error e = action == CPU_START ? smp_start(cpu, reply_tag(reply), &lacking)
+                                       : smp_stop(cpu);
+
+    if (e != OK && e != E_CALL_CPU)
+        reply_key_number(reply, "cpu", cpu);
+    if (lacking != NULL)
+        reply_key_word(reply, "for", lacking);
+    return e;
+}
+
+/* Take back the start of those that this command has started. */
+static void stop_those(const bool *started)
+{
+    for (unsigned cpu = 1; cpu < smp_count(); cpu++)
+        if (started[cpu] && smp_stop(cpu) != OK)
+            continue;
+}
+
+static enum error change_all(unsigned action, struct reply *reply)
+{
+    static bool changed[SMP_MAX];
+    uint64_t n = 0;
+    enum error e = OK;
+
+    memset(changed, 0, sizeof(changed));
+    for (unsigned cpu = 1; e == OK && cpu < smp_count(); cpu++) {
+        if (is_running(cpu) == (action == CPU_START))
+            continue;
+        e = machine_interrupted() ? E_STOP_INTERRUPTED : change_one(action, cpu, reply);
+        changed[cpu] = e == OK;
+        n += e == OK;
+    }
+    if (e != OK && action == CPU_START)
+        stop_those(changed);
+    if (e == OK)
+        reply_number(reply, n);
+    return e;
+}
+
+enum error cmd_cpu(const struct args_cpu *args, struct reply *reply)
+{
+    unsigned action = (unsigned)args->action.number;
+    uint64_t cpu = args->cpu.number;
+    enum error e;
+
+    if (!args->cpu.is_number)
+        return word_is(args->cpu.text, args->cpu.length, "all")
+            ? change_all(action, reply) : refuse_argument(reply, "cpu", E_CALL_WORD);
+    e = cpu < smp_count() ? change_one(action, (unsigned)cpu, reply) : E_CALL_CPU;
+    if (e == OK)
+        reply_number(reply, 1);
+    return e == E_CALL_CPU ? refuse_argument(reply, "cpu", e) : e;
+}
+
+/* ---- on ---- */
+
+struct line_job {
+    const struct args_on *args;
+    struct reply *reply;
+    enum error error;
+};
+
+static void line_run(void *argument)
+{
+    struct line_job *job = argument;
+
+    job->error = dispatch_guarded(job->args->line.text, job->args->line.length, job->reply);
+}
+
+static bool is_told_with_cpu(enum error e)
+{
+    const char *category = error_category(e);
+
+    return word_is(category, strlen(category), "fault")
+        || word_is(category, strlen(category), "bug");
+}
+
+enum error cmd_on(const struct args_on *args, struct reply *reply)
+{
+    struct line_job job = { .args = args, .reply = reply };
+    unsigned cpu = (unsigned)args->cpu.number;
+
+    if (args->cpu.number >= smp_count())
+        return refuse_argument(reply, "cpu", E_CALL_CPU);
+    if (dispatch_find(args->line.text, args->line.length) == NULL)
+        return refuse_argument(reply, "line", E_CALL_COMMAND);
+    if (cpu == 0) {
+        line_run(&job);
+    } else if (!is_running(cpu)) {
+        return refuse_argument(reply, "cpu", E_CALL_STATE);
+    } else {
+        smp_post(cpu, line_run, &job);
+        smp_wait(cpu);
+    }
+    if (job.error != OK && is_told_with_cpu(job.error))
+        reply_key_number(reply, "cpu", cpu);
+    return job.error;
+}
