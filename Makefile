@@ -11,6 +11,7 @@ ARCHES := $(patsubst arch/%/arch.mk,%,$(wildcard arch/*/arch.mk))
 PYTHON ?= /usr/bin/python3
 Q := $(if $(V),,@)
 
+# TSAN=1 is for native: other sanitizers, a folder of its own.
 # LLVM=1 builds with clang-19 and lld-19, into a folder of its own; LLVM=-20 with those of that name.
 LLVM_SUFFIX := $(or $(filter -%,$(LLVM)),-19)
 
@@ -24,7 +25,7 @@ ifdef ARCH
 ifeq ($(filter $(ARCH),$(ARCHES)),)
 $(error there is no architecture '$(ARCH)'; there is: $(ARCHES))
 endif
-BUILD := build/$(if $(LLVM),llvm/)$(ARCH)
+BUILD := build/$(if $(LLVM),llvm/)$(if $(TSAN),tsan/)$(ARCH)
 
 # An arch.mk sets CC, CFLAGS, SOURCES (its own), SKIP (kernel sources that it does without), IMAGES
 # (what is to be built), ISO (if it has one), and has the rules that make these from $(OBJECTS).
@@ -71,12 +72,16 @@ llvm: ## every architecture with clang and lld, as LLVM=1 ./run-guest.sh boots t
 	@./arch/deps.sh llvm
 	@for arch in $(ARCHES); do $(MAKE) LLVM=1 ARCH=$$arch image || exit; done
 
+tsan: ## the native guest under ThreadSanitizer instead of ASan and UBSan
+	@$(MAKE) TSAN=1 ARCH=native image
+
 deps: ## install the Debian packages that are missing, telling which and why
 	@./arch/deps.sh
 
 test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) llvm
+	@$(MAKE) tsan
 	@$(MAKE) unit
 	@$(MAKE) bench-programs
 	@$(MAKE) lint
@@ -97,5 +102,5 @@ clean: ## remove everything that was built
 	rm -rf build
 
 FORCE:
-.PHONY: all image ready iso llvm deps test lint help clean FORCE
+.PHONY: all image ready iso llvm tsan deps test lint help clean FORCE
 .SECONDARY:

@@ -5,6 +5,7 @@
 #include "kernel/smp.h"
 #include "protocol/dispatch.h"
 #include "protocol/handlers.h"
+#include "protocol/stress_cpus.h"
 
 /* A panic has halted all CPUs but the first, for good. */
 static bool is_running(unsigned cpu)
@@ -43,6 +44,8 @@ enum error cmd_cpus(const struct args_cpus *args, struct reply *reply)
         row_number(reply, cpu);
         row_word(reply, is_running(cpu) ? "running" : info.running ? "halted" : "stopped");
         memory_fields(reply, &info);
+        if (stress_operations(cpu) > 0)
+            row_key_number(reply, "operations", stress_operations(cpu));
         more = listing_row(&listing, reply);
     }
     return listing_end(&listing, reply, true, 0);

@@ -4,6 +4,7 @@
  */
 #include "kernel/machine.h"
 #include "protocol/handlers.h"
+#include "protocol/stress_cpus.h"
 
 #define LIVE_MAX 4096u            /* blocks held at once */
 #define CHECK_EVERY 1024u         /* operations between two checks, a power of two */
@@ -81,7 +82,7 @@ static enum error stress_step(struct stress *stress)
     return stress_free(stress, below(next_random(stress), stress->count));
 }
 
-static enum error stress_check(struct reply *reply)
+enum error stress_check(struct reply *reply)
 {
     struct page_violation violation = { .text = "" };
     enum error e = lab_check(&violation);
@@ -123,7 +124,7 @@ static enum error stress_end(struct stress *stress, enum error e)
     return e;
 }
 
-enum error cmd_stress(const struct args_stress *args, struct reply *reply)
+static enum error stress_alone(const struct args_stress *args, struct reply *reply)
 {
     struct stress stress = {
         .x = args->seed.number ^ UINT64_C(0x9e3779b97f4a7c15),
@@ -131,10 +132,8 @@ enum error cmd_stress(const struct args_stress *args, struct reply *reply)
         .areas = &args->area, .tag = reply_tag(reply),
     };
     bool check = args->check.number != 0;
-    enum error e = need_pages(reply);
+    enum error e;
 
-    if (e != OK)
-        return e;
     if (stress.x == 0)
         stress.x = 1;
     e = stress_loop(&stress, args->operations.number, check, reply);
@@ -148,4 +147,17 @@ enum error cmd_stress(const struct args_stress *args, struct reply *reply)
         reply_key_number(reply, "done", stress.done);
     reply_key_number(reply, "fails", stress.fails);
     return e;
+}
+
+enum error cmd_stress(const struct args_stress *args, struct reply *reply)
+{
+    enum error e = need_pages(reply);
+
+    if (e != OK)
+        return e;
+    if (!args->operations.given && !args->seconds.given)
+        return refuse_argument(reply, "operations", E_CALL_MISSING);
+    if (args->seconds.given || args->cpus.given || args->mix.given)
+        return stress_cpus(args, reply);
+    return stress_alone(args, reply);
 }

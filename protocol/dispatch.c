@@ -127,7 +127,7 @@ static enum error call_faulted(const struct fault *fault, struct reply *reply)
     return E_BUG_FAULT;
 }
 
-static enum error call_ended(const struct ending *ending, struct reply *reply)
+enum error dispatch_ended(const struct ending *ending, struct reply *reply)
 {
     if (ending->outcome == ASSERTED)
         return call_asserted(ending, reply);
@@ -147,7 +147,7 @@ enum error dispatch_guarded(const char *text, size_t length, struct reply *reply
         return call.error;
     lab.dead = true;
     reply_clear(reply);
-    return call_ended(&ending, reply);
+    return dispatch_ended(&ending, reply);
 }
 
 enum error dispatch(const char *text, size_t length, struct reply *reply)

@@ -5,6 +5,7 @@
 #ifndef PFNLAB_DISPATCH_H
 #define PFNLAB_DISPATCH_H
 
+#include "kernel/trap.h"
 #include "protocol/parse.h"
 
 /*
@@ -16,6 +17,9 @@ enum error dispatch(const char *text, size_t length, struct reply *reply);
 
 /* The same on any CPU, for a part of a command that dispatch() runs. */
 enum error dispatch_guarded(const char *text, size_t length, struct reply *reply);
+
+/* How a guard that did not end by itself is told: BUG_*. */
+MUST_USE enum error dispatch_ended(const struct ending *ending, struct reply *reply);
 
 /* The same for a line of a batch, inside the guard of the command `run`. */
 enum error dispatch_nested(const char *text, size_t length, struct reply *reply);

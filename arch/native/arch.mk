@@ -8,6 +8,11 @@ ifdef COVERAGE
 CFLAGS := -O0 --coverage -fprofile-update=atomic
 LDFLAGS := --coverage -fsanitize=undefined
 endif
+# TSAN=1 watches the CPUs instead, which are threads.
+ifdef TSAN
+CFLAGS := -O1 -fsanitize=thread
+LDFLAGS := -fsanitize=thread
+endif
 # Its page tables are those of x86_64, simulated.
 SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/pte.c \
 	$(sort $(wildcard arch/native/*.c))

@@ -38,6 +38,13 @@ void memory_protect(uint64_t start, uint64_t size, int protection);
 /* Map the image and the usable memory below 4 GiB. */
 void paging_open(void);
 
+/* As the processor walks the tables, at any moment: false if `address` is not mapped. */
+bool paging_walk(uint64_t address, struct mmu_mapping *mapping);
+
+/* All processors forget what they know of the unit that `at` lies in, or all they know. */
+void processors_drop(uint64_t at);
+void processors_drop_all(void);
+
 /* The class of a fault of the process at an address of the guest: mapped at all, or not? */
 enum error paging_fault_class(uint64_t address);
 

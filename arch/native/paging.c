@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Simulated address translation: the page tables of x86_64 in the fake RAM, and a processor that
- * keeps translations until they are flushed, so that a forgotten flush is seen. What the direct map
+ * Simulated address translation: the page tables of x86_64 in the fake RAM. What the direct map
  * forbids is forbidden to this process as well: C code that writes through arch_pointer() faults
  * for real.
  */
@@ -15,10 +14,6 @@
 
 #define LIMIT (UINT64_C(1) << 47)
 #define EARLY_END (UINT64_C(4) << 30)
-
-/* The simulated TLB: each slot has the unit of one of the pages that fall to it. */
-#define TLB_SLOTS 64u
-static struct mmu_mapping tlb[TLB_SLOTS];     /* shift 0: nothing */
 
 static uint64_t early_next = IMAGE_TABLES;
 static _Alignas(4096) uint64_t root[512];
@@ -49,7 +44,8 @@ static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_
     uint64_t before = *entry, size = UINT64_C(1) << format->level[level].shift;
     bool is_table = level > 1 && format->is_present(level, value) && !format->is_unit(level, value);
 
-    *entry = value;
+    /* Processors look at it whenever they like; release: what it points to is written. */
+    __atomic_store_n(entry, value, __ATOMIC_RELEASE);
     if (!is_table && at < memory_end())
         memory_protect(align_down(at, size), size, host_protection(level, value));
     space_note(&flush, level, before, value, at);
@@ -61,21 +57,9 @@ static void table_detach(unsigned level, uint64_t *entry, uint64_t at)
     flush_all(&flush);
 }
 
-static void translation_drop(uint64_t at)
-{
-    for (size_t i = 0; i < TLB_SLOTS; i++)
-        if ((at ^ tlb[i].unit.a) >> tlb[i].shift == 0)
-            tlb[i].shift = 0;
-}
-
-static void translations_drop(void)
-{
-    memset(tlb, 0, sizeof(tlb));
-}
-
 static void entries_written(void)
 {
-    flush_run(&flush, translation_drop, translations_drop);
+    flush_run(&flush, processors_drop, processors_drop_all);
 }
 
 struct radix space = {
@@ -85,87 +69,36 @@ struct radix space = {
     .source = SPACE_EARLY(take_early),
 };
 
-/* ---- The simulated processor ---- */
-
-static _Noreturn void fault(enum error class, uint64_t address, const void *pc)
+bool paging_walk(uint64_t address, struct mmu_mapping *mapping)
 {
-    const struct fault fault = {
-        .class = class, .has_address = true, .address = address, .pc = (uintptr_t)pc,
-    };
-    kernel_fault(&fault);
-}
+    const struct radix_format *format = &pte_format_4_levels;
+    const uint64_t *table = root;
 
-static const struct mmu_mapping *translate(uint64_t address)
-{
-    struct mmu_mapping *slot = &tlb[address >> PAGE_SHIFT & (TLB_SLOTS - 1)];
+    for (unsigned level = format->levels; address < LIMIT; level--) {
+        const struct radix_level *shape = &format->level[level];
+        uint64_t entry = __atomic_load_n(&table[address >> shape->shift & (shape->entries - 1)],
+                                         __ATOMIC_ACQUIRE);
 
-    if (slot->shift == 0 || (address ^ slot->unit.a) >> slot->shift != 0)
-        if (!radix_query(&space, address, slot)) {
-            slot->shift = 0;
-            return NULL;
+        if (!format->is_present(level, entry))
+            return false;
+        if (level > 1 && !format->is_unit(level, entry)) {
+            table = memory_at(format->address(level, entry));
+            continue;
         }
-    return slot;
-}
-
-/* Where the memory is; an access that `accesses` has none of faults with `refused`. */
-static volatile void *host_address(uint64_t address, unsigned width, unsigned access,
-                                   enum error refused, const void *pc)
-{
-    const struct mmu_mapping *mapping = translate(address);
-    uint64_t physical;
-
-    if (mapping == NULL)
-        fault(E_FAULT_ADDRESS, address, pc);
-    if ((mmu_accesses(mapping->attributes) & access) == 0)
-        fault(refused, address, pc);
-    physical = mapping->phys.a + (address - mapping->unit.a);
-    /* As an emulator: a mapping of nothing. */
-    if (!memory_is_ram(physical, width))
-        fault(E_FAULT_ADDRESS, address, pc);
-    return memory_on_bus(physical);
-}
-
-uint64_t arch_load(virt_t address, unsigned width)
-{
-    volatile void *at = host_address(address.a, width, ACCESS_READ, E_FAULT_PROTECTION,
-                                     __builtin_return_address(0));
-    switch (width) {
-    case 1: return *(volatile uint8_t *)at;
-    case 2: return *(volatile uint16_t *)at;
-    case 4: return *(volatile uint32_t *)at;
-    default: return *(volatile uint64_t *)at;
+        *mapping = (struct mmu_mapping){
+            .unit = virt(align_down(address, UINT64_C(1) << shape->shift)), .shift = shape->shift,
+            .phys = phys(format->address(level, entry)),
+            .attributes = format->attributes(level, entry),
+        };
+        return true;
     }
-}
-
-void arch_store(virt_t address, unsigned width, uint64_t value)
-{
-    volatile void *at = host_address(address.a, width, ACCESS_WRITE, E_FAULT_PROTECTION,
-                                     __builtin_return_address(0));
-    switch (width) {
-    case 1: *(volatile uint8_t *)at = (uint8_t)value; break;
-    case 2: *(volatile uint16_t *)at = (uint16_t)value; break;
-    case 4: *(volatile uint32_t *)at = (uint32_t)value; break;
-    default: *(volatile uint64_t *)at = value; break;
-    }
-}
-
-/* This processor knows one instruction. */
-const uint8_t arch_return_code[] = { 0xc3 };
-const size_t arch_return_code_size = sizeof(arch_return_code);
-
-void arch_execute(virt_t address)
-{
-    const void *pc = __builtin_return_address(0);
-    volatile uint8_t *at = host_address(address.a, 1, ACCESS_EXECUTE, E_FAULT_EXECUTE, pc);
-
-    if (*at != arch_return_code[0])
-        fault(E_FAULT_OTHER, address.a, pc);
+    return false;
 }
 
 enum error paging_fault_class(uint64_t address)
 {
     struct mmu_mapping mapping;
-    return radix_query(&space, address, &mapping) ? E_FAULT_PROTECTION : E_FAULT_ADDRESS;
+    return paging_walk(address, &mapping) ? E_FAULT_PROTECTION : E_FAULT_ADDRESS;
 }
 
 /* ---- The image ---- */

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All CPUs at once: CPU 0 posts the same work to the others, does it as well, serves them meanwhile,
+ * and waits until all are done; then everything is verified. How many operations one CPU got done
+ * depends on the others: what the end must be like does not.
+ */
+#include <stdatomic.h>
+
+#include "kernel/lib/string.h"
+#include "kernel/machine.h"
+#include "kernel/smp.h"
+#include "protocol/dispatch.h"
+#include "protocol/stress_cpus.h"
+#include "protocol/stress_worker.h"
+
+#define CHECK_EVERY 512u          /* operations of CPU 0 between two checks, a power of two */
+#define DEFAULT_ORDER 3u
+
+/* What came of one CPU's work. */
+struct share {
+    bool takes_part;
+    uint64_t done, fails, bad;
+    enum error error;
+    struct ending ending;         /* of its guard */
+    _Atomic bool rests;           /* as CPU 0 asked: it is between two operations */
+};
+
+static struct share shares[SMP_MAX];
+
+static struct {
+    struct stress_plan plan;
+    uint64_t operations;          /* of each CPU */
+    uint64_t until;               /* ticks; 0: no end by time */
+    bool check;
+    _Atomic bool stops;           /* one of them found something, or ^C */
+    _Atomic bool rest;            /* all but CPU 0 shall wait between two operations */
+} run;
+
+uint64_t stress_operations(unsigned cpu)
+{
+    return shares[cpu].done;
+}
+
+/* ---- on each CPU ---- */
+
+static void rest_if_asked(struct share *share)
+{
+    while (atomic_load_explicit(&run.rest, memory_order_acquire)) {
+        atomic_store_explicit(&share->rests, true, memory_order_release);
+        smp_relax();
+    }
+    atomic_store_explicit(&share->rests, false, memory_order_relaxed);
+}
+
+static bool all_rest(void)
+{
+    for (unsigned cpu = 1; cpu < smp_count(); cpu++)
+        if (shares[cpu].takes_part && !smp_done(cpu)
+            && !atomic_load_explicit(&shares[cpu].rests, memory_order_acquire))
+            return false;
+    return true;
+}
+
+/* On CPU 0: what cannot be verified while others are at work. */
+static enum error check_between(struct reply *reply)
+{
+    enum error e;
+
+    atomic_store_explicit(&run.rest, true, memory_order_relaxed);
+    while (!all_rest()) {
+        smp_serve();
+        smp_relax();
+    }
+    e = stress_check(reply);
+    atomic_store_explicit(&run.rest, false, memory_order_release);
+    return e;
+}
+
+static bool is_over(const struct share *share)
+{
+    if (atomic_load_explicit(&run.stops, memory_order_relaxed) || share->done == run.operations)
+        return true;
+    return machine_interrupted() || (run.until != 0 && machine_ticks() >= run.until);
+}
+
+/* One CPU's work and what it works with. */
+struct work {
+    struct share *share;
+    struct reply *reply;          /* CPU 0's; NULL: of the others */
+    struct stress_worker worker;
+};
+
+static void work_run(void *argument)
+{
+    struct work *work = argument;
+    struct share *share = work->share;
+
+    while (share->error == OK && !is_over(share)) {
+        share->error = stress_worker_step(&work->worker);
+        lab_tell_kept();
+        share->done += share->error == OK;
+        if (work->reply == NULL) {
+            rest_if_asked(share);
+            continue;
+        }
+        smp_serve();
+        if (share->error == OK && run.check && is_aligned(share->done, CHECK_EVERY))
+            share->error = check_between(work->reply);
+    }
+    if (share->error == OK)
+        share->error = stress_worker_end(&work->worker);
+    lab_tell_kept();
+}
+
+static void share_do(unsigned cpu, struct reply *reply)
+{
+    struct share *share = &shares[cpu];
+    struct work work = { .share = share, .reply = reply };
+
+    stress_worker_begin(&work.worker, &run.plan, cpu);
+    share->ending = trap_run(work_run, &work);
+    share->fails = work.worker.fails;
+    share->bad = work.worker.bad;
+    if (share->ending.outcome != ENDED || share->error != OK)
+        atomic_store_explicit(&run.stops, true, memory_order_relaxed);
+}
+
+static void share_do_job(void *unused)
+{
+    (void)unused;
+    share_do(smp_self(), NULL);
+}
+
+/* ---- on CPU 0 ---- */
+
+static enum error plan_cpus(const struct args_stress *args, struct reply *reply)
+{
+    uint64_t wanted = args->cpus.given ? args->cpus.number : 1, n = 0;
+    bool all = args->cpus.given && !args->cpus.is_number;
+
+    memset(shares, 0, sizeof(shares));
+    if (smp_self() != 0)
+        return args->cpus.given ? refuse_argument(reply, "cpus", E_CALL_STATE) : OK;
+    if (all && !word_is(args->cpus.text, args->cpus.length, "all"))
+        return refuse_argument(reply, "cpus", E_CALL_WORD);
+    for (unsigned cpu = 0; cpu < smp_count() && (all || n < wanted); cpu++) {
+        struct smp_info info;
+
+        smp_info(cpu, &info);
+        shares[cpu].takes_part = info.running;
+        n += info.running;
+    }
+    return all || (n == wanted && n > 0) ? OK : refuse_argument(reply, "cpus", E_CALL_STATE);
+}
+
+static enum error plan_end(const struct args_stress *args, struct reply *reply)
+{
+    uint64_t rate = machine_ticks_per_second();
+
+    run.operations = args->operations.given ? args->operations.number : UINT64_MAX;
+    run.until = 0;
+    if (!args->seconds.given)
+        return OK;
+    if (rate == 0)
+        return refuse_argument(reply, "seconds", E_CALL_UNSUPPORTED);
+    if (args->seconds.number > UINT64_MAX / 2 / rate)
+        return refuse_range(reply, "seconds", UINT64_MAX / 2 / rate);
+    run.until = machine_ticks() + args->seconds.number * rate;
+    return OK;
+}
+
+static enum error plan(const struct args_stress *args, struct reply *reply)
+{
+    enum error e = plan_cpus(args, reply);
+
+    run.plan = (struct stress_plan){
+        .seed = args->seed.number, .tag = reply_tag(reply),
+        .mix = args->mix.given ? (unsigned)args->mix.number : (1u << STRESS_KINDS) - 1,
+        .order = args->order.given ? (unsigned)args->order.number : DEFAULT_ORDER,
+        .areas = args->area.given ? (uint32_t)args->area.number : ALL_AREAS,
+        .max = args->area.given ? args->area.limit : pfn(PFN_LIMIT),
+    };
+    run.check = args->check.number != 0;
+    atomic_store_explicit(&run.stops, false, memory_order_relaxed);
+    atomic_store_explicit(&run.rest, false, memory_order_relaxed);
+    return e == OK ? plan_end(args, reply) : e;
+}
+
+static uint64_t free_pages(void)
+{
+    struct page_area_info info;
+    uint64_t pages = 0;
+
+    for (unsigned area = 0; pages_area_info(&lab.pages, area, &info); area++)
+        pages += info.free;
+    return pages;
+}
+
+static void work_together(struct reply *reply)
+{
+    for (unsigned cpu = 1; cpu < smp_count(); cpu++)
+        if (shares[cpu].takes_part)
+            smp_post(cpu, share_do_job, NULL);
+    share_do(smp_self(), reply);
+    for (unsigned cpu = 1; cpu < smp_count(); cpu++)
+        if (shares[cpu].takes_part)
+            smp_wait(cpu);
+}
+
+/* The first mistake that a CPU found, told with its number. */
+static enum error mistake(struct reply *reply)
+{
+    for (unsigned cpu = 0; cpu < smp_count(); cpu++) {
+        const struct share *share = &shares[cpu];
+        enum error e = share->error;
+
+        if (share->ending.outcome != ENDED) {
+            lab.dead = true;
+            e = dispatch_ended(&share->ending, reply);
+        } else if (e != OK && e != E_BUG_CHECK && e != E_STOP_INTERRUPTED) {
+            reply_key_address(reply, "at", share->bad);
+        }
+        if (e == OK)
+            continue;
+        reply_key_number(reply, "cpu", cpu);
+        return e;
+    }
+    return OK;
+}
+
+/* All CPUs' operations, and the fewest and the most that one of them did. */
+static void totals(struct reply *reply, bool ended)
+{
+    uint64_t done = 0, fails = 0, least = UINT64_MAX, most = 0, n = 0;
+
+    for (unsigned cpu = 0; cpu < smp_count(); cpu++) {
+        const struct share *share = &shares[cpu];
+
+        if (!share->takes_part && cpu != smp_self())
+            continue;
+        n++;
+        done += share->done;
+        fails += share->fails;
+        least = share->done < least ? share->done : least;
+        most = share->done > most ? share->done : most;
+    }
+    if (ended)
+        reply_number(reply, done);
+    else
+        reply_key_number(reply, "done", done);
+    reply_key_number(reply, "fails", fails);
+    reply_key_number(reply, "cpus", n);
+    reply_key_number(reply, "least", least);
+    reply_key_number(reply, "most", most);
+}
+
+enum error stress_cpus(const struct args_stress *args, struct reply *reply)
+{
+    enum error e = plan(args, reply);
+    uint64_t free_before;
+
+    if (e != OK)
+        return e;
+    free_before = free_pages();
+    work_together(reply);
+    e = mistake(reply);
+    if (e == OK)
+        e = stress_check(reply);
+    if (e == OK && free_pages() != free_before) {
+        reply_text(reply, "pages are missing, or too many");
+        reply_key_number(reply, "free", free_pages());
+        reply_key_number(reply, "before", free_before);
+        e = E_BUG_CHECK;
+    }
+    if (e == OK && machine_interrupted())
+        e = E_STOP_INTERRUPTED;
+    totals(reply, e == OK);
+    return e;
+}

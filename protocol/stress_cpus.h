@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The two kinds of `stress` of each other: alone and repeatable, or of several CPUs. */
+#ifndef PFNLAB_STRESS_CPUS_H
+#define PFNLAB_STRESS_CPUS_H
+
+#include "protocol/handlers.h"
+
+/* A stress that was given cpus=, seconds= or mix=. */
+MUST_USE enum error stress_cpus(const struct args_stress *args, struct reply *reply);
+
+/* lab_check(), told as `check` tells it but for the text. */
+MUST_USE enum error stress_check(struct reply *reply);
+
+/* Operations of a CPU in the last stress of several; 0 if it was in none. */
+uint64_t stress_operations(unsigned cpu);
+
+#endif
