@@ -337,7 +337,7 @@ class Commands:
         """Start or stop a processor by its number, or all but the first."""
         ...
 
-    def on(self, cpu: Number, line: str, *, timeout: float | None = ...) -> None:
+    def on(self, cpu: Number, line: str, *, timeout: float | None = ...) -> Value:
         """Run a command line on a processor that runs."""
         ...
 
@@ -349,10 +349,12 @@ class Commands:
         """Run the first so many stored lines, so many times, until one fails."""
         ...
 
-    def stress(self, operations: Number, *, seed: Number | None = ..., order: Number | None = ...,
+    def stress(self, operations: Number | None = ..., *, seconds: Number | None = ...,
+               seed: Number | None = ..., order: Number | None = ...,
                area: str | Iterable[str] | None = ..., check: bool | int | None = ...,
+               cpus: Number | None = ..., mix: Number | None = ...,
                timeout: float | None = ...) -> int:
-        """Allocate and free at random at the guest's own speed, then free all."""
+        """Allocate and free at random at the guest's own speed, on one or more processors, then free all."""
         ...
 
     def poweroff(self, *, timeout: float | None = ...) -> None:

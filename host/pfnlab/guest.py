@@ -180,10 +180,18 @@ class Guest(Commands):
 
     def _named(self, text: str) -> Command | None:
         name = text.split()[:1]
-        return self.table.find(name[0]) if name else None
+        command = self.table.find(name[0]) if name else None
+        return self._inner(command, text.split(None, 2)[2:]) if command is not None else None
+
+    def _inner(self, command: Command, rest: list[str]) -> Command:
+        """The command that counts: of "on CPU LINE" that of LINE."""
+        if command.name != "on" or not rest:
+            return command
+        return self._named(rest[0]) or command
 
     def submit(self, command: Command, words: list[object]) -> Pending:
         """Send the words of a request, without waiting."""
+        command = self._inner(command, [str(word) for word in words[2:3]])
         request = self.link.submit([self._word(w) for w in words], command.kind)
         return Pending(self, request, command)
 

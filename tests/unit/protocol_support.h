@@ -40,6 +40,8 @@ bool machine_interrupted(void)
     return interrupted;
 }
 
+uint64_t machine_ticks(void) { return 0; }
+uint64_t machine_ticks_per_second(void) { return 0; }
 void machine_interrupt_clear(void) { interrupted = false; }
 void machine_interrupt_passed(void) { interrupts_passed++; }
 
