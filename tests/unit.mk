@@ -2,6 +2,9 @@
 # Unit tests: each tests/unit/test_NAME.c is a program. It is linked with an archive of everything
 # that needs no machine, so that it gets what it calls and may stand in for what it does not.
 
+# What allocators need of CPUs where there is one, for programs without the rest of the kernel.
+LONE_CPU := kernel/lock.c kernel/lib/format.c tests/unit/lone_cpu.c
+
 unit: ## the unit tests in C, under ASan and UBSan; TEST=NAME runs one
 	@$(MAKE) ARCH=native unit-run
 

@@ -18,7 +18,8 @@ bench-programs:
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
 ifeq ($(ARCH),native)
 BENCH_SOURCES := tests/bench/engine_bench.c tests/bench/engine_worst.c \
-	tests/bench/engine_quality.c tests/bench/engine_wrong.c kernel/error.c $(wildcard kernel/mm/*.c)
+	tests/bench/engine_quality.c tests/bench/engine_wrong.c kernel/error.c $(LONE_CPU) \
+	$(wildcard kernel/mm/*.c)
 BENCH_OBJECTS := $(BENCH_SOURCES:%=build/bench/%.o)
 BENCH_CC := $(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS)
 
@@ -30,7 +31,7 @@ build/bench/engine_bench: $(BENCH_OBJECTS)
 	$(Q)$(BENCH_CC) -static -o $@ $^
 
 VIRTUAL_SOURCES := tests/bench/virtual_bench.c arch/x86/pte.c arch/common/radix.c \
-	arch/common/radix_protect.c kernel/error.c $(wildcard kernel/mm/*.c)
+	arch/common/radix_protect.c kernel/error.c $(LONE_CPU) $(wildcard kernel/mm/*.c)
 VIRTUAL_OBJECTS := $(VIRTUAL_SOURCES:%=build/bench/%.o)
 
 build/bench/virtual_bench: $(VIRTUAL_OBJECTS)

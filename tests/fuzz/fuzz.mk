@@ -23,7 +23,7 @@ FUZZ_line := tests/fuzz/fuzz_line.c \
 	$(filter-out %/main.c %/console.c,$(SOURCES)) \
 	$(filter-out kernel/main.c $(SKIP),$(KERNEL_SOURCES))
 FUZZ_ops := tests/fuzz/fuzz_ops.c $(wildcard tests/fuzz/ops_*.c) \
-	$(wildcard kernel/mm/*.c) kernel/error.c kernel/lib/format.c
+	$(wildcard kernel/mm/*.c) kernel/error.c $(LONE_CPU)
 # What the targets compare with, and the checks: quick, and not what is searched for paths.
 FUZZ_MODELS := tests/unit/page_oracle.c tests/unit/page_oracle_query.c
 FUZZ_QUICK := $(FUZZ_MODELS) kernel/mm/page_check.c tests/fuzz/ops_%.c

@@ -31,7 +31,7 @@ soak-oracle: ## 10 million random operations of the page engine against its orac
 # The unit test of `make unit`, optimised as the benchmark is: the oracle asks for many cycles.
 ifeq ($(ARCH),native)
 ORACLE_SOURCES := tests/unit/test_page_oracle.c $(wildcard tests/unit/page_*.c) \
-	tests/unit/support.c kernel/error.c $(wildcard kernel/mm/*.c)
+	tests/unit/support.c kernel/error.c $(LONE_CPU) $(wildcard kernel/mm/*.c)
 ORACLE_OBJECTS := $(ORACLE_SOURCES:%=build/bench/%.o)
 
 build/bench/page_oracle: $(ORACLE_OBJECTS)
