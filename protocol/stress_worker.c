@@ -110,7 +110,7 @@ static enum error take_virtual(struct stress_worker *worker, struct stress_block
         .attributes = attributes_default(lab.mmu), .areas = worker->plan->areas,
         .max = worker->plan->max, .dontzero = draw(worker, 4) != 0,
     };
-    virt_t at, blame;
+    virt_t at = { 0 }, blame;
     bool zeroed;
     enum error e;
 
