@@ -281,8 +281,8 @@ class Oracle:
 
     def protect(self, address: int, pages: int, attributes: str) -> None:
         """Other attributes: of the window only, as an injected map has no memory."""
-        virtual = self._virtual()
         wanted = attribute_set(attributes)
+        virtual = self._virtual()
         first, limit = self.window
         if address % PAGE_SIZE:
             raise Refusal("mem.unaligned", address)

@@ -24,6 +24,9 @@ RANGES = [(0x200000, 0x280000, "usable"), (0x500000, 0x1000, "usable"),
           (0x600000, 0x900010, "usable"), (0x700800, 0x10, "reserved")]
 LOW, HIGH = 0x1ff, 0xf02
 
+STAGES = ("early", "page", "virtual")
+
+sizes = st.one_of(st.integers(1, 100), st.integers(1, 2100), st.integers(1, 30000))
 frames = st.integers(LOW, HIGH)
 orders = st.integers(0, 11)
 areas = st.sampled_from(["any", "odd", "middle", "rest", "odd|middle", "odd|rest", "dma24"])
@@ -63,17 +66,20 @@ class Machine(RuleBasedStateMachine):
         """Bytes, aligned."""
         self.do("memalign_pages_area", area, 1 << align, size)
 
+    def _blocks(self) -> list[tuple[int, int, int]]:
+        return self.twin.oracle.allocated() if self.twin.oracle.pages is not None else []
+
     @rule(which=st.integers(0, 100))
     def free(self, which: int) -> None:
         """A block that is allocated."""
-        blocks = self.twin.oracle.allocated()
+        blocks = self._blocks()
         if blocks:
             self.do("free", blocks[which % len(blocks)][0])
 
     @rule(which=st.integers(0, 100), start=st.integers(0, 9), pages=st.integers(1, 9))
     def free_part(self, which: int, start: int, pages: int) -> None:
         """A part of it, and sometimes more than that."""
-        blocks = self.twin.oracle.allocated()
+        blocks = self._blocks()
         if blocks:
             self.do("free", blocks[which % len(blocks)][0] + start * PAGE_SIZE, pages)
 
@@ -111,15 +117,61 @@ class Machine(RuleBasedStateMachine):
         """Across ranges, guards and holes."""
         self.do("protect", self.twin.window[0] + page * PAGE_SIZE, pages, attributes)
 
+    @rule(size=sizes, redzone=st.sampled_from([{}, {}, {}, {"redzone": 1}]))
+    def malloc(self, size: int, redzone: dict[str, Any]) -> None:
+        """An object; without memory there is no red zone."""
+        self.do("malloc", size, **redzone)
+
+    @rule(count=st.integers(1, 9), size=sizes)
+    def calloc(self, count: int, size: int) -> None:
+        """Several in one."""
+        self.do("calloc", count, size)
+
+    @rule(align=st.integers(0, 33), size=sizes)
+    def memalign_object(self, align: int, size: int) -> None:
+        """An object, aligned."""
+        self.do("memalign", 1 << align, size)
+
+    def _object(self, which: int) -> int | None:
+        objects = self.twin.oracle.heap.objects()
+        return objects[which % len(objects)][0] if objects else None
+
+    @rule(which=st.integers(0, 100), size=sizes)
+    def realloc(self, which: int, size: int) -> None:
+        """Another size for an object."""
+        at = self._object(which)
+        if at is not None:
+            self.do("realloc", at, size)
+
+    @rule(which=st.integers(0, 100))
+    def free_object(self, which: int) -> None:
+        """The end of one."""
+        at = self._object(which)
+        if at is not None:
+            self.do("free", at)
+
+    @rule(which=st.integers(0, 100), offset=st.sampled_from([-16, 1, 8, 16, 48, 4080, PAGE_SIZE]),
+          name=st.sampled_from(["free", "realloc"]))
+    def miss_object(self, which: int, offset: int, name: str) -> None:
+        """Near an object: inside, a slot that is free, another one, another's page."""
+        at = self._object(which)
+        if at is not None:
+            self.do(name, at + offset, *([50] if name == "realloc" else []))
+
+    @rule()
+    def advance(self) -> None:
+        """To the next stage of the boot; from the last one there is none."""
+        self.do("advance")
+
     @rule(order=st.permutations(["odd", "middle", "rest"]))
     def scan(self, order: list[str]) -> None:
         """Another scan order."""
         self.do("scan_order", "|".join(order))
 
-    @rule()
-    def reset(self) -> None:
+    @rule(stage=st.sampled_from(STAGES))
+    def reset(self, stage: str) -> None:
         """Afresh."""
-        self.do("reset")
+        self.do("reset", stage=stage)
 
     @invariant()
     def check(self) -> None:

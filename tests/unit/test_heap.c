@@ -189,20 +189,20 @@ static void realloc_stays_where_it_can(void **unused)
 static void realloc_moves_the_content_and_keeps_the_owner(void **unused)
 {
     static const uint64_t sizes[] = { 1, 17, 500, 2048, 2049, 20000, 4096, 300, 16 };
-    uint64_t at = must_get(16), kept = 16;
+    uint64_t at = must_get(16), had = 16;
     struct heap_object object;
 
     (void)unused;
-    for (unsigned i = 0; i < 16; i++)
-        arena_byte(virt(at))[i] = (unsigned char)i;
     for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+        for (unsigned byte = 0; byte < had; byte++)
+            arena_byte(virt(at))[byte] = (unsigned char)(7 * byte + i);
         assert_int_equal(heap_move(at, sizes[i], &at), OK);
         assert_true(heap_next(virt(0), &object));
         assert_int_equal(object.at.a, at);
         assert_int_equal(object.tag, 7);
-        kept = sizes[i] < kept ? sizes[i] : kept;
-        for (unsigned byte = 0; byte < kept; byte++)
-            assert_int_equal(arena_byte(virt(at))[byte], byte);
+        for (unsigned byte = 0; byte < had && byte < sizes[i]; byte++)
+            assert_int_equal(arena_byte(virt(at))[byte], (unsigned char)(7 * byte + i));
+        had = sizes[i];
         heap_assert_whole();
     }
     assert_int_equal(heap_put(at), OK);

@@ -170,6 +170,29 @@ static void number_607(void **unused)
     assert_int_equal(broken_invariant(), 607);
 }
 
+/* Whose record it is, which class that is of, and that it is one at all. */
+static void number_608(void **unused)
+{
+    struct heap_recent *recent = &heap.root->recent, right = *recent;
+    struct slab copy;
+
+    (void)unused;
+    assert_non_null(right.slab);
+    recent->row = right.row + 1;
+    assert_int_equal(broken_invariant(), 608);
+    recent->row = right.row;
+    recent->class = CLASS + 1;
+    assert_int_equal(broken_invariant(), 608);
+    recent->class = CLASS;
+    recent->slab = &copy;
+    copy = *right.slab;
+    assert_int_equal(broken_invariant(), 608);
+    copy.page = 5;
+    assert_int_equal(broken_invariant(), 608);
+    *recent = (struct heap_recent){ .slab = NULL };
+    assert_int_equal(broken_invariant(), 0);
+}
+
 static void it_can_be_stopped(void **unused)
 {
     struct page_violation violation;
@@ -204,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup(number_605, begin),
         cmocka_unit_test_setup(number_606, begin),
         cmocka_unit_test_setup(number_607, begin),
+        cmocka_unit_test_setup(number_608, begin),
         cmocka_unit_test_setup(it_can_be_stopped, begin),
     };
 
