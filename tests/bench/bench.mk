@@ -31,7 +31,8 @@ build/bench/engine_bench: $(BENCH_OBJECTS)
 	$(Q)$(BENCH_CC) -static -o $@ $^
 
 VIRTUAL_SOURCES := tests/bench/virtual_bench.c arch/x86/pte.c arch/common/radix.c \
-	arch/common/radix_protect.c kernel/error.c $(LONE_CPU) $(wildcard kernel/mm/*.c)
+	arch/common/radix_protect.c arch/common/space.c kernel/error.c $(LONE_CPU) \
+	$(wildcard kernel/mm/*.c)
 VIRTUAL_OBJECTS := $(VIRTUAL_SOURCES:%=build/bench/%.o)
 
 build/bench/virtual_bench: $(VIRTUAL_OBJECTS)

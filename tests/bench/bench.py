@@ -28,13 +28,15 @@ def print_engine(console: Console, program: str) -> None:
 
 
 def print_virtual(console: Console, program: str) -> None:
-    """Instructions per operation, page tables and flushes."""
-    table = Table(title="virtual layer, instructions per operation (callgrind), tables of x86_64")
-    for heading in ("workload", "what", "operations", "instructions", "table bytes", "flushes"):
+    """Instructions per operation; page tables and frames in use then; flushes."""
+    table = Table(title="virtual layer and malloc, instructions per operation (callgrind), "
+                  "tables of x86_64")
+    for heading in ("workload", "what", "operations", "instructions", "table bytes", "frames",
+                    "flushes"):
         table.add_column(heading, justify="left" if heading in ("workload", "what") else "right")
     for row in virtual.rows(program):
         table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.instructions:,.1f}",
-                      f"{row.tables:,}", f"{row.flushes:,.1f}")
+                      f"{row.tables:,}", f"{row.frames:,}", f"{row.flushes:,.1f}")
     console.print(table)
 
 
