@@ -44,7 +44,7 @@ unsigned class_for(uint64_t size, uint64_t align)
 
 /* ---- objects come ---- */
 
-/* The lowest free slot of the first slab of the queue, which is not empty. */
+/* The lowest free slot of the first slab of the queue, which is not empty and may be full then. */
 static inline virt_t slot_take(struct heap_root *root, unsigned index, uint32_t tag)
 {
     const struct heap_class_rule *rule = &heap_rules[index];
@@ -58,8 +58,7 @@ static inline virt_t slot_take(struct heap_root *root, unsigned index, uint32_t 
     slab->free[word] &= slab->free[word] - 1;
     slab_tags(slab, index)[slot] = tag;
     root->recent = (struct heap_recent){ slab, class->lowest_row, index };
-    if (++slab->used == rule->slots)
-        slab_dequeue(root, index, class->lowest_row);
+    slab->used++;
     return virt((slab->page << PAGE_SHIFT) + slot * rule->size);
 }
 
@@ -69,9 +68,12 @@ static enum error slot_alloc(struct heap *heap, unsigned class, uint32_t tag, vi
 
     if (heap->root == NULL || heap->root->classes[class].lowest == NULL)
         e = slab_open(heap, class);
-    if (e == OK)
-        *out = slot_take(heap->root, class, tag);
-    return e;
+    if (e != OK)
+        return e;
+    *out = slot_take(heap->root, class, tag);
+    if (heap->root->recent.slab->used == heap_rules[class].slots)
+        slab_dequeue(heap->root, class, heap->root->recent.row);
+    return OK;
 }
 
 static enum error block_alloc(struct heap *heap, const struct heap_request *request, uint64_t size,
@@ -127,16 +129,19 @@ static NOINLINE enum error alloc_slowly(struct heap *heap, const struct heap_req
 
 enum error alloc_locked(struct heap *heap, const struct heap_request *request, virt_t *out)
 {
+    struct heap_root *root = heap->root;
+    const struct slab *slab;
     unsigned class;
 
-    /* What most requests are: small, of a slab that there is, and no more than that. */
-    if (heap->root == NULL || request->size - 1 >= HEAP_SMALL || request->align != 1
+    /* What most requests are: small, of a slab that there is and stays, and no more than that. */
+    if (root == NULL || request->size - 1 >= HEAP_SMALL || request->align != 1
         || request->redzone)
         return alloc_slowly(heap, request, out);
     class = class_by_size[(request->size + 15) / 16];
-    if (heap->root->classes[class].lowest == NULL)
+    slab = root->classes[class].lowest;
+    if (slab == NULL || slab->used + 1u == heap_rules[class].slots)
         return alloc_slowly(heap, request, out);
-    *out = slot_take(heap->root, class, request->tag);
+    *out = slot_take(root, class, request->tag);
     return OK;
 }
 
@@ -206,7 +211,7 @@ static inline bool spot_recent(const struct heap *heap, virt_t at, struct spot *
     return true;
 }
 
-static inline enum error find(const struct heap *heap, virt_t at, struct spot *spot)
+enum error spot_find(const struct heap *heap, virt_t at, struct spot *spot)
 {
     const struct heap_class_rule *rule;
     unsigned offset = (unsigned)(at.a & (PAGE_SIZE - 1));
@@ -222,11 +227,6 @@ static inline enum error find(const struct heap *heap, virt_t at, struct spot *s
     if (slot_is_free(spot->slab, spot->slot))
         return E_MEM_FREE;
     return spot->slot * rule->size == offset ? OK : E_MEM_INSIDE;
-}
-
-enum error spot_find(const struct heap *heap, virt_t at, struct spot *spot)
-{
-    return find(heap, at, spot);
 }
 
 struct heap_block spot_block(const struct heap *heap, virt_t at, const struct spot *spot)
@@ -280,29 +280,46 @@ enum error object_free(struct heap *heap, virt_t at, const struct spot *spot, ui
     return spot->slab == NULL ? block_free(heap, at, spot, pages) : slot_free(heap, spot, pages);
 }
 
-static NOINLINE enum error free_slowly(struct heap *heap, virt_t at, const struct spot *spot,
-                                       bool force, uint64_t *pages, virt_t *blame)
+static NOINLINE enum error free_slowly(struct heap *heap, virt_t at, bool force, uint64_t *pages,
+                                       virt_t *blame)
 {
-    enum error e = force ? OK : zone_inspect(heap, at, spot, blame);
+    struct spot spot;
+    enum error e = spot_find(heap, at, &spot);
 
+    if (e == OK && !force)
+        e = zone_inspect(heap, at, &spot, blame);
     if (e == OK)
-        e = object_free(heap, at, spot, pages);
+        e = object_free(heap, at, &spot, pages);
     if (e == OK && zones_there(heap))
         zone_remove(heap, at);
     return e;
 }
 
+/* What most frees are: of an object of the slab that served last, not full and not to be empty. */
+static inline bool free_quickly(const struct heap *heap, virt_t at)
+{
+    const struct heap_recent *recent = &heap->root->recent;
+    const unsigned offset = (unsigned)(at.a & (PAGE_SIZE - 1));
+    const struct heap_class_rule *rule = &heap_rules[recent->class];
+    const unsigned slot = offset / rule->size;
+    struct slab *slab = recent->slab;
+
+    if (slab == NULL || slab->page != page_of(at) || slot >= rule->slots
+        || slot * rule->size != offset || slot_is_free(slab, slot) || slab->used == 1
+        || slab->used == rule->slots || heap->root->zones != NULL)
+        return false;
+    bitmap_set(slab->free, slot);
+    slab->used--;
+    return true;
+}
+
 enum error free_locked(struct heap *heap, virt_t at, bool force, uint64_t *pages, virt_t *blame)
 {
-    struct spot spot;
-    enum error e = find(heap, at, &spot);
-
     *blame = at;
-    if (e != OK)
-        return e;
-    if (spot.slab == NULL || zones_there(heap))
-        return free_slowly(heap, at, &spot, force, pages, blame);
-    return slot_free(heap, &spot, pages);
+    *pages = 0;
+    if (heap->root != NULL && free_quickly(heap, at))
+        return OK;
+    return free_slowly(heap, at, force, pages, blame);
 }
 
 enum error heap_free(struct heap *heap, virt_t at, bool force, uint64_t *pages, virt_t *blame)

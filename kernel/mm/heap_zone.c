@@ -80,11 +80,13 @@ uint32_t zone_size(const struct heap *heap, virt_t at)
 
 enum error zone_inspect(const struct heap *heap, virt_t at, const struct spot *spot, virt_t *bad)
 {
-    struct heap_block block = spot_block(heap, at, spot);
     uint32_t zone = zone_size(heap, at);
-    virt_t end = virt(at.a + block.size);
+    virt_t end;
 
-    if (zone == 0 || heap->memory->inspect(virt(end.a - zone), zone, bad))
+    if (zone == 0)
+        return OK;
+    end = virt(at.a + spot_block(heap, at, spot).size);
+    if (heap->memory->inspect(virt(end.a - zone), zone, bad))
         return OK;
     return E_MEM_OVERRUN;
 }
