@@ -5,7 +5,6 @@
 #include "arch/i386/selectors.h"
 #include "arch/x86/trap.h"
 
-#define ENTRY_SIZE 16u
 #define GATE_INTERRUPT 0x8e00u        /* present, interrupts off */
 #define GATE_TASK 0x8500u
 #define TSS_AVAILABLE 0x89u

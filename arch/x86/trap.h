@@ -7,12 +7,7 @@
 #define PFNLAB_X86_TRAP_H
 
 #include "arch/arch.h"
-
-/* Interrupts of the two controllers begin here, right after the exceptions. */
-#define VECTOR_IRQ 0x20u
-#define VECTORS 0x30u             /* entry points of a port */
-#define VECTOR_SPURIOUS 0xffu     /* of the local APIC; not served, only returned from */
-#define VECTOR_DOUBLE_FAULT 8u
+#include "arch/x86/vectors.h"
 
 struct trap_frame;                /* the saved registers, a port's own */
 

@@ -3,25 +3,9 @@
 
     .text
 
-/* ---- Exceptions and interrupts: one entry point of 16 bytes for each vector ---- */
+/* ---- From vectors.S: the error code and the vector are pushed ---- */
 
-    .balign 16
-    .globl trap_entries
-trap_entries:
-    .set vector, 0
-    .rept 0x30
-    .balign 16
-    /* The processor pushes an error code for these only. */
-    .if (vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 \
-         || vector == 29 || vector == 30)
-    .else
-    push $0
-    .endif
-    push $vector
-    jmp trap_common
-    .set vector, vector + 1
-    .endr
-
+    .globl trap_common
 trap_common:
     push %rax
     push %rbx

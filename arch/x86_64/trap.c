@@ -4,7 +4,6 @@
 #include "arch/x86_64/frame.h"
 #include "arch/x86_64/selectors.h"
 
-#define ENTRY_SIZE 16u
 #define GATE_INTERRUPT 0x8e00u        /* present, interrupts off */
 #define TSS_AVAILABLE 0x89u
 #define IST_DOUBLE_FAULT 1u
