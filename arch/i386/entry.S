@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "arch/i386/selectors.h"
+#include "arch/x86/selectors.h"
 
     .text
 
@@ -18,7 +18,15 @@ trap_common:
 trap_ignored:
     iret
 
-/* ---- Guards: a chain of saved contexts on the stack, innermost first ---- */
+/* ---- Guards: a chain of saved contexts on each CPU's stack, innermost first ---- */
+
+    /* Where this CPU keeps its innermost: its task register has its number (selectors.h). */
+    .macro guard_place register
+    str \register
+    sub $SELECTOR_TSS, \register
+    shr $(SELECTOR_TSS_SHIFT - 2), \register
+    add $guard_innermost, \register
+    .endm
 
     .globl arch_guard
 arch_guard:
@@ -28,14 +36,16 @@ arch_guard:
     push %esi
     push %edi
     pushf
-    push guard_innermost
-    mov %esp, guard_innermost
+    guard_place %eax
+    push (%eax)
+    mov %esp, (%eax)
     push 12(%ebp)
     call *8(%ebp)
     add $4, %esp
     mov $1, %eax
 guard_leave:
-    pop guard_innermost
+    guard_place %ecx
+    pop (%ecx)
     popf
     pop %edi
     pop %esi
@@ -45,11 +55,12 @@ guard_leave:
 
     .globl arch_unwind
 arch_unwind:
-    mov guard_innermost, %esp
+    guard_place %eax
+    mov (%eax), %esp
     call trap_forget
     xor %eax, %eax
     jmp guard_leave
 
     .bss
     .balign 4
-guard_innermost: .skip 4
+guard_innermost: .skip 4 * SELECTOR_CPUS

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* From arch/x86/boot.S to the kernel's segments. Paging is off until paging_open(). */
-#include "arch/i386/selectors.h"
+#include "arch/x86/selectors.h"
 
 #define CPUID_PAE (1 << 6)
+#define MSR_EFER 0xc0000080
 
     .text
     .globl boot_port
@@ -28,6 +29,35 @@ boot_port:
     push $0
     jmp kernel_main
 
+    /* ---- Another CPU, from trampoline.S: 32-bit mode, flat segments; all as CPU 0 has it ---- */
+
+    .globl cpu_enter
+cpu_enter:
+    ljmp $SELECTOR_CODE, $1f
+1:  mov $SELECTOR_DATA, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    xor %eax, %eax
+    mov %eax, %fs
+    mov %eax, %gs
+    mov cpu_start_cr4, %eax
+    mov %eax, %cr4
+    mov cpu_start_cr3, %eax
+    mov %eax, %cr3
+    mov cpu_start_efer, %eax
+    test %eax, %eax
+    jz 2f                           /* a processor without no-execute has no such register */
+    mov $MSR_EFER, %ecx
+    xor %edx, %edx
+    wrmsr
+2:  mov cpu_start_cr0, %eax
+    mov %eax, %cr0
+    mov cpu_start_stack, %esp
+    xor %ebp, %ebp
+    push $0
+    jmp cpu_arrived
+
     .section .rodata
 no_pae: .asciz "PAE\r\n"
 
@@ -38,9 +68,8 @@ gdt:
     .quad 0
     .quad 0x00cf9b000000ffff        /* SELECTOR_CODE */
     .quad 0x00cf93000000ffff        /* SELECTOR_DATA */
-    .quad 0                         /* SELECTOR_TSS: trap_open() fills in both */
-    .quad 0                         /* SELECTOR_TSS_DOUBLE_FAULT */
-gdt_end:
+    .quad 0x00cf9b000000ffff        /* SELECTOR_CODE_32, the same */
+    .skip SELECTOR_CPUS << SELECTOR_TSS_SHIFT   /* SELECTOR_TSS: trap_open_cpu() fills it in */
 gdt_pointer:
-    .word gdt_end - gdt - 1
+    .word GDT_SIZE - 1
     .long gdt

@@ -2,8 +2,10 @@
 /* Gates and task state segments: Intel SDM volume 3, sections 6.11 and 7.2. */
 #include "arch/i386/frame.h"
 #include "arch/i386/machine.h"
-#include "arch/i386/selectors.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/selectors.h"
 #include "arch/x86/trap.h"
+#include "kernel/lib/string.h"
 
 #define GATE_INTERRUPT 0x8e00u        /* present, interrupts off */
 #define GATE_TASK 0x8500u
@@ -24,8 +26,7 @@ extern const char trap_entries[], trap_ignored[], double_fault_stack_top[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];
-static struct tss main_tss = { .io_map = sizeof(main_tss) };
-static struct tss double_fault_tss = { .io_map = sizeof(double_fault_tss) };
+static struct tss main_tss[ARCH_CPUS_MAX], double_fault_tss[ARCH_CPUS_MAX];
 
 void trap_entered(const struct trap_frame *frame);
 
@@ -59,12 +60,16 @@ static void tss_describe(unsigned selector, const struct tss *tss)
         | (uint64_t)TSS_AVAILABLE << 40 | (base >> 24) << 56;
 }
 
-/* A switch to another task saves the registers here; makes the descriptors available again. */
-static void tss_load(void)
+/*
+ * A switch to another task saves the registers here; makes the descriptors available again. The
+ * selector of either task tells which CPU it is.
+ */
+static void tss_load(unsigned cpu)
 {
-    tss_describe(SELECTOR_TSS, &main_tss);
-    tss_describe(SELECTOR_TSS_DOUBLE_FAULT, &double_fault_tss);
-    __asm__ volatile ("ltr %w0" : : "r"(SELECTOR_TSS) : "memory");
+    unsigned offset = cpu << SELECTOR_TSS_SHIFT;
+    tss_describe(SELECTOR_TSS + offset, &main_tss[cpu]);
+    tss_describe(SELECTOR_TSS_DOUBLE_FAULT + offset, &double_fault_tss[cpu]);
+    __asm__ volatile ("ltr %w0" : : "r"(SELECTOR_TSS + offset) : "memory");
 }
 
 static struct trap_frame frame_of(const struct tss *tss)
@@ -85,41 +90,57 @@ static struct trap_frame frame_of(const struct tss *tss)
  */
 static _Noreturn void double_fault_entered(void)
 {
-    static struct trap_frame frame;
-    frame = frame_of(&main_tss);
-    tss_load();
+    unsigned cpu = cpu_self();
+    struct trap_frame frame = frame_of(&main_tss[cpu]);
+    tss_load(cpu);
     /* Else the next return from an interrupt would be one to the task before. */
     __asm__ volatile ("push %0; popf; clts" : : "i"(EFLAGS_RESERVED) : "memory", "cc");
     trap_entered(&frame);
     __builtin_unreachable();
 }
 
-static void double_fault_open(void)
+static void double_fault_open(unsigned cpu, uintptr_t stack)
 {
-    double_fault_tss.eip = (uintptr_t)double_fault_entered;
-    double_fault_tss.esp = (uintptr_t)double_fault_stack_top;
-    double_fault_tss.eflags = EFLAGS_RESERVED;
-    double_fault_tss.cs = SELECTOR_CODE;
-    double_fault_tss.ds = double_fault_tss.es = double_fault_tss.ss = SELECTOR_DATA;
-    idt[VECTOR_DOUBLE_FAULT] = (struct gate){
-        .selector = SELECTOR_TSS_DOUBLE_FAULT, .flags = GATE_TASK,
+    main_tss[cpu] = (struct tss){ .io_map = sizeof(struct tss) };
+    double_fault_tss[cpu] = (struct tss){
+        .cr3 = read_cr3(), .eip = (uintptr_t)double_fault_entered, .esp = stack,
+        .eflags = EFLAGS_RESERVED, .cs = SELECTOR_CODE, .ds = SELECTOR_DATA, .es = SELECTOR_DATA,
+        .ss = SELECTOR_DATA, .io_map = sizeof(struct tss),
     };
-    tss_load();
+    tss_load(cpu);
 }
 
 void trap_set_root(uintptr_t root)
 {
-    double_fault_tss.cr3 = root;
+    double_fault_tss[0].cr3 = root;
+}
+
+/* A task gate names one descriptor, thus one CPU's: each has a table of its own. */
+static void idt_open(struct gate *table, unsigned cpu)
+{
+    const struct table_pointer pointer = { sizeof(idt) - 1, (uintptr_t)table };
+    table[VECTOR_DOUBLE_FAULT] = (struct gate){
+        .selector = (uint16_t)(SELECTOR_TSS_DOUBLE_FAULT + (cpu << SELECTOR_TSS_SHIFT)),
+        .flags = GATE_TASK,
+    };
+    __asm__ volatile ("lidt %0" : : "m"(pointer) : "memory");
+}
+
+void trap_open_cpu(unsigned cpu, uintptr_t stack_top)
+{
+    struct gate *table = (struct gate *)(stack_top - sizeof(idt));
+    memcpy(table, idt, sizeof(idt));
+    double_fault_open(cpu, (uintptr_t)table);
+    idt_open(table, cpu);
 }
 
 void trap_open(void)
 {
-    const struct table_pointer pointer = { sizeof(idt) - 1, (uintptr_t)idt };
     for (unsigned vector = 0; vector < VECTORS; vector++)
         gate_set(vector, trap_entries + vector * ENTRY_SIZE);
     gate_set(VECTOR_SPURIOUS, trap_ignored);
-    double_fault_open();
-    __asm__ volatile ("lidt %0" : : "m"(pointer));
+    double_fault_open(0, (uintptr_t)double_fault_stack_top);
+    idt_open(idt, 0);
 }
 
 void trap_entered(const struct trap_frame *frame)

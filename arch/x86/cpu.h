@@ -5,11 +5,18 @@
 
 #include <stdint.h>
 
+#include "arch/x86/selectors.h"
+
 #define EFLAGS_IF 0x200u
 
 static inline void outb(uint16_t port, uint8_t value)
 {
     __asm__ volatile ("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void outw(uint16_t port, uint16_t value)
+{
+    __asm__ volatile ("outw %0, %1" : : "a"(value), "Nd"(port));
 }
 
 static inline uint8_t inb(uint16_t port)
@@ -30,6 +37,14 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 {
     __asm__ volatile ("wrmsr" : : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(msr)
                       : "memory");
+}
+
+/* Which CPU this is; CPU 0 before trap_open(). */
+static inline unsigned cpu_self(void)
+{
+    uint32_t task;
+    __asm__ volatile ("str %0" : "=r"(task));
+    return task < SELECTOR_TSS ? 0 : (task - SELECTOR_TSS) >> SELECTOR_TSS_SHIFT;
 }
 
 struct cpuid { uint32_t a, b, c, d; };

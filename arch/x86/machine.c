@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "arch/x86/console.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/cpus.h"
 #include "arch/x86/machine.h"
 #include "arch/x86/trap.h"
 #include "kernel/lib/string.h"
@@ -50,8 +51,10 @@ void arch_init(void)
     const char *problem = multiboot_read(physical, boot_address, &boot_info);
     if (problem != NULL)
         machine_refuse(problem);
+    cpus_find(physical);
     paging_open();
     pic_open();
+    cpus_open();
     interrupts_on();
 }
 

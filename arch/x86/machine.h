@@ -24,6 +24,9 @@ _Noreturn void machine_refuse(const char *why);
 /* Final page tables for the memory that boot_info tells of. */
 void paging_open(void);
 
+/* On another CPU that uses them already: what else belongs to them. */
+void paging_open_cpu(void);
+
 /*
  * The port's page tables: their shape, the root's zeroed entries, which reach `limit`, and where
  * the virtual allocator's window may lie.

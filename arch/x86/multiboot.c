@@ -22,8 +22,7 @@ static uint64_t join(const uint32_t half[2])
     return (uint64_t)half[1] << 32 | half[0];
 }
 
-/* The structures need not be aligned: copy before use. */
-static bool copy(boot_view view, uint64_t at, void *to, size_t size)
+bool boot_copy(boot_view view, uint64_t at, void *to, size_t size)
 {
     const void *from = view(at, size);
     if (from == NULL)
@@ -94,7 +93,7 @@ static const char *read_map(boot_view view, const struct info *info, struct boot
     uint64_t end = (uint64_t)info->map + info->map_length;
     struct map_entry entry;
     for (uint64_t at = info->map; at + sizeof(entry) <= end; ) {
-        if (!copy(view, at, &entry, sizeof(entry))
+        if (!boot_copy(view, at, &entry, sizeof(entry))
             || entry.size < sizeof(entry) - sizeof(entry.size))
             return "the memory map is damaged";
         bool usable = entry.type == TYPE_USABLE;
@@ -122,7 +121,7 @@ static const char *read_modules(boot_view view, const struct info *info, struct 
         return NULL;
     for (uint32_t i = 0; i < info->modules_count; i++) {
         struct module module;
-        if (!copy(view, info->modules + (uint64_t)i * sizeof(module), &module, sizeof(module))
+        if (!boot_copy(view, info->modules + (uint64_t)i * sizeof(module), &module, sizeof(module))
             || module.end < module.start)
             return "the list of modules is damaged";
         if (!add(out, module.start, module.end - module.start, RANGE_RESERVED, "module"))
@@ -137,7 +136,7 @@ const char *multiboot_read(boot_view view, uint32_t info_address, struct boot_in
     const char *problem;
     out->count = 0;
     out->command_line[0] = 0;
-    if (!copy(view, info_address, &info, sizeof(info)))
+    if (!boot_copy(view, info_address, &info, sizeof(info)))
         return "the boot information is out of reach";
     read_command_line(view, &info, out);
     problem = (info.flags & HAS_MAP) != 0 ? read_map(view, &info, out) : read_sizes(&info, out);

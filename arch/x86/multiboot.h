@@ -28,6 +28,9 @@ struct boot_info {
 /* Where `size` bytes at a physical address can be read; NULL: nowhere. */
 typedef const void *(*boot_view)(uint64_t address, uint64_t size);
 
+/* Copy from there, as structures need not be aligned. False: nowhere. */
+MUST_USE bool boot_copy(boot_view view, uint64_t at, void *to, size_t size);
+
 /*
  * Read the information at `info`. NULL, or what is wrong with it, for people; `out` then holds
  * what was read so far. Everything that is not usable memory by name is reserved; modules too.

@@ -5,7 +5,9 @@
  */
 #include "arch/arch.h"
 #include "arch/common/space.h"
+#include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/cpus.h"
 #include "arch/x86/machine.h"
 #include "arch/x86/pte.h"
 
@@ -20,8 +22,6 @@
 #define CPUID_ADDRESS_SIZES 0x80000008u /* EAX bits 7:0 */
 #define CPUID_NX (1u << 20)           /* EDX */
 #define CPUID_1G (1u << 26)           /* EDX */
-
-#define APIC_PAGE UINT64_C(0xfee00000)
 
 /* Memory below is mapped by paging_open(), above it when the lab asks. */
 #define EARLY_END (UINT64_C(4) << 30)
@@ -77,6 +77,7 @@ static void table_detach(unsigned level, uint64_t *entry, uint64_t at)
 
 static void entries_written(void)
 {
+    cpus_flush(&flush);
     flush_run(&flush, translation_drop, translations_drop);
 }
 
@@ -183,6 +184,12 @@ static unsigned physical_bits(void)
     return bits < ADDRESS_BITS ? bits : ADDRESS_BITS;
 }
 
+void paging_open_cpu(void)
+{
+    if ((arch_mmu.attributes & MMU_WRITE_COMBINING) != 0)
+        wrmsr(MSR_PAT, PTE_PAT);
+}
+
 static void features_open(void)
 {
     uint32_t extended = extended_features();
@@ -192,10 +199,9 @@ static void features_open(void)
         arch_mmu.attributes |= MMU_NO_EXECUTE;
         arch_mmu.observable |= MMU_NO_EXECUTE;
     }
-    if ((cpuid(CPUID_FEATURES).d & CPUID_PAT) != 0) {
-        wrmsr(MSR_PAT, PTE_PAT);
+    if ((cpuid(CPUID_FEATURES).d & CPUID_PAT) != 0)
         arch_mmu.attributes |= MMU_WRITE_COMBINING;
-    }
+    paging_open_cpu();
     if (format.levels > 2 && (extended & CPUID_1G) != 0)
         arch_mmu.units |= UINT64_C(1) << 30;
     else if (format.levels > 2)

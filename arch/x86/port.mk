@@ -4,7 +4,8 @@ CFLAGS := -O2 -mgeneral-regs-only -ffreestanding -fno-pic -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none
 LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/x86/link.ld
-SOURCES := arch/common/ns16550.c arch/common/one_cpu.c arch/common/space.c $(wildcard arch/common/radix*.c) \
+SOURCES := arch/common/cpus.c arch/common/ns16550.c arch/common/space.c \
+	$(wildcard arch/common/radix*.c) \
 	$(sort $(wildcard arch/x86/*.[cS] arch/$(ARCH)/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf
 ISO := $(BUILD)/pfnlab.iso

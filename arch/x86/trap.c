@@ -2,20 +2,30 @@
 /* Vectors and error codes: Intel SDM volume 3, sections 6.3.1 and 4.7. */
 #include "arch/x86/trap.h"
 
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/cpus.h"
+
 enum { GENERAL_PROTECTION = 13, PAGE_FAULT = 14 };
 enum { CODE_PRESENT = 1 << 0, CODE_RESERVED_BIT = 1 << 3, CODE_FETCH = 1 << 4 };
 
 #define IRQ_COM1 4u
 
-/* All kernel stacks lie in the image (link.ld): a frame pointer outside it ends a backtrace. */
+/* CPU 0's stacks lie in the image (link.ld). */
 extern char image_start[], image_end[];
 
-/* The context of an exception that was not unwound yet. */
-static struct x86_trap interrupted;
+/* Of each CPU: the context of an exception that was not unwound yet; is it serving an interrupt? */
+static struct x86_trap interrupted[ARCH_CPUS_MAX];
+static bool serving[ARCH_CPUS_MAX];
 
 void trap_forget(void)
 {
-    interrupted.frame = NULL;
+    interrupted[cpu_self()].frame = NULL;
+}
+
+bool arch_in_interrupt(void)
+{
+    return serving[cpu_self()];
 }
 
 static enum error page_fault_class(uint64_t code)
@@ -48,43 +58,66 @@ static struct fault describe(const struct x86_trap *trap)
 /* The stack is gone. If an interrupt found that out, its controller still waits for a word. */
 static _Noreturn void double_fault(const struct fault *fault)
 {
-    pic_acknowledge();
+    if (cpu_self() == 0)
+        pic_acknowledge();
+    apic_acknowledge();
     panic("double_fault", NULL, 0, fault);
+}
+
+/* Any other is a spurious one of the controllers: all their other lines are masked. */
+static void serve(unsigned vector)
+{
+    bool *flag = &serving[cpu_self()];
+    *flag = true;
+    if (vector == VECTOR_IRQ + IRQ_COM1) {
+        pic_acknowledge();
+        console_interrupt();
+    } else if (vector == VECTOR_CPU) {
+        cpus_interrupt();
+    }
+    *flag = false;
 }
 
 void trap_handle(const struct x86_trap *trap)
 {
-    if (trap->vector == VECTOR_IRQ + IRQ_COM1) {
-        pic_acknowledge();
-        console_interrupt();
-    } else if (trap->vector < VECTOR_IRQ) {
-        struct fault fault = describe(trap);
-        interrupted = *trap;
-        if (trap->vector == VECTOR_DOUBLE_FAULT)
-            double_fault(&fault);
-        kernel_fault(&fault);
+    if (trap->vector >= VECTOR_IRQ) {
+        serve(trap->vector);
+        return;
     }
-    /* Any other is a spurious one of the controllers: all their other lines are masked. */
+    cpus_halt_here();
+    struct fault fault = describe(trap);
+    interrupted[cpu_self()] = *trap;
+    serving[cpu_self()] = false;
+    if (trap->vector == VECTOR_DOUBLE_FAULT)
+        double_fault(&fault);
+    kernel_fault(&fault);
 }
 
 void arch_registers(void (*reg)(const char *name, uint64_t value))
 {
-    if (interrupted.frame != NULL)
-        frame_registers(interrupted.frame, reg);
+    const struct x86_trap *trap = &interrupted[cpu_self()];
+    if (trap->frame != NULL)
+        frame_registers(trap->frame, reg);
     else
         current_registers(reg);
 }
 
+/* A frame pointer outside of the stacks ends a backtrace; so does a page below them. */
 static bool is_frame(uintptr_t at)
 {
-    return at >= (uintptr_t)image_start && at < (uintptr_t)image_end - 2 * sizeof(at)
-        && at % sizeof(at) == 0;
+    struct mmu_mapping mapping;
+    if (at % sizeof(at) != 0)
+        return false;
+    if (cpus_is_stack(at))
+        return arch_mmu.query(virt(at), &mapping) && cpus_is_stack(at + 2 * sizeof(at) - 1);
+    return at >= (uintptr_t)image_start && at < (uintptr_t)image_end - 2 * sizeof(at);
 }
 
 size_t arch_backtrace(uint64_t *addresses, size_t max)
 {
-    uintptr_t at = interrupted.frame != NULL ? interrupted.frame_pointer
-                                             : (uintptr_t)__builtin_frame_address(0);
+    const struct x86_trap *trap = &interrupted[cpu_self()];
+    uintptr_t at = trap->frame != NULL ? trap->frame_pointer
+                                       : (uintptr_t)__builtin_frame_address(0);
     size_t n = 0;
     /* A frame is the caller's frame pointer, then the return address; 0 ends the chain. */
     while (n < max && is_frame(at)) {

@@ -26,11 +26,19 @@ void trap_handle(const struct x86_trap *trap);
 
 /* What the port supplies: tables and entry points; every saved register. */
 void trap_open(void);
+
+/*
+ * The same on another CPU, which is `cpu` from then on. The end of its stack, as much of it as
+ * TRAP_STACK_SIZE, serves double faults and what the port keeps for each CPU.
+ */
+#define TRAP_STACK_SIZE 0x2000u
+void trap_open_cpu(unsigned cpu, uintptr_t stack_top);
+
 void frame_registers(const struct trap_frame *frame, void (*reg)(const char *, uint64_t));
 void current_registers(void (*reg)(const char *, uint64_t));
 uint64_t fault_address(void);     /* CR2 */
 
-/* The port's arch_unwind() calls this: the interrupted context is gone. */
+/* The port's arch_unwind() calls this: this CPU's interrupted context is gone. */
 void trap_forget(void);
 
 /* Receive what the UART has; on its interrupt. */

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-UNIT_SOURCES += arch/x86/multiboot.c arch/x86/pte.c
+UNIT_SOURCES += arch/x86/acpi.c arch/x86/multiboot.c arch/x86/pte.c

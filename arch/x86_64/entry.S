@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "arch/x86_64/selectors.h"
+#include "arch/x86/selectors.h"
 
     .text
 
@@ -45,7 +45,15 @@ trap_common:
 trap_ignored:
     iretq
 
-/* ---- Guards: a chain of saved contexts on the stack, innermost first ---- */
+/* ---- Guards: a chain of saved contexts on each CPU's stack, innermost first ---- */
+
+    /* Where this CPU keeps its innermost: its task register has its number (selectors.h). */
+    .macro guard_place low, register
+    str \low
+    sub $SELECTOR_TSS, \low
+    shr $(SELECTOR_TSS_SHIFT - 3), \low
+    add $guard_innermost, \register
+    .endm
 
     .globl arch_guard
 arch_guard:
@@ -57,16 +65,18 @@ arch_guard:
     push %r14
     push %r15
     pushfq
-    push guard_innermost(%rip)
+    guard_place %eax, %rax
+    push (%rax)
     sub $8, %rsp
-    mov %rsp, guard_innermost(%rip)
+    mov %rsp, (%rax)
     mov %rdi, %rax
     mov %rsi, %rdi
     call *%rax
     mov $1, %eax
 guard_leave:
     add $8, %rsp
-    pop guard_innermost(%rip)
+    guard_place %ecx, %rcx
+    pop (%rcx)
     popfq
     pop %r15
     pop %r14
@@ -78,7 +88,8 @@ guard_leave:
 
     .globl arch_unwind
 arch_unwind:
-    mov guard_innermost(%rip), %rsp
+    guard_place %eax, %rax
+    mov (%rax), %rsp
     call trap_forget
     xor %eax, %eax
     jmp guard_leave
@@ -124,4 +135,4 @@ access_end:
 
     .bss
     .balign 8
-guard_innermost: .skip 8
+guard_innermost: .skip 8 * SELECTOR_CPUS

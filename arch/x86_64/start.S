@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From arch/x86/boot.S to 64-bit mode (Intel SDM volume 3, section 9.8.5). */
-#include "arch/x86_64/selectors.h"
+#include "arch/x86/selectors.h"
 
 #define CR0_PG (1 << 31)
 #define CR4_PAE (1 << 5)
@@ -73,6 +73,36 @@ start64:
     push $0
     jmp kernel_main
 
+    /* ---- Another CPU, from trampoline.S: 32-bit mode, flat segments; all as CPU 0 has it ---- */
+
+    .code32
+    .globl cpu_enter
+cpu_enter:
+    mov $SELECTOR_DATA, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    mov cpu_start_cr4, %eax
+    mov %eax, %cr4
+    mov cpu_start_cr3, %eax
+    mov %eax, %cr3
+    mov $MSR_EFER, %ecx
+    mov cpu_start_efer, %eax
+    xor %edx, %edx
+    wrmsr
+    mov cpu_start_cr0, %eax
+    mov %eax, %cr0
+    ljmp $SELECTOR_CODE, $1f
+
+    .code64
+1:  xor %eax, %eax
+    mov %eax, %fs
+    mov %eax, %gs
+    mov cpu_start_stack, %rsp
+    xor %ebp, %ebp
+    push $0
+    jmp cpu_arrived
+
     .section .rodata
 no_long_mode: .asciz "64-bit mode\r\n"
 
@@ -83,10 +113,10 @@ gdt:
     .quad 0
     .quad 0x00af9b000000ffff        /* SELECTOR_CODE: 64-bit */
     .quad 0x00cf93000000ffff        /* SELECTOR_DATA */
-    .quad 0, 0                      /* SELECTOR_TSS: trap_open() fills it in */
-gdt_end:
+    .quad 0x00cf9b000000ffff        /* SELECTOR_CODE_32 */
+    .skip SELECTOR_CPUS << SELECTOR_TSS_SHIFT   /* SELECTOR_TSS: trap_open_cpu() fills it in */
 gdt_pointer:
-    .word gdt_end - gdt - 1
+    .word GDT_SIZE - 1
     .long gdt, 0
 
     .bss

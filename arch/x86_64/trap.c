@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Gates and the TSS: Intel SDM volume 3, sections 6.14 and 7.7. */
+#include "arch/x86/selectors.h"
 #include "arch/x86/trap.h"
 #include "arch/x86_64/frame.h"
-#include "arch/x86_64/selectors.h"
 
 #define GATE_INTERRUPT 0x8e00u        /* present, interrupts off */
 #define TSS_AVAILABLE 0x89u
@@ -23,7 +23,7 @@ extern const char trap_entries[], trap_ignored[], access_start[], access_end[],
 extern uint64_t gdt[];
 
 static struct gate idt[256];
-static struct tss tss = { .io_map = sizeof(tss) };
+static struct tss tss[ARCH_CPUS_MAX];
 
 void trap_entered(const struct trap_frame *frame);
 
@@ -38,26 +38,33 @@ static void gate_set(unsigned vector, const char *entry, unsigned ist)
 }
 
 /* A double fault mostly means that the stack overflowed: it gets one of its own. */
-static void tss_open(void)
+static void tss_open(unsigned cpu, uintptr_t double_fault_stack)
 {
-    uint64_t base = (uintptr_t)&tss, limit = sizeof(tss) - 1;
-    uint64_t *descriptor = &gdt[SELECTOR_TSS / sizeof(*gdt)];
-    tss.ist[IST_DOUBLE_FAULT - 1] = (uintptr_t)double_fault_stack_top;
+    uint64_t base = (uintptr_t)&tss[cpu], limit = sizeof(*tss) - 1;
+    unsigned selector = SELECTOR_TSS + (cpu << SELECTOR_TSS_SHIFT);
+    uint64_t *descriptor = &gdt[selector / sizeof(*gdt)];
+    tss[cpu] = (struct tss){ .io_map = sizeof(*tss) };
+    tss[cpu].ist[IST_DOUBLE_FAULT - 1] = double_fault_stack;
     descriptor[0] = limit | (base & 0xffffff) << 16 | (uint64_t)TSS_AVAILABLE << 40
         | (base >> 24 & 0xff) << 56;
     descriptor[1] = base >> 32;
-    __asm__ volatile ("ltr %w0" : : "r"(SELECTOR_TSS));
+    __asm__ volatile ("ltr %w0" : : "r"(selector) : "memory");
+}
+
+void trap_open_cpu(unsigned cpu, uintptr_t stack_top)
+{
+    const struct table_pointer pointer = { sizeof(idt) - 1, (uintptr_t)idt };
+    tss_open(cpu, stack_top);
+    __asm__ volatile ("lidt %0" : : "m"(pointer));
 }
 
 void trap_open(void)
 {
-    const struct table_pointer pointer = { sizeof(idt) - 1, (uintptr_t)idt };
     for (unsigned vector = 0; vector < VECTORS; vector++)
         gate_set(vector, trap_entries + vector * ENTRY_SIZE,
                  vector == VECTOR_DOUBLE_FAULT ? IST_DOUBLE_FAULT : 0);
     gate_set(VECTOR_SPURIOUS, trap_ignored, 0);
-    tss_open();
-    __asm__ volatile ("lidt %0" : : "m"(pointer));
+    trap_open_cpu(0, (uintptr_t)double_fault_stack_top);
 }
 
 static bool is_canonical(uint64_t address)
