@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/common/cpus.h"
 
+static uintptr_t stack_tops[ARCH_CPUS_MAX];
 static atomic_uint halter;                /* 1 + its number; 0: nobody */
 
 atomic_bool cpus_running[ARCH_CPUS_MAX];
@@ -24,6 +25,20 @@ void cpus_come(void (*forget)(void))
 {
     atomic_store(&cpus_running[arch_cpu_self()], true);
     forget_as_asked(forget);
+}
+
+void cpus_set_stack(unsigned cpu, virt_t top)
+{
+    stack_tops[cpu] = (uintptr_t)top.a;
+}
+
+bool cpus_is_stack(uintptr_t at, size_t size)
+{
+    uintptr_t top = stack_tops[arch_cpu_self()];
+    struct mmu_mapping mapping;
+
+    return at < top && top - at <= ARCH_CPU_STACK && top - at >= size
+        && arch_mmu.query(virt(at), &mapping) && arch_mmu.query(virt(at + size - 1), &mapping);
 }
 
 unsigned cpus_others(void)

@@ -19,6 +19,13 @@ bool cpus_is_running(unsigned cpu);
 void cpus_come(void (*forget)(void));
 extern atomic_bool cpus_running[ARCH_CPUS_MAX];
 
+/*
+ * The stack of a CPU, not CPU 0, that is to be started: where its ARCH_CPU_STACK bytes end. Are
+ * these bytes in that of the CPU that asks, and mapped? For backtraces, which find anything.
+ */
+void cpus_set_stack(unsigned cpu, virt_t top);
+bool cpus_is_stack(uintptr_t at, size_t size);
+
 /* How many run, without the one that asks: each of them may use what was in the tables before. */
 unsigned cpus_others(void);
 

@@ -6,8 +6,7 @@ CFLAGS := -O2 -march=z196 -msoft-float -mbackchain -ffreestanding -fno-pic -fno-
 	-fno-asynchronous-unwind-tables
 LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/s390x/link.ld
-SOURCES := arch/common/radix.c arch/common/radix_protect.c arch/common/one_cpu.c \
-	arch/common/space.c \
+SOURCES := arch/common/cpus.c arch/common/radix.c arch/common/radix_protect.c arch/common/space.c \
 	$(sort $(wildcard arch/s390x/*.[cS]))
 IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel.bin
 ISO := $(BUILD)/pfnlab.iso

@@ -60,6 +60,12 @@ static inline void system_mask_restore(uint8_t mask)
     __asm__ volatile ("ssm %0" : : "Q"(mask) : "memory");
 }
 
+/* All that this CPU keeps of translation tables. */
+static inline void translations_drop(void)
+{
+    __asm__ volatile ("ptlb" : : : "memory");
+}
+
 /* With interrupts off: wait for one, which is served; returns with interrupts on. */
 void cpu_wait(void);
 

@@ -21,6 +21,7 @@
 #define LC_PROGRAM_NEW 0x1d0
 #define LC_MACHINE_CHECK_NEW 0x1e0
 #define LC_IO_NEW 0x1f0
+#define NEW_PSWS_SIZE 0x60            /* from LC_RESTART_NEW on */
 
 /* What the architecture leaves to programs, from 0x200 on: ours, each CPU's own. */
 #define LC_OURS 0x200
@@ -33,7 +34,14 @@
 #define LC_SERVICE_EVENT 0x2ac        /* u32: not 0: the SCLP has events for us */
 #define LC_FACILITIES 0x2b0           /* what STFLE stores: facilities 0 .. 63 */
 #define LC_EXTERNAL_RETURN 0x2b8      /* the PSW that an external interrupt goes back to */
-#define LC_OURS_SIZE 0x0c8
+#define LC_NUMBER 0x2c8               /* u32: which CPU this is (arch.h) */
+#define LC_ADDRESS 0x2cc              /* u16: and what the machine calls it, while it is needed */
+#define LC_FORGOTTEN 0x2d0            /* its place of cpus_forgotten (arch/common/cpus.h) */
+#define LC_STACK 0x2d8                /* the stack pointer that a CPU begins with */
+#define LC_OURS_SIZE 0x0e0
+
+/* Where a CPU's control registers are stored at its end, and taken from at its beginning. */
+#define LC_CONTROLS 0x1380
 #define LC_SIZE 0x2000
 
 /*
@@ -56,8 +64,9 @@
 #define SYSTEM_MASK_DAT 0x04
 #define PSW_BYTE1_WAIT 0x02
 
-/* CR0: only the service signal interrupts; no store to 0..511 and 4096..4607; no execution. */
+/* CR0: the service signal and external calls interrupt; no store to 0..511 and 4096..4607; no execution. */
 #define CR0_SERVICE_SIGNAL 0x200
+#define CR0_EXTERNAL_CALL 0x2000
 #define CR0_LOW_ADDRESS_PROTECTION 0x10000000
 #define CR0_EXECUTION_PROTECTION 0x00100000
 
@@ -72,7 +81,19 @@
 #define STOP_TRAPS 0xe03              /* a program check in one in one, see TRAPS_MAX */
 #define STOP_UNEXPECTED 0xe00000      /* plus the offset of the new PSW that was loaded */
 
+#define EXTERNAL_CALL 0x1202
 #define EXTERNAL_SERVICE_SIGNAL 0x2401
+
+/* Orders of SIGP and bits of its status ("Signal-Processor Orders"); addresses are below. */
+#define SIGP_SENSE 0x01
+#define SIGP_EXTERNAL_CALL 0x02
+#define SIGP_STOP 0x05
+#define SIGP_RESTART 0x06
+#define SIGP_INITIAL_CPU_RESET 0x0b
+#define SIGP_SET_PREFIX 0x0d
+#define SIGP_SET_ARCHITECTURE 0x12
+#define SIGP_STATUS_STOPPED 0x40
+#define SIGP_ADDRESSES 256
 
 /* Where QEMU and run-guest.sh put the kernel command line, and how long it may be, with its NUL. */
 #define COMMAND_LINE 0x10480

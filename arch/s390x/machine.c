@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "arch/s390x/console.h"
 #include "arch/s390x/cpu.h"
+#include "arch/s390x/cpus.h"
 #include "arch/s390x/dat.h"
 #include "arch/s390x/loadparm.h"
 #include "arch/s390x/machine.h"
@@ -62,6 +63,7 @@ void arch_init(void)
     console_open();
     interrupts_on();
     read_info();
+    cpus_open(info.cpu, info.cpus);
     dat_map_memory(info.memory);
     read_options();
 }

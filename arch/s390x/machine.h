@@ -19,7 +19,10 @@ extern char start[], text_end[], rodata_end[];
 /* A `br %r14` each, in code and in data. */
 extern const char text_return[], data_return[];
 
-/* Stacks; below each lies a page that is not mapped. */
+/* What a lowcore has from LC_RESTART_NEW on, and the code where another CPU begins. */
+extern const char psws[], restart_entry[];
+
+/* CPU 0's stacks; below each lies a page that is not mapped. */
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
 extern char trap_stack_guard[], trap_stack[], trap_stack_top[];
 

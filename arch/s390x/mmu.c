@@ -7,6 +7,8 @@
  */
 #include "arch/arch.h"
 #include "arch/common/space.h"
+#include "arch/s390x/cpu.h"
+#include "arch/s390x/cpus.h"
 #include "arch/s390x/dat.h"
 #include "arch/s390x/pte.h"
 
@@ -66,7 +68,8 @@ static void entries_written(void)
 {
     if (!flush.pending)
         return;
-    __asm__ volatile ("ptlb" : : : "memory");
+    translations_drop();
+    cpus_flush();
     flush.count++;
     flush.pending = false;
 }

@@ -30,9 +30,12 @@ enum { MTO_HEADER = 10, MTO_TYPE = 2, MTO_FLAGS = 4 };
 enum { GDS_MDS_UNIT = 0x1310, GDS_CP_UNIT = 0x1212, GDS_TEXT_COMMAND = 0x1320 };
 enum { KEY_TEXT_MESSAGE = 0x31, KEY_TEXT = 0x30 };
 
-/* READ INFO. */
-enum { INFO_INCREMENTS = 8, INFO_MIB = 10, INFO_LOADPARM = 24, INFO_MIB_LONG = 100,
-       INFO_INCREMENTS_LONG = 104 };
+/* READ INFO. Entries of CPUs begin with the address. */
+enum { INFO_INCREMENTS = 8, INFO_MIB = 10, INFO_CPUS = 16, INFO_CPUS_OFFSET = 18,
+       INFO_LOADPARM = 24, INFO_MIB_LONG = 100, INFO_INCREMENTS_LONG = 104 };
+enum { CPU_ENTRY = 16 };
+
+_Static_assert(SCCB_CPUS_MAX * CPU_ENTRY >= SCCB_SIZE, "all that fit the page");
 
 struct part {
     const uint8_t *at;
@@ -214,6 +217,17 @@ size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size, bool *asks)
     return n;
 }
 
+static void info_cpus(const uint8_t *bytes, struct sccb_info *info)
+{
+    size_t at = get16(bytes + INFO_CPUS_OFFSET);
+
+    info->cpus = 0;
+    for (unsigned n = get16(bytes + INFO_CPUS); n > 0 && at + CPU_ENTRY <= SCCB_SIZE; n--) {
+        info->cpu[info->cpus++] = bytes[at];
+        at += CPU_ENTRY;
+    }
+}
+
 struct sccb_info sccb_info(const struct sccb *sccb)
 {
     const uint8_t *bytes = sccb->bytes;
@@ -232,5 +246,6 @@ struct sccb_info sccb_info(const struct sccb *sccb)
 
         info.loadparm[i] = c < ' ' ? '?' : c;
     }
+    info_cpus(bytes, &info);
     return info;
 }

@@ -58,11 +58,17 @@ uint32_t sccb_sclp_receives(const struct sccb *sccb);
  */
 size_t sccb_text(const struct sccb *sccb, char *buffer, size_t size, bool *asks);
 
-/* After READ INFO: bytes of memory from 0 on, without holes; the LOADPARM, printable. */
+/*
+ * After READ INFO: bytes of memory from 0 on, without holes; the LOADPARM, printable; the addresses
+ * of CPUs, some of which need not be there.
+ */
 #define LOADPARM_SIZE 8u
+#define SCCB_CPUS_MAX 256u
 struct sccb_info {
     uint64_t memory;
     char loadparm[LOADPARM_SIZE];
+    unsigned cpus;
+    uint8_t cpu[SCCB_CPUS_MAX];
 };
 struct sccb_info sccb_info(const struct sccb *sccb);
 

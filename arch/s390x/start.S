@@ -6,10 +6,7 @@
  */
 #include "arch/s390x/lowcore.h"
 
-#define SIGP_SET_ARCHITECTURE 0x12
 #define SIGP_MODE_Z 2
-
-#define NEW_PSWS_SIZE 0x60
 
 #define BOOT_STACK_SIZE 0x10000
 #define TRAP_STACK_SIZE 0x4000
@@ -57,6 +54,8 @@ start:
     xc LC_OURS(LC_OURS_SIZE), LC_OURS
     larl %r1, trap_stack_top - FRAME_SIZE
     stg %r1, LC_TRAP_STACK
+    larl %r1, cpus_forgotten
+    stg %r1, LC_FORGOTTEN
     larl %r1, control_0
     lctlg %c0, %c0, 0(%r1)
 
@@ -122,7 +121,26 @@ wait_done:
     br %r14
     .cfi_endproc
 
-    /* ---- A service signal, taken in any state: what it says is kept, the wait is over ---- */
+    /* ---- Another CPU, as arch/s390x/cpus.c has prepared its lowcore ---- */
+
+    .globl restart_entry
+    .type restart_entry, @function
+restart_entry:
+    .cfi_startproc
+    .cfi_undefined 14
+    lctlg %c0, %c15, LC_CONTROLS
+    lg %r15, LC_STACK
+    larl %r1, restart_psw
+    lpswe 0(%r1)
+restart_translated:
+    xc 0(8, %r15), 0(%r15)
+    brasl %r14, cpu_arrived
+    .cfi_endproc
+
+    /*
+     * ---- A service signal, taken in any state: what it says is kept, the wait is over. A call of
+     * another CPU: it waits for this one to forget translations, or wakes it ----
+     */
 
     .globl external_entry
     .type external_entry, @function
@@ -131,6 +149,8 @@ external_entry:
     .cfi_undefined 14
     stmg %r0, %r1, LC_EXTERNAL_SAVED
     lh %r0, LC_EXTERNAL_CODE
+    chi %r0, EXTERNAL_CALL
+    je 3f
     chi %r0, EXTERNAL_SERVICE_SIGNAL
     jne 2f
     l %r0, LC_EXTERNAL_PARAMETER
@@ -146,12 +166,21 @@ external_entry:
     ni LC_EXTERNAL_RETURN + 1, 0xff - PSW_BYTE1_WAIT
     lmg %r0, %r1, LC_EXTERNAL_SAVED
     lpswe LC_EXTERNAL_RETURN
+3:  larl %r1, cpus_forget_asked
+    l %r0, 0(%r1)
+    ptlb
+    lg %r1, LC_FORGOTTEN
+    st %r0, 0(%r1)
+    j 2b
     .cfi_endproc
 
     .section .rodata
     .balign 8
+    .globl psws
 psws:
     new_psws
+restart_psw:
+    .quad PSW_DAT + PSW_REAL, restart_translated
 wait_psw:
     .quad PSW_DAT + PSW_ENABLED_WAIT, wait_done
 refuse_wait_psw:
@@ -159,7 +188,7 @@ refuse_wait_psw:
 refuse_psw:
     .quad PSW_DISABLED_WAIT, STOP_OLD_PROCESSOR
 control_0:
-    .quad CR0_SERVICE_SIGNAL
+    .quad CR0_SERVICE_SIGNAL + CR0_EXTERNAL_CALL
 refuse_calls:
     .long 0x00780005, refuse_mask, 0x00760005, refuse_text
 refuse_calls_end:

@@ -52,7 +52,20 @@ program_entry:
     interrupted_context LC_VIEW
     xc 0(8, %r15), 0(%r15)
     brasl %r14, trap_program
-1:  larl %r1, traps_psw
+    /* A machine with a CPU that runs does not end with this one (arch_cpus_halt() explains). */
+1:  stap LC_ADDRESS
+    lghi %r2, SIGP_ADDRESSES - 1
+2:  ch %r2, LC_ADDRESS
+    je 4f
+3:  slgr %r1, %r1
+    sigp %r1, %r2, SIGP_STOP
+    sigp %r1, %r2, SIGP_SENSE
+    jo 4f                           /* there is none */
+    tmll %r1, SIGP_STATUS_STOPPED
+    jz 3b
+4:  aghi %r2, -1
+    jnm 2b
+    larl %r1, traps_psw
     lpswe 0(%r1)
     .cfi_endproc
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/arch.h"
+#include "arch/common/cpus.h"
 #include "arch/s390x/cpu.h"
 #include "arch/s390x/machine.h"
 #include "arch/s390x/program.h"
@@ -71,8 +72,9 @@ static bool is_frame(uint64_t at)
         return false;
     if (is_between(at, boot_stack, boot_stack_top))
         return (uintptr_t)boot_stack_top - at >= FRAME_SIZE;
-    return is_between(at, trap_stack, trap_stack_top)
-        && (uintptr_t)trap_stack_top - at >= FRAME_SIZE;
+    if (is_between(at, trap_stack, trap_stack_top))
+        return (uintptr_t)trap_stack_top - at >= FRAME_SIZE;
+    return cpus_is_stack(at, FRAME_SIZE);
 }
 
 static uint64_t frame_word(uint64_t frame, unsigned offset)

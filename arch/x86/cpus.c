@@ -33,7 +33,6 @@ extern const char trampoline[], trampoline_end[];
 
 static struct acpi_cpus found;            /* by number, once CPU 0 is in front */
 static unsigned count = 1;
-static uintptr_t stack_tops[ARCH_CPUS_MAX];
 static struct flush asked;                /* of cpus_flush() */
 static atomic_bool halting, halted[ARCH_CPUS_MAX];
 
@@ -118,7 +117,7 @@ static void start_prepare(unsigned cpu, virt_t stack_top, void (*entry)(void))
     cpu_start_stack = (uintptr_t)stack_top.a - TRAP_STACK_SIZE;
     coming = cpu;
     coming_entry = entry;
-    stack_tops[cpu] = (uintptr_t)stack_top.a;
+    cpus_set_stack(cpu, stack_top);
 }
 
 static bool has_arrived(unsigned cpu, unsigned times)
@@ -159,7 +158,7 @@ enum error arch_cpu_start(unsigned cpu, phys_t need, virt_t stack_top, void (*en
 void cpu_arrived(void)
 {
     void (*entry)(void) = coming_entry;
-    trap_open_cpu(coming, stack_tops[coming]);
+    trap_open_cpu(coming, cpu_start_stack + TRAP_STACK_SIZE);
     paging_open_cpu();
     (void)apic_open(false);
     cpus_come(translations_drop);
@@ -177,7 +176,6 @@ void arch_cpu_end(void)
 {
     unsigned cpu = cpu_self();
     interrupts_off();
-    stack_tops[cpu] = 0;
     __asm__ volatile ("movb $0, (%0)\n1: cli\n\thlt\n\tjmp 1b"
                       : : "r"(&cpus_running[cpu]) : "memory");
     __builtin_unreachable();
@@ -262,10 +260,4 @@ void arch_cpus_halt(void)
                 break;
             delay(1);
         }
-}
-
-bool cpus_is_stack(uintptr_t at)
-{
-    uintptr_t top = stack_tops[cpu_self()];
-    return at < top && top - at <= ARCH_CPU_STACK;
 }

@@ -22,7 +22,4 @@ void cpus_interrupt(void);
 /* Before any other exception is looked at: does not return where this CPU is to halt. */
 void cpus_halt_here(void);
 
-/* Is `at` in the stack of this CPU, not CPU 0? Its memory is mapped for as long as it runs. */
-bool cpus_is_stack(uintptr_t at);
-
 #endif

@@ -2,6 +2,7 @@
 /* Vectors and error codes: Intel SDM volume 3, sections 6.3.1 and 4.7. */
 #include "arch/x86/trap.h"
 
+#include "arch/common/cpus.h"
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/cpus.h"
@@ -102,15 +103,12 @@ void arch_registers(void (*reg)(const char *name, uint64_t value))
         current_registers(reg);
 }
 
-/* A frame pointer outside of the stacks ends a backtrace; so does a page below them. */
+/* A frame pointer outside of the stacks ends a backtrace. */
 static bool is_frame(uintptr_t at)
 {
-    struct mmu_mapping mapping;
-    if (at % sizeof(at) != 0)
-        return false;
-    if (cpus_is_stack(at))
-        return arch_mmu.query(virt(at), &mapping) && cpus_is_stack(at + 2 * sizeof(at) - 1);
-    return at >= (uintptr_t)image_start && at < (uintptr_t)image_end - 2 * sizeof(at);
+    bool is_in_image = at >= (uintptr_t)image_start
+        && at < (uintptr_t)image_end - 2 * sizeof(at);
+    return at % sizeof(at) == 0 && (is_in_image || cpus_is_stack(at, 2 * sizeof(at)));
 }
 
 size_t arch_backtrace(uint64_t *addresses, size_t max)

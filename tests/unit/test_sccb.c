@@ -263,6 +263,26 @@ static void test_info_of_large_machines(void **state)
     assert_int_equal(sccb_info(&sccb).memory, ((UINT64_C(1) << 32) + 256) << 28);
 }
 
+static void test_info_of_processors(void **state)
+{
+    struct sccb_info info;
+
+    (void)state;
+    memset(sccb.bytes, 0, SCCB_SIZE);
+    assert_int_equal(sccb_info(&sccb).cpus, 0);
+    sccb.bytes[17] = 3;
+    sccb.bytes[19] = 128;
+    sccb.bytes[128 + 16] = 7;
+    sccb.bytes[128 + 32] = 9;
+    info = sccb_info(&sccb);
+    assert_int_equal(info.cpus, 3);
+    assert_memory_equal(info.cpu, "\0\x07\x09", 3);
+    sccb.bytes[16] = 0xff;            /* more than fit the page */
+    assert_int_equal(sccb_info(&sccb).cpus, (SCCB_SIZE - 128) / 16);
+    sccb.bytes[18] = 0xff;            /* behind it */
+    assert_int_equal(sccb_info(&sccb).cpus, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup(test_lengths_that_cannot_be, clear),
         cmocka_unit_test_setup(test_info, clear),
         cmocka_unit_test_setup(test_info_of_large_machines, clear),
+        cmocka_unit_test_setup(test_info_of_processors, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
