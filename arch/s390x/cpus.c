@@ -239,8 +239,10 @@ void arch_cpus_halt(void)
     while (!cpus_may_halt())
         arch_cpu_relax();
     for (unsigned cpu = 0; cpu < count; cpu++)
-        if (cpu != self)
+        if (cpu != self) {
             stop(addresses[cpu]);
+            atomic_store(&cpus_running[cpu], false);
+        }
     __asm__ volatile ("stctg %%c0, %%c0, %0" : "=QS"(control_0));
     control_0 |= CR0_SERVICE_SIGNAL;
     __asm__ volatile ("lctlg %%c0, %%c0, %0" : : "QS"(control_0));

@@ -243,7 +243,15 @@ void cpus_halt_here(void)
         __asm__ volatile ("cli; hlt");
 }
 
-/* INIT would start CPU 0 anew, and other interrupts can be off. */
+/* INIT would start CPU 0 anew, and other interrupts can be off. One that is dead is left so. */
+static void halt(unsigned cpu)
+{
+    apic_send(found.apic[cpu], APIC_NMI);
+    for (unsigned n = 0; n < FOR_HALT && !atomic_load(&halted[cpu]); n++)
+        delay(1);
+    atomic_store(&cpus_running[cpu], false);
+}
+
 void arch_cpus_halt(void)
 {
     unsigned self = cpu_self();
@@ -252,12 +260,6 @@ void arch_cpus_halt(void)
         __asm__ volatile ("cli; hlt");
     atomic_store(&halting, true);
     for (unsigned cpu = 0; cpu < count; cpu++)
-        if (cpu != self && cpus_is_running(cpu) && !atomic_load(&halted[cpu]))
-            apic_send(found.apic[cpu], APIC_NMI);
-    for (unsigned cpu = 0; cpu < count; cpu++)
-        for (unsigned n = 0; cpu != self && cpus_is_running(cpu) && n < FOR_HALT; n++) {
-            if (atomic_load(&halted[cpu]))
-                break;
-            delay(1);
-        }
+        if (cpu != self && !atomic_load(&halted[cpu]) && cpus_is_running(cpu))
+            halt(cpu);
 }
