@@ -64,7 +64,10 @@
 #define SYSTEM_MASK_DAT 0x04
 #define PSW_BYTE1_WAIT 0x02
 
-/* CR0: the service signal and external calls interrupt; no store to 0..511 and 4096..4607; no execution. */
+/*
+ * CR0: the service signal and external calls interrupt; no store to 0..511 and 4096..4607; no
+ * execution where a page says so.
+ */
 #define CR0_SERVICE_SIGNAL 0x200
 #define CR0_EXTERNAL_CALL 0x2000
 #define CR0_LOW_ADDRESS_PROTECTION 0x10000000

@@ -16,7 +16,7 @@ struct acpi_cpus {
     unsigned count;
 };
 
-/* The MADT's address, by the root pointer in the BIOS's memory; 0 if there is none that is whole. */
+/* The MADT's address, by the root pointer in the BIOS's memory; 0: none is there, or none whole. */
 uint64_t acpi_find_madt(boot_view view);
 
 /* Processors of the MADT at `madt`, in its order; none of a damaged one. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where another CPU begins, copied to a page below 1 MiB: in real mode, CS the page, IP 0 (Intel SDM
- * volume 3, section 8.4.3). It goes to flat 32-bit mode and leaves the page for good.
+ * Where another CPU begins, copied to a page below 1 MiB: in real mode, CS the page, IP 0 (Intel
+ * SDM volume 3, section 8.4.3). It goes to flat 32-bit mode and leaves the page for good.
  */
 #include "arch/x86/selectors.h"
 

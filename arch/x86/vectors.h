@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The numbers of exceptions and interrupts (Intel SDM volume 3, section 6.3.1), for C and assembly. */
+/* Exceptions and interrupts by number (Intel SDM volume 3, section 6.3.1), for C and assembly. */
 #ifndef PFNLAB_X86_VECTORS_H
 #define PFNLAB_X86_VECTORS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI's tables as firmware lays them out, made by hand in a small memory; good and damaged ones. */
+/* ACPI's tables as firmware lays them out, made by hand in a small memory; damaged ones, too. */
 #include <string.h>
 
 #include "arch/x86/acpi.h"
