@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tables of dat.c for the layers above. An entry that may be in use is invalidated by IPTE or
- * IDTE, never just overwritten (Principles of Operation, "Modification of Translation Tables"). At
- * the end of an operation follows one PTLB: QEMU 7.2 puts off what IPTE and IDTE are for until the
- * CPU comes to its main loop. A new translation where there was none needs nothing of that.
+ * IDTE, or gets another value by CSPG, so that no CPU finds it invalid in between; it is never just
+ * overwritten (Principles of Operation, "Modification of Translation Tables"). At the end of an
+ * operation follows one PTLB on each CPU: QEMU 7.2 puts off what these are for until a CPU comes to
+ * its main loop. A new translation where there was none needs nothing of that.
  */
 #include "arch/arch.h"
 #include "arch/common/space.h"
@@ -17,7 +18,7 @@
 
 static struct {
     bool pending;                         /* PTLB is due */
-    uint64_t count;                       /* IPTE, IDTE and PTLB since boot */
+    uint64_t count;                       /* IPTE, IDTE, CSPG and PTLB since boot */
 } flush;
 
 static void *no_table(void *context, uint64_t size)
@@ -47,13 +48,30 @@ static void entry_invalidate(unsigned level, const uint64_t *entry, uint64_t at)
     else
         __asm__ volatile ("idte %0, %%r0, %1"
                           : : "a"(pte_designation(level, table)), "a"(at) : "memory");
-    flush.count++;
-    flush.pending = true;
+}
+
+/* An odd address asks for the purge of all CPUs. */
+static void entry_replace(uint64_t *entry, uint64_t value)
+{
+    register uint64_t before __asm__("2") = *entry;
+    register uint64_t after __asm__("3") = value;
+
+    __asm__ volatile ("cspg %0, %2" : "+d"(before), "+d"(after) : "a"((uintptr_t)entry | 1)
+                      : "cc", "memory");
 }
 
 static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_t at)
 {
-    if (pte_format_region_third.is_present(level, *entry))
+    const struct radix_format *format = &pte_format_region_third;
+    bool was_present = format->is_present(level, *entry);
+
+    flush.count += was_present;
+    flush.pending |= was_present;
+    if (was_present && format->is_present(level, value)) {
+        entry_replace(entry, value);
+        return;
+    }
+    if (was_present)
         entry_invalidate(level, entry, at);
     __asm__ volatile ("stg %1, %0" : "=QS"(*entry) : "d"(value) : "memory");
 }
