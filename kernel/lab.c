@@ -100,6 +100,8 @@ static enum error hand_over(uint64_t *needed)
     lab.pool.returned = NULL;
     if (e == OK)
         e = pages_init(&lab.pages, lab.engine, &map, !lab.injected, &lab.pool, &hooks, needed);
+    if (e == OK && lab.percpu)
+        e = pages_use_caches(&lab.pages, smp_count(), &lab.pool, needed);
     if (e == OK)
         e = pages_set_scan_order(&lab.pages, lab.scan, lab.nareas);
     if (e != OK)

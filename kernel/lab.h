@@ -32,6 +32,7 @@ struct lab {
     bool injected;                    /* the map came over the wire; its frames have no memory */
     bool dead;                        /* an assertion failed: mutators are refused until reset */
     bool stays;                       /* a panic leaves the queries (onpanic=stay) */
+    bool percpu;                      /* each CPU keeps a few single pages (percpu=on) */
     const struct page_engine *engine; /* chosen at boot (engine=NAME) */
     struct phys_allocator phys;
     struct pages pages;               /* from STAGE_PAGE on, as the two that follow */
@@ -59,7 +60,8 @@ extern struct journal lab_journal;
  * Boot: take the machine's map, set up the pool (`kpool=SIZE` for one instance, 8M by default,
  * twice that is taken, at most a quarter of the memory), the areas (`areas=dma:16M,low:4G,high`),
  * the scan order (`scan=low,high`, then the rest), the engine (`engine=NAME`; `engine=help` logs
- * them all), what a panic leaves (`onpanic=stay`, or `halt`), memory for page tables
+ * them all), what a panic leaves (`onpanic=stay`, or `halt`), whether CPUs
+ * have caches of single pages (`percpu=on`, or `off`), memory for page tables
  * (`tables=SIZE`, 4M by default, at most a sixteenth of the memory), the window of the virtual
  * allocator (`virt=START:SIZE`), and bring the lab to STAGE_VIRTUAL, or, if the pool is too small
  * for that, leave it at STAGE_EARLY. Every range of the map and every word of the command line that

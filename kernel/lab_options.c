@@ -175,6 +175,12 @@ static enum error option_onpanic(struct words value)
     return lab.stays || words_equal(value, "halt") ? OK : E_CALL_WORD;
 }
 
+static enum error option_percpu(struct words value)
+{
+    lab.percpu = words_equal(value, "on");
+    return lab.percpu || words_equal(value, "off") ? OK : E_CALL_WORD;
+}
+
 /* In this order, wherever they stand: the scan order is one of areas. */
 static const struct {
     const char *name;
@@ -185,6 +191,7 @@ static const struct {
     { "scan", option_scan },
     { "engine", option_engine },
     { "onpanic", option_onpanic },
+    { "percpu", option_percpu },
     { "tables", option_tables },
     { "virt", option_virt },
 };

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "arch/arch.h"
+#include "kernel/lab.h"
 #include "kernel/lock.h"
 #include "kernel/machine.h"
 #include "kernel/smp_memory.h"
@@ -214,6 +215,9 @@ enum error smp_stop(unsigned cpu)
     if (e != OK)
         return e;
     end(cpu);
+    /* Nobody else empties the cache of a CPU that does not run. */
+    if (lab.stage >= STAGE_PAGE)
+        pages_drain(&lab.pages);
     return smp_memory_give(&cpus[cpu].info);
 }
 

@@ -172,7 +172,7 @@ static enum error plan(const struct args_stress *args, struct reply *reply)
     enum error e = plan_cpus(args, reply);
 
     run.plan = (struct stress_plan){
-        .seed = args->seed.number, .tag = reply_tag(reply),
+        .seed = args->seed.number,
         .mix = args->mix.given ? (unsigned)args->mix.number : (1u << STRESS_KINDS) - 1,
         .order = args->order.given ? (unsigned)args->order.number : DEFAULT_ORDER,
         .areas = args->area.given ? (uint32_t)args->area.number : ALL_AREAS,

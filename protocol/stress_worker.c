@@ -87,7 +87,7 @@ static enum error take_pages(struct stress_worker *worker, struct stress_block *
     } else {
         request.pages = 1 + draw(worker, EXACT_PAGES);
     }
-    e = pages_alloc(&lab.pages, &request, plan->tag, draw(worker, 8) != 0, &first, &zeroed,
+    e = pages_alloc(&lab.pages, &request, 0, draw(worker, 8) != 0, &first, &zeroed,
                     &blame);
     block->at = pfn_phys(first).a;
     block->pages = request.pages;
@@ -100,13 +100,13 @@ static enum error take_reserved(struct stress_worker *worker, struct stress_bloc
 
     block->at = pfn_phys(first).a;
     block->pages = 1 + draw(worker, RESERVED_PAGES);
-    return pages_reserve(&lab.pages, first, block->pages, worker->plan->tag, &blame);
+    return pages_reserve(&lab.pages, first, block->pages, 0, &blame);
 }
 
 static enum error take_virtual(struct stress_worker *worker, struct stress_block *block)
 {
     struct vmap_request request = {
-        .place = { .kind = VIRT_VMALLOC, .tag = worker->plan->tag },
+        .place = { .kind = VIRT_VMALLOC },
         .attributes = attributes_default(lab.mmu), .areas = worker->plan->areas,
         .max = worker->plan->max, .dontzero = draw(worker, 4) != 0,
     };
@@ -126,7 +126,7 @@ static enum error take_virtual(struct stress_worker *worker, struct stress_block
 static enum error take_object(struct stress_worker *worker, struct stress_block *block)
 {
     const struct heap_request request = {
-        .size = 8 + draw(worker, OBJECT_SIZE), .align = 8, .tag = worker->plan->tag,
+        .size = 8 + draw(worker, OBJECT_SIZE), .align = 8,
     };
     virt_t at;
     bool zeroed;
@@ -148,7 +148,7 @@ static enum error give(struct stress_worker *worker, const struct stress_block *
         worker->last = first;
         return attributes_free(&lab.attributes, first, 0, &pages, &frame);
     case STRESS_RESERVE:
-        return attributes_unreserve(&lab.attributes, first, block->pages, worker->plan->tag,
+        return attributes_unreserve(&lab.attributes, first, block->pages, 0,
                                     &frame);
     case STRESS_HEAP:
         return heap_free(&lab.heap, virt(block->at), false, &pages, &blame);
@@ -163,7 +163,7 @@ static enum error give(struct stress_worker *worker, const struct stress_block *
 static enum error look_by_map(struct stress_worker *worker, const struct stress_block *block)
 {
     const struct vmap_request request = {
-        .place = { .kind = VIRT_VMAP, .tag = worker->plan->tag, .pages = block->pages,
+        .place = { .kind = VIRT_VMAP, .pages = block->pages,
                    .size = block->pages << PAGE_SHIFT },
         .attributes = attributes_default(lab.mmu),
     };

@@ -21,7 +21,6 @@ struct stress_plan {
     unsigned order;                   /* of blocks, at most */
     uint32_t areas;
     pfn_t max;
-    uint32_t tag;
 };
 
 /* What a worker holds: `pages` pages at `at`, or an object. */

@@ -166,11 +166,13 @@ enum error attributes_protect(struct attributes *attributes, pfn_t first, uint64
     if (e != OK)
         return e;
     lock_take(&attributes->lock);
+    pages_hold_caches(attributes->pages, true);
     e = all_may(attributes, first.n, first.n + count, blame);
     if (e == OK)
         e = all_mapped(attributes, first.n, first.n + count, blame);
     if (e == OK)
         e = give(attributes, first, count, wanted);
+    pages_hold_caches(attributes->pages, attributes->changed != 0);
     lock_release(&attributes->lock);
     return e;
 }
@@ -244,6 +246,11 @@ enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t 
     uint32_t tag;
 
     *blame = first;
+    if (count <= 1 && pages_free_cached(attributes->pages, first)) {
+        *freed = 1;
+        return OK;
+    }
+    YIELD_POINT("free");
     lock_take(&attributes->lock);
     if (attributes->changed != 0)
         e = restore(attributes, first, pages_to_free(attributes, first, count), &undo);
@@ -252,6 +259,7 @@ enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t 
         if (e != OK)
             put_back(attributes, &undo);
     }
+    pages_hold_caches(attributes->pages, attributes->changed != 0);
     lock_release(&attributes->lock);
     if (e == OK)
         pages_tell(attributes->pages, PAGES_FREE, first, *freed, tag);
@@ -283,6 +291,7 @@ enum error attributes_unreserve(struct attributes *attributes, pfn_t first, uint
         if (e != OK)
             put_back(attributes, &undo);
     }
+    pages_hold_caches(attributes->pages, attributes->changed != 0);
     lock_release(&attributes->lock);
     if (e == OK)
         pages_tell(attributes->pages, PAGES_UNRESERVE, first, count, tag);

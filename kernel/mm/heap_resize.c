@@ -49,6 +49,7 @@ static enum error move(struct heap *heap, const struct heap_block *block, uint64
     if (e != OK)
         return e;
     lock_release(&heap->lock);
+    YIELD_POINT("copy");
     *copied = move_content(heap, *out, size, block, zone);
     lock_take(&heap->lock);
     e = spot_find(heap, block->first, &spot);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernel/mm/pages.h"
-
-#define CHECK_STEP 1024u          /* records between two questions whether to stop */
+#include "kernel/mm/pages_parts.h"
 
 enum error pages_init(struct pages *pages, const struct page_engine *engine,
                       const struct page_map *map, bool backed, struct kpool *pool,
@@ -81,6 +79,8 @@ static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, b
     if (e != E_STOP_INTERRUPTED)
         return OK;
     lock_take(&pages->lock);
+    if (!cache_release(pages, first))
+        ASSERT(false);
     e = pages->engine->free(pages->state, first, &freed);
     ASSERT(e == OK && freed == count);
     (void)record_remove(pages, first);
@@ -111,6 +111,20 @@ static enum error block_take(struct pages *pages, const struct page_request *req
     return e;
 }
 
+/* What a cache keeps is free to everybody: only when it is back as well a request is refused. */
+static enum error block_alloc(struct pages *pages, const struct page_request *request,
+                              uint32_t tag, enum pages_use use, pfn_t *first, pfn_t *blame)
+{
+    enum error e;
+
+    lock_take(&pages->lock);
+    e = block_take(pages, request, tag, use, first, blame);
+    if (e != OK && cache_drain(pages))
+        e = block_take(pages, request, tag, use, first, blame);
+    lock_release(&pages->lock);
+    return e;
+}
+
 enum error pages_alloc_use(struct pages *pages, const struct page_request *request, uint32_t tag,
                            enum pages_use use, bool dontzero, pfn_t *out, bool *zeroed,
                            pfn_t *blame)
@@ -122,9 +136,10 @@ enum error pages_alloc_use(struct pages *pages, const struct page_request *reque
     *blame = pfn(0);
     if (is_refused(pages, request))
         return E_MEM_INJECTED;
-    lock_take(&pages->lock);
-    e = block_take(pages, request, tag, use, &first, blame);
-    lock_release(&pages->lock);
+    e = OK;
+    if (use != PAGES_PLAIN || !cache_alloc(pages, request, tag, &first))
+        e = block_alloc(pages, request, tag, use, &first, blame);
+    YIELD_POINT("zero");
     if (e == OK && !dontzero)
         e = block_zero(pages, first, request->pages, &done);
     if (e != OK)
@@ -154,18 +169,6 @@ static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed, 
     return OK;
 }
 
-static uint32_t owner(const struct pages *pages, pfn_t first)
-{
-    uint32_t tag;
-
-    return lookup_find(pages->owners, first.n, &tag) ? tag : 0;
-}
-
-static enum pages_use use_of(const struct pages *pages, pfn_t first)
-{
-    return (enum pages_use)lookup_marked(pages->owners, first.n);
-}
-
 /* The tag of the block that holds `frame`; *end is the frame behind it, 0 without a block. */
 static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end, bool *is_first)
 {
@@ -175,7 +178,7 @@ static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end,
         pages->engine->query(pages->state, frame, &info);
     *end = info.state == PAGE_ALLOCATED ? info.block.n + info.pages : 0;
     *is_first = info.state == PAGE_ALLOCATED && info.block.n == frame.n;
-    return *end != 0 ? owner(pages, info.block) : 0;
+    return *end != 0 ? owner_of(pages, info.block) : 0;
 }
 
 static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
@@ -216,6 +219,8 @@ enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, 
     lock_take(&pages->lock);
     if (first.n < PFN_LIMIT && use_of(pages, first) != PAGES_PLAIN)
         e = E_MEM_KIND;
+    else if (!cache_release(pages, first))
+        e = E_MEM_FREE;
     else if (count == 0)
         e = free_whole(pages, first, freed, tag);
     else
@@ -228,8 +233,13 @@ enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t
                       pfn_t *blame)
 {
     uint32_t tag;
-    enum error e = pages_free_quietly(pages, first, count, freed, &tag, blame);
+    enum error e;
 
+    if (count <= 1 && pages_free_cached(pages, first)) {
+        *freed = 1;
+        return OK;
+    }
+    e = pages_free_quietly(pages, first, count, freed, &tag, blame);
     if (e == OK)
         pages_tell(pages, PAGES_FREE, first, *freed, tag);
     return e;
@@ -264,6 +274,8 @@ enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint3
 
     lock_take(&pages->lock);
     e = pages->engine->reserve(pages->state, first, count, blame);
+    if (e != OK && cache_drain(pages))
+        e = pages->engine->reserve(pages->state, first, count, blame);
     if (e == OK)
         note(pages, PAGES_RESERVE, first, count, tag);
     lock_release(&pages->lock);
@@ -292,99 +304,5 @@ enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uin
 
     if (e == OK)
         pages_tell(pages, PAGES_UNRESERVE, first, count, tag);
-    return e;
-}
-
-/* ---- questions ---- */
-
-void pages_query(const struct pages *pages, pfn_t frame, struct page_info *info)
-{
-    lock_take(&pages->lock);
-    pages->engine->query(pages->state, frame, info);
-    lock_release(&pages->lock);
-}
-
-uint64_t pages_run(const struct pages *pages, pfn_t from, pfn_t limit, struct page_info *info)
-{
-    uint64_t n;
-
-    lock_take(&pages->lock);
-    n = pages->engine->run(pages->state, from, limit, info);
-    lock_release(&pages->lock);
-    return n;
-}
-
-bool pages_area_info(const struct pages *pages, unsigned area, struct page_area_info *info)
-{
-    bool found;
-
-    lock_take(&pages->lock);
-    found = pages->engine->area_info(pages->state, area, info);
-    lock_release(&pages->lock);
-    return found;
-}
-
-enum error pages_set_scan_order(struct pages *pages, const uint8_t *order, size_t n)
-{
-    enum error e;
-
-    lock_take(&pages->lock);
-    e = pages->engine->set_scan_order(pages->state, order, n);
-    lock_release(&pages->lock);
-    return e;
-}
-
-uint32_t pages_owner(const struct pages *pages, pfn_t first)
-{
-    uint32_t tag;
-
-    lock_take(&pages->lock);
-    tag = owner(pages, first);
-    lock_release(&pages->lock);
-    return tag;
-}
-
-enum pages_use pages_use(const struct pages *pages, pfn_t first)
-{
-    enum pages_use use;
-
-    lock_take(&pages->lock);
-    use = use_of(pages, first);
-    lock_release(&pages->lock);
-    return use;
-}
-
-/* ---- check ---- */
-
-/* BUG_CHECK: *at is the frame of a record that is nobody's block, or that cannot be found. */
-static enum error records_check(const struct pages *pages, pfn_t *at)
-{
-    if (!lookup_check(pages->owners, &at->n))
-        return E_BUG_CHECK;
-    for (uint64_t i = 0; i < lookup_count(pages->owners); i++) {
-        struct page_info info;
-        uint32_t tag;
-
-        if (is_aligned(i, CHECK_STEP) && pages->hooks.stopped())
-            return E_STOP_INTERRUPTED;
-        lookup_at(pages->owners, i, &at->n, &tag);
-        pages->engine->query(pages->state, *at, &info);
-        if (info.state != PAGE_ALLOCATED || info.block.n != at->n)
-            return E_BUG_CHECK;
-    }
-    return OK;
-}
-
-enum error pages_check(const struct pages *pages, struct page_violation *violation)
-{
-    enum error e;
-
-    if (!pages->engine->check(pages->state, pages->hooks.stopped, violation))
-        return violation->invariant == 0 ? E_STOP_INTERRUPTED : E_BUG_CHECK;
-    e = records_check(pages, &violation->at);
-    if (e == E_BUG_CHECK) {
-        violation->invariant = 100;
-        violation->text = "an owner is recorded for what is not an allocated block";
-    }
     return e;
 }

@@ -42,6 +42,8 @@ enum pages_use {
     PAGES_CPU,                    /* what a CPU needs to run */
 };
 
+struct page_caches;
+
 struct pages {
     const struct page_engine *engine;
     struct lock lock;
@@ -49,6 +51,7 @@ struct pages {
     struct lookup *owners;        /* `lock` */
     struct pages_hooks hooks;
     bool backed;                  /* the frames are real memory of this machine */
+    struct page_caches *caches;   /* of single pages, each with a lock of its own; NULL: none */
     struct fail *fail;            /* NULL: nothing is refused on purpose; set after pages_init() */
 };
 
@@ -115,6 +118,31 @@ MUST_USE enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t cou
 MUST_USE enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
                                     pfn_t *blame);
 
+/*
+ * Give each of `cpus` CPUs a cache of single pages, from `pool` for good. From then on a request of
+ * tag 0 for one page, of any area and without any wish, and the free of such a page, mostly touch
+ * nothing that CPUs share. What caches keep is free in every answer and to every request; only, such
+ * a page is not fresh any more, and which page a request gets depends on what happened before.
+ * MEM_METADATA: *needed bytes do not fit.
+ */
+MUST_USE enum error pages_use_caches(struct pages *pages, unsigned cpus, struct kpool *pool,
+                                     uint64_t *needed);
+
+/* Give all that they keep back to the engine. */
+void pages_drain(const struct pages *pages);
+
+/*
+ * Keep nothing in caches from now on, or do so again: while pages have attributes a free has to look
+ * at them.
+ */
+void pages_hold_caches(struct pages *pages, bool hold);
+
+/*
+ * Free a page into the cache of this CPU; false: not by this way, nothing has changed. It may be
+ * called without the lock of attributes.
+ */
+bool pages_free_cached(struct pages *pages, pfn_t first);
+
 /* As the engine's of the same names. */
 void pages_query(const struct pages *pages, pfn_t frame, struct page_info *info);
 uint64_t pages_run(const struct pages *pages, pfn_t from, pfn_t limit, struct page_info *info);
@@ -125,7 +153,8 @@ MUST_USE enum error pages_set_scan_order(struct pages *pages, const uint8_t *ord
 uint32_t pages_owner(const struct pages *pages, pfn_t first);
 
 /*
- * The engine's check(), then: every owner record belongs to an allocated block (invariant 100).
+ * The engine's check(), then: every owner record belongs to an allocated block (invariant 100);
+ * what a cache handed out is an allocated page of nobody's (101).
  * BUG_CHECK: *violation is the first that does not hold. STOP_INTERRUPTED. No other CPU may be at
  * work here.
  */

@@ -252,6 +252,7 @@ enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind kind, bool 
         return E_MEM_OVERRUN;
     }
     *pages = range->pages;
+    YIELD_POINT("busy");
     drop(vmap, first.a, range->pages);
     range_give(vmap, range);
     return OK;

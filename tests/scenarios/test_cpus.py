@@ -7,7 +7,7 @@ import pytest
 from pfnlab import Guest, errors
 from tests.scenarios.support import PAGE, counts, page
 
-pytestmark = [pytest.mark.only("native"), pytest.mark.options("cpus=4")]
+pytestmark = [pytest.mark.options("cpus=4")]
 
 STACK = 32 << 10
 
@@ -191,13 +191,35 @@ def test_without_memory_a_start_is_refused(guest: Guest) -> None:
 
 @pytest.mark.parametrize("mix", ["pages|exact|reserve", "virtual|map|protect", "heap|pages", None])
 def test_all_allocate_at_once(guest: Guest, mix: str | None) -> None:
-    """S44."""
+    """S44. An emulator takes its time to have each CPU forget a translation."""
+    times = 1500 if guest.arch == "native" else 60
     guest.cpu("start", "all")
     keys = {} if mix is None else {"mix": mix}
-    assert guest.stress(1500, seed=5, cpus="all", check=1, timeout=120, **keys) == 6000
-    assert [row.operations for row in guest.cpus()] == [1500] * 4
+    assert guest.stress(times, seed=5, cpus="all", check=1, timeout=120, **keys) == 4 * times
+    assert [row.operations for row in guest.cpus()] == [times] * 4
     assert guest.stress(100, cpus=2, seed=1) == 200
     guest.cpu("stop", "all")
+    guest.check()
+
+
+@pytest.mark.options("percpu=on")
+def test_caches_of_cpus_keep_nothing_from_anybody(guest: Guest) -> None:
+    before = counts(guest)
+    guest.cpu("start", "all")
+    with_stacks = counts(guest)
+    lines = ["alloc_page dontzero=1", "free $"]
+    for place, line in enumerate(lines):
+        guest.store(place, line)
+    for cpu in range(4):
+        guest.on(cpu, "run 2 times=50")
+    assert guest.stress(300, seed=1, cpus="all", mix="pages", order=0, timeout=120) == 1200
+    guest.check()
+    assert counts(guest) == with_stacks
+    block = guest.alloc_page()
+    guest.free(block)
+    guest.reserve(block, 1)
+    guest.cpu("stop", "all")
+    assert counts(guest)["free"] == int(str(before["free"])) - 1
     guest.check()
 
 

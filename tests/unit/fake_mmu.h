@@ -14,7 +14,9 @@
 #include "kernel/mmu.h"
 
 #define FAKE_FIRST (UINT64_C(1) << 40)
+#ifndef FAKE_PAGES
 #define FAKE_PAGES (UINT64_C(1) << 18)
+#endif
 #define FAKE_DIRECT (UINT64_C(1) << 16)
 #define FAKE_LEAF 512u
 #define FAKE_LIMIT (UINT64_C(1) << 47)

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Caches of single pages. To the engine what is in them is allocated. A table of marks tells of the
+ * pages that went through a cache whether they are out or in: so a free needs no look at the engine,
+ * and a second free finds the mark gone. A frame has one place in the table, which it may find taken
+ * by another one; then the cache does without it.
+ *
+ * A mark goes from IN to OUT and back under the lock of the cache that has the page or gets it. It
+ * appears and disappears as IN under the pages' lock and the cache's, and as OUT under the pages'
+ * lock. Whoever turns OUT into something else has the page: by one exchange, as others may try.
+ */
+#include "kernel/mm/pages_parts.h"
+
+#include "kernel/lib/string.h"
+
+#define CACHE_PAGES 32u
+#define CACHE_BATCH 16u               /* taken and given back at once */
+#define MARK_BITS 14u
+#define MARKS (1u << MARK_BITS)
+
+/* Of one CPU, in lines of its own. */
+struct page_cache {
+    _Alignas(128) struct lock lock;   /* guards what follows */
+    _Atomic uint32_t n;               /* read without the lock to see whether there is anything */
+    pfn_t frames[CACHE_PAGES];        /* the last one goes first */
+};
+
+struct page_caches {
+    unsigned cpus;
+    _Atomic bool held;                /* nothing may be kept; looked at under a cache's lock */
+    _Atomic uint32_t marks[MARKS];
+    struct page_cache of_cpu[];
+};
+
+/* ---- marks ---- */
+
+/* Frames are below 2^40: what their place does not tell is 26 bits. */
+enum mark { MARK_NONE, MARK_OUT, MARK_IN };
+
+static uint32_t mark_value(pfn_t frame, enum mark mark)
+{
+    return mark == MARK_NONE ? 0
+        : (uint32_t)(frame.n >> MARK_BITS) << 2 | (uint32_t)mark;
+}
+
+static _Atomic uint32_t *mark_place(struct page_caches *caches, pfn_t frame)
+{
+    return &caches->marks[frame.n & (MARKS - 1)];
+}
+
+/* Acquire and release: who takes a page over has all that was done with it before. */
+static bool mark_change(struct page_caches *caches, pfn_t frame, enum mark from, enum mark to)
+{
+    uint32_t expected = mark_value(frame, from);
+
+    YIELD_POINT("mark");
+    return atomic_compare_exchange_strong_explicit(mark_place(caches, frame), &expected,
+                                                   mark_value(frame, to), memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+/* ---- one cache, under its lock ---- */
+
+static uint32_t count(const struct page_cache *cache)
+{
+    return atomic_load_explicit(&cache->n, memory_order_relaxed);
+}
+
+static void push(struct page_cache *cache, pfn_t frame)
+{
+    uint32_t n = count(cache);
+
+    ASSERT(n < CACHE_PAGES);
+    cache->frames[n] = frame;
+    atomic_store_explicit(&cache->n, n + 1, memory_order_relaxed);
+}
+
+static pfn_t pop(struct page_cache *cache)
+{
+    uint32_t n = count(cache);
+
+    ASSERT(n > 0);
+    atomic_store_explicit(&cache->n, n - 1, memory_order_relaxed);
+    return cache->frames[n - 1];
+}
+
+/* And under the pages' lock: to the engine with the last `n` of them. */
+static void give_back(const struct pages *pages, struct page_cache *cache, uint32_t n)
+{
+    for (; n > 0; n--) {
+        pfn_t frame = pop(cache);
+        uint64_t freed;
+        bool was_in = mark_change(pages->caches, frame, MARK_IN, MARK_NONE);
+        enum error e = pages->engine->free(pages->state, frame, &freed);
+
+        ASSERT(was_in && e == OK && freed == 1);
+    }
+}
+
+static struct page_cache *mine(const struct pages *pages)
+{
+    unsigned self = cpu_self();
+
+    ASSERT(self < pages->caches->cpus);
+    return &pages->caches->of_cpu[self];
+}
+
+/* ---- all of them ---- */
+
+enum error pages_use_caches(struct pages *pages, unsigned cpus, struct kpool *pool,
+                            uint64_t *needed)
+{
+    uint64_t size = sizeof(struct page_caches) + cpus * sizeof(struct page_cache);
+    struct page_caches *caches = kpool_carve(pool, size);
+
+    *needed = caches == NULL ? size : 0;
+    if (caches == NULL)
+        return E_MEM_METADATA;
+    memset(caches, 0, (size_t)size);
+    caches->cpus = cpus;
+    for (unsigned cpu = 0; cpu < cpus; cpu++)
+        caches->of_cpu[cpu].lock = (struct lock)LOCK_INIT(LOCK_CACHE);
+    pages->caches = caches;
+    return OK;
+}
+
+bool cache_drain(const struct pages *pages)
+{
+    bool any = false;
+
+    for (unsigned cpu = 0; pages->caches != NULL && cpu < pages->caches->cpus; cpu++) {
+        struct page_cache *cache = &pages->caches->of_cpu[cpu];
+
+        lock_take(&cache->lock);
+        any = any || count(cache) > 0;
+        give_back(pages, cache, count(cache));
+        lock_release(&cache->lock);
+    }
+    return any;
+}
+
+void pages_drain(const struct pages *pages)
+{
+    lock_take(&pages->lock);
+    (void)cache_drain(pages);
+    lock_release(&pages->lock);
+}
+
+/*
+ * Whoever looked before is done when the cache's lock was had; whoever looks behind that sees it.
+ */
+void pages_hold_caches(struct pages *pages, bool hold)
+{
+    struct page_caches *caches = pages->caches;
+
+    if (caches == NULL || atomic_load_explicit(&caches->held, memory_order_relaxed) == hold)
+        return;
+    atomic_store_explicit(&caches->held, hold, memory_order_relaxed);
+    YIELD_POINT("held");
+    if (hold)
+        pages_drain(pages);
+}
+
+/* ---- pages come ---- */
+
+static bool may_serve(const struct pages *pages, const struct page_request *request, uint32_t tag)
+{
+    return pages->caches != NULL && tag == 0 && request->pages == 1 && request->align == 0
+        && request->areas == ALL_AREAS && request->min.n == 0 && request->max.n >= PFN_LIMIT
+        && !request->fresh && !request->exact;
+}
+
+/* Some pages more for this CPU's cache; there may be none. */
+static void refill(struct pages *pages, struct page_cache *cache,
+                   const struct page_request *request)
+{
+    lock_take(&pages->lock);
+    lock_take(&cache->lock);
+    while (count(cache) < CACHE_BATCH
+           && !atomic_load_explicit(&pages->caches->held, memory_order_relaxed)) {
+        uint64_t freed;
+        pfn_t frame, blame;
+
+        if (pages->engine->alloc(pages->state, request, &frame, &blame) != OK)
+            break;
+        if (!mark_change(pages->caches, frame, MARK_NONE, MARK_IN)) {
+            enum error e = pages->engine->free(pages->state, frame, &freed);
+
+            ASSERT(e == OK);
+            break;
+        }
+        push(cache, frame);
+    }
+    lock_release(&cache->lock);
+    lock_release(&pages->lock);
+}
+
+static bool take(struct pages *pages, struct page_cache *cache, pfn_t *first)
+{
+    bool found;
+
+    lock_take(&cache->lock);
+    found = count(cache) > 0;
+    if (found) {
+        *first = pop(cache);
+        if (!mark_change(pages->caches, *first, MARK_IN, MARK_OUT))
+            ASSERT(false);
+    }
+    lock_release(&cache->lock);
+    return found;
+}
+
+bool cache_alloc(struct pages *pages, const struct page_request *request, uint32_t tag,
+                 pfn_t *first)
+{
+    struct page_cache *cache;
+
+    if (!may_serve(pages, request, tag))
+        return false;
+    cache = mine(pages);
+    if (take(pages, cache, first))
+        return true;
+    refill(pages, cache, request);
+    return take(pages, cache, first);
+}
+
+/* ---- pages go ---- */
+
+/* Make room in a full cache. */
+static void spill(struct pages *pages, struct page_cache *cache)
+{
+    lock_take(&pages->lock);
+    lock_take(&cache->lock);
+    if (count(cache) == CACHE_PAGES)
+        give_back(pages, cache, CACHE_BATCH);
+    lock_release(&cache->lock);
+    lock_release(&pages->lock);
+}
+
+bool pages_free_cached(struct pages *pages, pfn_t first)
+{
+    struct page_cache *cache;
+    bool done;
+
+    if (pages->caches == NULL || first.n >= PFN_LIMIT)
+        return false;
+    cache = mine(pages);
+    if (count(cache) == CACHE_PAGES)
+        spill(pages, cache);
+    lock_take(&cache->lock);
+    done = !atomic_load_explicit(&pages->caches->held, memory_order_relaxed)
+        && mark_change(pages->caches, first, MARK_OUT, MARK_IN);
+    if (done) {
+        push(cache, first);
+        if (pages->hooks.event != NULL)
+            pages->hooks.event(PAGES_FREE, first, 1, 0);
+    }
+    lock_release(&cache->lock);
+    if (done)
+        pages_tell(pages, PAGES_FREE, first, 1, 0);
+    return done;
+}
+
+bool cache_release(struct pages *pages, pfn_t first)
+{
+    if (pages->caches == NULL || first.n >= PFN_LIMIT)
+        return true;
+    (void)mark_change(pages->caches, first, MARK_OUT, MARK_NONE);
+    return atomic_load_explicit(mark_place(pages->caches, first), memory_order_relaxed)
+        != mark_value(first, MARK_IN);
+}
+
+/* ---- check ---- */
+
+bool cache_check(const struct pages *pages, pfn_t *at)
+{
+    for (uint64_t i = 0; pages->caches != NULL && i < MARKS; i++) {
+        uint32_t mark = atomic_load_explicit(&pages->caches->marks[i], memory_order_relaxed);
+        struct page_info info;
+
+        if (mark == 0)
+            continue;
+        *at = pfn((uint64_t)(mark >> 2) << MARK_BITS | i);
+        pages->engine->query(pages->state, *at, &info);
+        if (mark != mark_value(*at, MARK_OUT) || info.state != PAGE_ALLOCATED
+            || info.block.n != at->n || info.pages != 1
+            || lookup_find(pages->owners, at->n, &(uint32_t){ 0 }))
+            return false;
+    }
+    return true;
+}
