@@ -16,6 +16,9 @@ enum { ACCEPTED = 0, STATUS_STORED = 1, BUSY = 2, NOT_OPERATIONAL = 3 };
 #define TRAP_STACK 0x2000u            /* of a CPU's stack: its end */
 #define ARRIVAL_SECONDS 5u
 
+/* How a CPU waits for another one; the sleep is 50 microseconds of the clock. */
+enum { LOOKS_AWAKE = 256, SLEEP = 50 << 12 };
+
 _Static_assert(TRAP_STACK < ARCH_CPU_STACK, "there is a stack beside it");
 
 /* A prefix has 31 bits, of which the machine takes some and silently drops the others. */
@@ -218,10 +221,30 @@ void arch_cpu_idle(bool (*ready)(void *argument), void *argument)
     system_mask_restore(mask);
 }
 
-/* Voluntary time slice end: the one who is waited for may have no processor of its own. */
+static void sleep(void)
+{
+    uint64_t until = arch_ticks() + SLEEP;
+    uint8_t mask = interrupts_off();
+
+    if ((mask & SYSTEM_MASK_EXTERNAL) != 0) {
+        __asm__ volatile ("sckc %0" : : "Q"(until) : "memory");
+        cpu_wait();
+    }
+    system_mask_restore(mask);
+}
+
+/*
+ * The voluntary end of a time slice (DIAGNOSE 0x44) means nothing to QEMU. Where CPUs are threads
+ * of a host that has fewer of its own, who is waited for may wait for the processor that this one
+ * burns: one look in so many comes after a short sleep.
+ */
 void arch_cpu_relax(void)
 {
+    static unsigned looks[ARCH_CPUS_MAX];
+
     __asm__ volatile ("diag %%r0, %%r0, 0x44" : : : "memory");
+    if (++looks[arch_cpu_self()] % LOOKS_AWAKE == 0 && count > 1)
+        sleep();
 }
 
 /* ---- Halting ---- */

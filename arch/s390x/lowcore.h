@@ -65,11 +65,12 @@
 #define PSW_BYTE1_WAIT 0x02
 
 /*
- * CR0: the service signal and external calls interrupt; no store to 0..511 and 4096..4607; no
+ * CR0: the service signal, external calls and the clock comparator interrupt; no store to 0..511 and 4096..4607; no
  * execution where a page says so.
  */
 #define CR0_SERVICE_SIGNAL 0x200
 #define CR0_EXTERNAL_CALL 0x2000
+#define CR0_CLOCK_COMPARATOR 0x800
 #define CR0_LOW_ADDRESS_PROTECTION 0x10000000
 #define CR0_EXECUTION_PROTECTION 0x00100000
 
@@ -84,6 +85,7 @@
 #define STOP_TRAPS 0xe03              /* a program check in one in one, see TRAPS_MAX */
 #define STOP_UNEXPECTED 0xe00000      /* plus the offset of the new PSW that was loaded */
 
+#define EXTERNAL_CLOCK_COMPARATOR 0x1004
 #define EXTERNAL_CALL 0x1202
 #define EXTERNAL_SERVICE_SIGNAL 0x2401
 

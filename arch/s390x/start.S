@@ -56,6 +56,8 @@ start:
     stg %r1, LC_TRAP_STACK
     larl %r1, cpus_forgotten
     stg %r1, LC_FORGOTTEN
+    larl %r1, never
+    sckc 0(%r1)
     larl %r1, control_0
     lctlg %c0, %c0, 0(%r1)
 
@@ -128,6 +130,8 @@ wait_done:
 restart_entry:
     .cfi_startproc
     .cfi_undefined 14
+    larl %r1, never
+    sckc 0(%r1)
     lctlg %c0, %c15, LC_CONTROLS
     lg %r15, LC_STACK
     larl %r1, restart_psw
@@ -139,7 +143,7 @@ restart_translated:
 
     /*
      * ---- A service signal, taken in any state: what it says is kept, the wait is over. A call of
-     * another CPU: it waits for this one to forget translations, or wakes it ----
+     * another CPU: it waits for this one to forget translations, or wakes it. The clock wakes it ----
      */
 
     .globl external_entry
@@ -151,6 +155,8 @@ external_entry:
     lh %r0, LC_EXTERNAL_CODE
     chi %r0, EXTERNAL_CALL
     je 3f
+    chi %r0, EXTERNAL_CLOCK_COMPARATOR
+    je 4f
     chi %r0, EXTERNAL_SERVICE_SIGNAL
     jne 2f
     l %r0, LC_EXTERNAL_PARAMETER
@@ -172,6 +178,9 @@ external_entry:
     lg %r1, LC_FORGOTTEN
     st %r0, 0(%r1)
     j 2b
+4:  larl %r1, never                 /* else it interrupts as long as its time is over */
+    sckc 0(%r1)
+    j 2b
     .cfi_endproc
 
     .section .rodata
@@ -188,7 +197,9 @@ refuse_wait_psw:
 refuse_psw:
     .quad PSW_DISABLED_WAIT, STOP_OLD_PROCESSOR
 control_0:
-    .quad CR0_SERVICE_SIGNAL + CR0_EXTERNAL_CALL
+    .quad CR0_SERVICE_SIGNAL + CR0_EXTERNAL_CALL + CR0_CLOCK_COMPARATOR
+never:
+    .quad -1
 refuse_calls:
     .long 0x00780005, refuse_mask, 0x00760005, refuse_text
 refuse_calls_end:

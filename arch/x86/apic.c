@@ -12,10 +12,11 @@
 #define CPUID_APIC (1u << 9)
 
 enum { ID = 0x20, END_OF_INTERRUPT = 0xb0, SPURIOUS = 0xf0, COMMAND = 0x300, COMMAND_TO = 0x310,
-       LINT0 = 0x350 };
+       TIMER = 0x320, LINT0 = 0x350, TIMER_COUNT = 0x380, TIMER_DIVIDE = 0x3e0 };
 #define SOFTWARE_ENABLE 0x100u
 #define LINT0_EXTINT 0x700u
-#define LINT0_MASKED 0x10000u
+#define MASKED 0x10000u
+#define DIVIDE_BY_1 0xbu
 #define COMMAND_PENDING 0x1000u
 #define ID_SHIFT 24
 
@@ -46,7 +47,9 @@ bool apic_open(bool has_lines)
         return false;
     apic = (volatile uint32_t *)(uintptr_t)APIC_PAGE;
     write(SPURIOUS, SOFTWARE_ENABLE | VECTOR_SPURIOUS);
-    write(LINT0, has_lines ? LINT0_EXTINT : LINT0_MASKED);
+    write(LINT0, has_lines ? LINT0_EXTINT : MASKED);
+    write(TIMER, MASKED);
+    write(TIMER_DIVIDE, DIVIDE_BY_1);
     return true;
 }
 
@@ -62,6 +65,12 @@ void apic_send(uint8_t id, uint32_t what)
     write(COMMAND, what);
     while ((read(COMMAND) & COMMAND_PENDING) != 0)
         ;
+}
+
+void apic_alarm(uint32_t ticks)
+{
+    write(TIMER, VECTOR_CPU);
+    write(TIMER_COUNT, ticks);
 }
 
 void apic_acknowledge(void)

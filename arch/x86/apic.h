@@ -28,6 +28,9 @@ uint8_t apic_id(void);
 /* Returns when the other APIC has accepted it. What was written before is seen by who gets it. */
 void apic_send(uint8_t id, uint32_t what);
 
+/* An interrupt VECTOR_CPU of this CPU's own, after so many ticks of its bus (QEMU: nanoseconds). */
+void apic_alarm(uint32_t ticks);
+
 /* The end of an interrupt that an APIC has sent; no harm where there was none. */
 void apic_acknowledge(void);
 

@@ -25,6 +25,9 @@ _Static_assert(TRAP_STACK_SIZE < ARCH_CPU_STACK, "and a stack beside that of its
 #define DELAY_PORT 0x80u
 enum { AFTER_INIT = 10000, AFTER_START = 200, FOR_ARRIVAL = 5000000, FOR_HALT = 5000000 };
 
+/* How a CPU waits for another one; the sleep is in ticks of its APIC. */
+enum { LOOKS_AWAKE = 256, SLEEP = 50000 };
+
 const struct arch_cpu_need arch_cpu_need = {
     .size = PAGE_SIZE, .align = PAGE_SIZE, .limit = UINT64_C(1) << 20, .name = "trampoline",
 };
@@ -227,9 +230,23 @@ void arch_cpu_idle(bool (*ready)(void *argument), void *argument)
     interrupts_restore(flags);
 }
 
+/*
+ * Where CPUs are threads of a host that has fewer of its own, who is waited for may wait for the
+ * processor that this one burns: one look in so many comes after a short sleep.
+ */
 void arch_cpu_relax(void)
 {
+    static unsigned looks[ARCH_CPUS_MAX];
+    uintptr_t flags;
     __asm__ volatile ("pause" : : : "memory");
+    if (++looks[cpu_self()] % LOOKS_AWAKE != 0 || count == 1)
+        return;
+    flags = interrupts_off();
+    if ((flags & EFLAGS_IF) != 0) {
+        apic_alarm(SLEEP);
+        wait_for_interrupt();
+    }
+    interrupts_restore(flags);
 }
 
 /* ---- Halting ---- */
