@@ -5,7 +5,8 @@ bench: ## the benchmark's table (some minutes); nothing in `make test` asserts a
 	@./arch/deps.sh
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) bench-programs
-	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench build/bench/virtual_bench
+	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench/engine_bench \
+		build/bench/virtual_bench build/bench/cpus_bench
 
 bench-check: ## the benchmark itself: it sees a slowed engine and two that are wrong
 	@./arch/deps.sh
@@ -13,7 +14,7 @@ bench-check: ## the benchmark itself: it sees a slowed engine and two that are w
 	@$(PYTHON) tests/bench/check.py build/bench/engine_bench
 
 bench-programs:
-	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/virtual_bench
+	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/virtual_bench build/bench/cpus_bench
 
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
 ifeq ($(ARCH),native)
@@ -38,6 +39,13 @@ VIRTUAL_OBJECTS := $(VIRTUAL_SOURCES:%=build/bench/%.o)
 build/bench/virtual_bench: $(VIRTUAL_OBJECTS)
 	$(Q)$(BENCH_CC) -static -o $@ $^
 
--include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d)
+CPUS_SOURCES := tests/bench/cpus_bench.c kernel/lock.c kernel/lib/format.c kernel/error.c \
+	$(wildcard kernel/mm/*.c)
+CPUS_OBJECTS := $(CPUS_SOURCES:%=build/bench/%.o)
+
+build/bench/cpus_bench: $(CPUS_OBJECTS)
+	$(Q)$(BENCH_CC) -o $@ $^
+
+-include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d) $(CPUS_OBJECTS:.o=.d)
 endif
 .PHONY: bench bench-check bench-programs

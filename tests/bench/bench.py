@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make bench`: one table of all that is measured. bench.py ENGINE_BENCH VIRTUAL_BENCH
+"""`make bench`: one table of all that is measured. bench.py ENGINE_BENCH VIRTUAL_BENCH CPUS_BENCH
 
 Instruction counts are exact and repeat on any machine with the same compiler; times are of this
 machine, and only their ratios in one run compare. Nothing here passes or fails by a time.
@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+import cpus
 import engine
 import line_bench
 import virtual
@@ -40,6 +41,16 @@ def print_virtual(console: Console, program: str) -> None:
     console.print(table)
 
 
+def print_cpus(console: Console, program: str) -> None:
+    """Time of a pair, and what a second thread gains."""
+    table = Table(title="several CPUs, natively (best of several rounds in turn)")
+    for heading in ("variant", "what", "ns a pair, 1 thread", "2 threads get done"):
+        table.add_column(heading, justify="left" if heading in ("variant", "what") else "right")
+    for row in cpus.rows(program):
+        table.add_row(row.variant, row.what, f"{row.nanoseconds:,.1f}", f"{row.gain:.2f} times")
+    console.print(table)
+
+
 def print_line(console: Console) -> None:
     """Starts and command rates."""
     table = Table(title="starts and the serial line (medians of this run)")
@@ -52,10 +63,11 @@ def print_line(console: Console) -> None:
     console.print(table)
 
 
-def main(program: str, virtual_program: str) -> None:
+def main(program: str, virtual_program: str, cpus_program: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else 110)
     print_engine(console, program)
     print_virtual(console, virtual_program)
+    print_cpus(console, cpus_program)
     print_line(console)
 
 

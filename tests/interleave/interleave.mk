@@ -21,7 +21,7 @@ $(INTERLEAVE)/interleave: $(INTERLEAVE_OBJECTS)
 
 unit-run: interleave-run
 interleave-run: $(INTERLEAVE)/interleave
-	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
+	@$< >$<.log 2>&1 || { cat $<.log; echo "unit tests FAILED: interleave"; exit 1; }
 	@echo "interleave: passed, $$(grep -c passed $<.log) scenarios"
 
 -include $(INTERLEAVE_OBJECTS:.o=.d)

@@ -51,6 +51,25 @@ static void break_rule(void *argument)
 
 static const struct fault bad_address = { E_FAULT_ADDRESS, true, 0x1234, 0x5678, 14 };
 
+static void break_rule_with_locks(void *argument)
+{
+    lock_take(argument);
+    break_rule(NULL);
+}
+
+static void gives_back_the_locks_of_what_it_ends(void **unused)
+{
+    struct lock outside = LOCK_INIT(LOCK_VMAP), inside = LOCK_INIT(LOCK_PAGES);
+
+    (void)unused;
+    lock_take(&outside);
+    assert_int_equal(trap_run(break_rule_with_locks, &inside).outcome, ASSERTED);
+    assert_false(lock_is_mine(&inside));
+    assert_true(lock_is_mine(&outside));
+    lock_release(&outside);
+    assert_int_equal(lock_depth(), 0);
+}
+
 static void tells_how_it_ended(void **unused)
 {
     struct ending ending;
@@ -129,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(tells_how_it_ended, begin),
+        cmocka_unit_test_setup(gives_back_the_locks_of_what_it_ends, begin),
         cmocka_unit_test_setup(the_innermost_guard_catches, begin),
         cmocka_unit_test_setup(without_a_guard_it_is_a_panic, begin),
         cmocka_unit_test_setup(a_panic_does_not_unwind, begin),
