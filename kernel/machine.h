@@ -69,6 +69,18 @@ struct machine_truth {
 MUST_USE enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
                                   void *context);
 
+/*
+ * Let CPU `cpu`, which runs and idles, touch a page of the window all the time, and take the page
+ * away `rounds` times: unmapped while it is read, made read-only while it is written. Counted are
+ * accesses that began after that was done and succeeded all the same: none should be. On CPU 0.
+ * Leaves nothing mapped. Errors as machine_truth(); STOP_INTERRUPTED: ^C.
+ */
+struct machine_shootdown {
+    uint64_t rounds, after_unmap, after_protect;
+};
+MUST_USE enum error machine_shootdown(unsigned cpu, uint64_t rounds,
+                                      struct machine_shootdown *result);
+
 /* Zero frames: pages_hooks.zero. What is at most 2 MiB is done before ^C is looked for. */
 MUST_USE enum error machine_zero(pfn_t first, uint64_t pages);
 

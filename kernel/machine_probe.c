@@ -171,24 +171,33 @@ static const struct arch_part *shared_part(void)
     return NULL;
 }
 
-static enum error truth_of_set(unsigned attributes, virt_t page, virt_t shared,
+enum error access_share(struct access_ground *ground)
+{
+    const struct arch_part *shared = shared_part();
+    struct mmu_mapping mapping;
+
+    if (shared == NULL || !machine_mmu()->query(shared->probe, &mapping))
+        return E_CALL_UNSUPPORTED;
+    if (!window_page(&ground->page))
+        return E_MEM_NONE;
+    ground->at = virt(ground->page.a + shared->probe.a % PAGE_SIZE);
+    ground->frame = phys(align_down(mapping.phys.a + (shared->probe.a - mapping.unit.a),
+                                    PAGE_SIZE));
+    return OK;
+}
+
+static enum error truth_of_set(unsigned attributes, const struct access_ground *shared,
                                struct machine_truth *truth)
 {
-    uint64_t offset = shared.a & (PAGE_SIZE - 1);
     struct ground ground = { .mapped = true, .has_code = true };
     struct machine_probe probe;
-    enum error e;
+    enum error e = machine_mmu()->map(shared->page, shared->frame, PAGE_SIZE, attributes);
 
-    if (!machine_mmu()->query(shared, &ground.mapping))
-        return E_CALL_UNSUPPORTED;
-    e = machine_mmu()->map(page, phys(align_down(ground.mapping.phys.a + (shared.a
-                                           - ground.mapping.unit.a), PAGE_SIZE)),
-                     PAGE_SIZE, attributes);
     if (e != OK)
         return e;
-    (void)machine_mmu()->query(page, &ground.mapping);
-    e = probe_at(page.a + offset, &ground, &probe);
-    machine_mmu()->unmap(page, PAGE_SIZE);
+    (void)machine_mmu()->query(shared->page, &ground.mapping);
+    e = probe_at(shared->at.a, &ground, &probe);
+    machine_mmu()->unmap(shared->page, PAGE_SIZE);
     *truth = (struct machine_truth){
         .attributes = attributes, .entry = ground.mapping.attributes,
         .promised = mmu_accesses(attributes), .observed = probe.done,
@@ -221,20 +230,15 @@ static enum error truth_of_part(const struct arch_part *part, struct machine_tru
 enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
                          void *context)
 {
-    const struct arch_part *shared = shared_part();
+    struct access_ground shared;
     struct machine_truth truth;
     bool more = true;
-    enum error e = OK;
-    virt_t page;
+    enum error e = access_share(&shared);
 
-    if (shared == NULL)
-        return E_CALL_UNSUPPORTED;
-    if (!window_page(&page))
-        return E_MEM_NONE;
     for (unsigned set = 0; e == OK && more && set <= MMU_ALL; set++) {
         if (!is_set(set))
             continue;
-        e = truth_of_set(set, page, shared->probe, &truth);
+        e = truth_of_set(set, &shared, &truth);
         more = e == OK && row(context, &truth);
     }
     for (size_t i = 0; e == OK && more && i < parts.n; i++) {

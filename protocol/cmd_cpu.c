@@ -156,3 +156,35 @@ enum error cmd_on(const struct args_on *args, struct reply *reply)
         reply_key_number(reply, "cpu", cpu);
     return job.error;
 }
+
+/* ---- shootdown ---- */
+
+static bool late_row(struct listing *listing, struct reply *reply, const char *what,
+                     uint64_t late)
+{
+    row_begin(reply);
+    row_word(reply, what);
+    row_key_number(reply, "late", late);
+    return listing_row(listing, reply);
+}
+
+enum error cmd_shootdown(const struct args_shootdown *args, struct reply *reply)
+{
+    struct listing listing = { .n = 0 };
+    struct machine_shootdown result;
+    enum error e;
+
+    if (args->cpu.number >= smp_count())
+        return refuse_argument(reply, "cpu", E_CALL_CPU);
+    if (args->cpu.number == 0 || smp_self() != 0 || !is_running((unsigned)args->cpu.number))
+        return refuse_argument(reply, "cpu", E_CALL_STATE);
+    e = machine_shootdown((unsigned)args->cpu.number,
+                          args->times.given ? args->times.number : 1, &result);
+    if (e != OK)
+        return e;
+    if (late_row(&listing, reply, "unmap", result.after_unmap))
+        (void)late_row(&listing, reply, "protect", result.after_protect);
+    reply_key_number(reply, "rounds", result.rounds);
+    reply_key_number(reply, "late", result.after_unmap + result.after_protect);
+    return listing_end(&listing, reply, true, 0);
+}

@@ -341,6 +341,11 @@ class Commands:
         """Run a command line on a processor that runs."""
         ...
 
+    def shootdown(self, cpu: Number, *, times: Number | None = ...,
+                  timeout: float | None = ...) -> Rows:
+        """Unmap and protect a page that a processor touches all the time; late: accesses after that."""
+        ...
+
     def store(self, place: Number, line: str, *, timeout: float | None = ...) -> None:
         """Store a command line in the numbered place of the batch."""
         ...

@@ -144,6 +144,13 @@ enum error machine_truth(bool (*row)(void *context, const struct machine_truth *
     return OK;
 }
 
+enum error machine_shootdown(unsigned cpu, uint64_t rounds, struct machine_shootdown *result)
+{
+    (void)cpu;
+    *result = (struct machine_shootdown){ .rounds = rounds };
+    return OK;
+}
+
 enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
 {
     (void)pages, (void)seed;
