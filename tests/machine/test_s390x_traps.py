@@ -29,11 +29,14 @@ def connect(path: str) -> socket.socket:
 
 
 class Stopped:
-    """A guest at the entry of a function that `peek 0` calls, and the stub's packets."""
+    """A guest at the entry of a function that `peek 0` calls, and the stub's packets.
+
+    Another processor idles meanwhile: no end of this one is the machine's if it goes on.
+    """
 
     def __init__(self, directory: Path, function: str) -> None:
         self.script = subprocess.Popen(
-            [SCRIPT, "s390x", "--gdb", "--serial", f"unix:{directory}/line"],
+            [SCRIPT, "s390x", "--cpus", "2", "--gdb", "--serial", f"unix:{directory}/line"],
             stderr=subprocess.PIPE, text=True)
         assert self.script.stderr is not None
         found = None
@@ -45,7 +48,7 @@ class Stopped:
         self.put("qXfer:features:read:target.xml:0,ffb")
         self._packet()
         self.ask(f"Z1,{symbols()[function]:x},2")
-        self.line.sendall(b"peek 0\n")
+        self.line.sendall(b"cpu start 1\npeek 0\n")
         self.ask("c")
         self.ask(f"z1,{symbols()[function]:x},2")
 

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Several processors of real machines: found, started, used, called and stopped."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pytest
+
+from tests.machine.test_run_guest import ORDERLY, PANIC, answers, run
+
+ARCHES = ["x86_64", "i386", "s390x"]
+
+# Every machine that finds its processors in another way, or starts them on another emulator.
+MACHINES = {
+    "microvm": "x86_64 --machine microvm",
+    "q35": "i386 --machine q35",
+    "uefi": "x86_64 --boot iso --firmware uefi",
+    "bochs": "i386 --emulator bochs",
+    "hercules": "s390x --emulator hercules",
+}
+
+
+def told(machine: str, lines: Iterable[str], *options: str, cpus: int = 4) -> list[str]:
+    """What is answered to the lines by a machine that ends orderly."""
+    done = run(*machine.split(), "--cpus", str(cpus), *options, given="\n".join(lines).encode())
+    assert done.returncode == ORDERLY, done.stderr
+    return answers(done.stdout)
+
+
+def value(row: str, key: str) -> int:
+    """A number of a row."""
+    found = re.search(rf" {key}=(0x[0-9a-f]+|[0-9]+)", row)
+    assert found is not None, row
+    return int(found[1], 0)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_processors_start_and_stop_on(name: str) -> None:
+    got = told(MACHINES[name], ["cpu start all", "cpus", "on 2 peek 0x10", "on 2 check",
+                                "shootdown 1 times=3", "cpu stop all"], cpus=3)
+    assert got[0] == "= 2" and [row.split()[2] for row in got[1:4]] == 3 * ["running"]
+    assert got[5].startswith("? fault.address at=0x0000000000000010 cpu=2")
+    assert got[6] == "="
+    assert got[9] == "= rounds=3 late=0 n=2" and got[10] == "= 2"
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_page_that_is_touched_all_the_time_goes_all_the_same(arch: str) -> None:
+    """Unmapped under a reader, protected under a writer: neither gets anything afterwards."""
+    got = told(arch, ["cpu start all", "shootdown 1 times=20", "shootdown 3 times=20", "check"])
+    assert got[1:3] == [": unmap late=0", ": protect late=0"]
+    assert got[3] == got[6] == "= rounds=20 late=0 n=2"
+    assert got[7] == "="
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_an_idle_processor_keeps_no_translation(arch: str) -> None:
+    got = told(arch, ["cpu start all", "vmalloc 4096 as=1",
+                      "on 1 poke $v1 7", "on 2 poke $v1 8", "on 3 peek $v1",
+                      "protect $v1 1 ro", "on 1 poke $v1 9", "on 2 peek $v1",
+                      "vfree $v1", "on 1 peek $v1", "on 2 peek $v1", "on 3 peek $v1"])
+    assert got[4] == got[7] == "= 0x0000000000000008"
+    assert re.match(r"\? fault\.protection .*cpu=1", got[6])
+    for cpu in (1, 2, 3):
+        assert re.match(rf"\? fault\.address .*cpu={cpu}\b", got[8 + cpu])
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_processors_allocate_at_once(arch: str) -> None:
+    got = told(arch, ["areas", "cpu start all", "stress 300 cpus=all seed=7 check=1",
+                      "cpu stop all", "areas", "check"])
+    areas = [row for row in got if " managed=" in row]
+    assert any(re.match(r"= 1200 .*least=300 most=300", row) for row in got)
+    assert areas[:len(areas) // 2] == areas[len(areas) // 2:] and got[-1] == "="
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_hundred_rounds_on_and_off_lose_nothing(arch: str) -> None:
+    lines = ["cpu start all", "cpu stop all", "areas", "store 0 cpu start all",
+             "store 1 cpu stop all", "run 2 times=100", "areas", "check"]
+    got = told(arch, lines, cpus=2)
+    areas = [row for row in got if " managed=" in row]
+    assert "= 200" in got and got[-1] == "="
+    assert areas[:len(areas) // 2] == areas[len(areas) // 2:]
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize("line, cpu", [("on 3 panic", 3), ("panic", 0)])
+def test_a_panic_stops_all_and_tells_whose_it_is(arch: str, line: str, cpu: int) -> None:
+    done = run(arch, "--cpus", "4", given=f"cpu start all\n{line}\ncpus\n".encode())
+    assert done.returncode == PANIC
+    assert re.search(rf"^% panic kind=request .*cpu={cpu}\b", done.stdout, re.M), done.stdout
+    assert len(re.findall(r"^% reg ", done.stdout, re.M)) > 3
+    assert re.search(r"^% bt 0x", done.stdout, re.M) and "\n% end panic" in done.stdout
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_stack_overflow_is_that_of_its_processor(arch: str) -> None:
+    """The PC has no stack for an ordinary fault then; the mainframe has one for each of them."""
+    done = run(arch, "--cpus", "4", given=b"cpu start all\non 3 panic overflow\non 3 echo 5\n")
+    if arch == "s390x":
+        assert re.search(r"^\? bug\.fault class=address .*cpu=3", done.stdout, re.M), done.stdout
+        assert done.returncode == ORDERLY and answers(done.stdout)[-1] == "= 5"
+    else:
+        assert re.search(r"^% panic kind=double_fault .*cpu=3", done.stdout, re.M), done.stdout
+        assert done.returncode == PANIC and "\n% end panic" in done.stdout
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_panic_that_is_survived_leaves_one_processor(arch: str) -> None:
+    done = run(arch, "--cpus", "3", "--append", "onpanic=stay",
+               given=b"cpu start all\nvmalloc 4096 as=1\npanic\ncpus\npeek $v1\ncheck\n")
+    got = answers(done.stdout)
+    assert got[2].startswith("? bug.panic")
+    assert [row.split()[2] for row in got[3:6]] == ["running", "halted", "halted"]
+    assert done.returncode == PANIC
+
+
+@pytest.mark.parametrize("areas", [(), ("--append", "areas=all")], ids=["usual", "one"])
+def test_a_prefix_area_lies_below_2g(areas: tuple[str, ...]) -> None:
+    got = told("s390x", ["cpu start all", "cpus"], "--memory", "4G", *areas)
+    prefixes = [value(row, "prefix") for row in got[2:5]]
+    assert len(set(prefixes)) == 3
+    assert all(at % 8192 == 0 and 0 < at < 1 << 31 for at in prefixes)
+
+
+@pytest.mark.parametrize("arch, name, limit", [("x86_64", "trampoline", "1M"),
+                                               ("i386", "trampoline", "1M"),
+                                               ("s390x", "prefix", "2G")])
+def test_without_memory_where_it_must_be_a_start_is_refused(arch: str, name: str,
+                                                            limit: str) -> None:
+    """What lies elsewhere does not help; one page or two given back do."""
+    size, order = ("4G", 1) if arch == "s390x" else ("64M", 0)
+    take = [f"alloc_pages {n} max={limit} dontzero=1" for n in range(18, order - 1, -1)
+            for _ in range(4)]
+    got = told(arch, [*take, f"alloc_pages {order} max={limit} dontzero=1", "cpu start 1",
+                      "cpus", "check"], "--memory", size)
+    assert got[-8].startswith("? mem.none")
+    assert re.match(rf"\? mem\.none cpu=1 for={name}\b", got[-7]), got[-7]
+    assert [row.split()[2] for row in got[-6:-2]] == ["running"] + 3 * ["stopped"]
+    assert got[-1] == "="
+    block = next(row.split()[1] for row in got if row.startswith("= 0x"))
+    got = told(arch, [*take, "cpu start 1", f"free {block}", "cpu start 1", "cpu stop 1"],
+               "--memory", size)
+    assert got[-4].startswith("? mem.none") and got[-2:] == ["= 1", "= 1"]
