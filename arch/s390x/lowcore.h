@@ -65,8 +65,8 @@
 #define PSW_BYTE1_WAIT 0x02
 
 /*
- * CR0: the service signal, external calls and the clock comparator interrupt; no store to 0..511 and 4096..4607; no
- * execution where a page says so.
+ * CR0: the service signal, external calls and the clock comparator interrupt; no store to 0..511
+ * and 4096..4607; no execution where a page says so.
  */
 #define CR0_SERVICE_SIGNAL 0x200
 #define CR0_EXTERNAL_CALL 0x2000

@@ -143,7 +143,8 @@ restart_translated:
 
     /*
      * ---- A service signal, taken in any state: what it says is kept, the wait is over. A call of
-     * another CPU: it waits for this one to forget translations, or wakes it. The clock wakes it ----
+     * another CPU: it waits for this one to forget translations, or wakes it; so does the clock
+     * ----
      */
 
     .globl external_entry
