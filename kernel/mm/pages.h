@@ -121,8 +121,8 @@ MUST_USE enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t c
 /*
  * Give each of `cpus` CPUs a cache of single pages, from `pool` for good. From then on a request of
  * tag 0 for one page, of any area and without any wish, and the free of such a page, mostly touch
- * nothing that CPUs share. What caches keep is free in every answer and to every request; only, such
- * a page is not fresh any more, and which page a request gets depends on what happened before.
+ * nothing that CPUs share. What caches keep is free in every answer and to every request; only,
+ * such a page is not fresh any more, and which page a request gets depends on what happened before.
  * MEM_METADATA: *needed bytes do not fit.
  */
 MUST_USE enum error pages_use_caches(struct pages *pages, unsigned cpus, struct kpool *pool,
@@ -132,8 +132,8 @@ MUST_USE enum error pages_use_caches(struct pages *pages, unsigned cpus, struct 
 void pages_drain(const struct pages *pages);
 
 /*
- * Keep nothing in caches from now on, or do so again: while pages have attributes a free has to look
- * at them.
+ * Keep nothing in caches from now on, or do so again: while pages have attributes a free has to
+ * look at them.
  */
 void pages_hold_caches(struct pages *pages, bool hold);
 

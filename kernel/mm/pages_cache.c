@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Caches of single pages. To the engine what is in them is allocated. A table of marks tells of the
- * pages that went through a cache whether they are out or in: so a free needs no look at the engine,
- * and a second free finds the mark gone. A frame has one place in the table, which it may find taken
- * by another one; then the cache does without it.
+ * pages that went through a cache whether they are out or in: so a free needs no look at the
+ * engine, and a second free finds the mark gone. A frame has one place in the table, which it may
+ * find taken by another one; then the cache does without it.
  *
  * A mark goes from IN to OUT and back under the lock of the cache that has the page or gets it. It
  * appears and disappears as IN under the pages' lock and the cache's, and as OUT under the pages'

@@ -93,9 +93,10 @@ MUTANTS = (
            "heap->root != NULL && i <= heap->stage;", "heap->root != NULL && i <= 0;", "heap*"),
     # Several CPUs.
     Mutant("a page is taken before the lock", "kernel/mm/pages.c",
-           "    lock_take(&pages->lock);\n    e = block_take(pages, request, tag, use, first, blame);",
-           "    e = block_take(pages, request, tag, use, first, blame);\n    lock_take(&pages->lock);",
-           "lock"),
+           "    lock_take(&pages->lock);\n"
+           "    e = block_take(pages, request, tag, use, first, blame);",
+           "    e = block_take(pages, request, tag, use, first, blame);\n"
+           "    lock_take(&pages->lock);", "lock"),
     Mutant("a range that is taken back can be found", "kernel/mm/vmap.c",
            "        virt_set_busy(*range, true);", "        virt_set_busy(*range, false);", "lock"),
     Mutant("a page is looked at before its attributes are locked", "kernel/mm/attributes.c",
@@ -108,7 +109,8 @@ MUTANTS = (
            "    atomic_store_explicit(&caches->held, hold, memory_order_relaxed);",
            "    atomic_store_explicit(&caches->held, false, memory_order_relaxed);", "lock"),
     Mutant("what is in a cache can be freed once more", "kernel/mm/pages_cache.c",
-           "        != mark_value(first, MARK_IN);", "        != mark_value(first, MARK_NONE);", "lock"),
+           "        != mark_value(first, MARK_IN);", "        != mark_value(first, MARK_NONE);",
+           "lock"),
     Mutant("memory that only caches have is refused", "kernel/mm/pages.c",
            "    if (e != OK && cache_drain(pages))\n        e = block_take(",
            "    if (e == OK && cache_drain(pages))\n        e = block_take(", "lock"),

@@ -248,3 +248,11 @@ def test_events_of_another_cpu_come_before_its_answer(guest: Guest) -> None:
     guest.on(1, f"free {block:#x}")
     guest.trace(0)
     guest.check()
+
+
+def test_a_mapping_that_goes_is_gone_for_a_cpu_that_uses_it(guest: Guest) -> None:
+    guest.cpu("start", 3)
+    rows = guest.shootdown(3, times=5)
+    assert [int(row.late) for row in rows] == [0] * len(rows)
+    guest.cpu("stop", 3)
+    guest.check()

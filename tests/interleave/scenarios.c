@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/* What CPUs do at once, and what must be so afterwards. */
+#include <stdio.h>
+
+#define FAKE_PAGES UINT64_C(512)
+#include "tests/unit/vmap_support.h"
+
+#include "kernel/lock.h"
+#include "kernel/mm/heap.h"
+#include "kernel/mm/heap_backends.h"
+#include "tests/interleave/scenarios.h"
+
+#define WINDOW 64u
+#define SMALL 1024u                   /* frames */
+
+static struct heap heap;
+static unsigned done[CPUS_MAX];       /* what each CPU got done, as its scenario counts */
+static uint64_t shared;               /* an address that both have */
+
+/* ---- words for what CPUs do ---- */
+
+static struct page_request one_of(uint64_t count)
+{
+    return (struct page_request){ .areas = ALL_AREAS, .pages = count, .align = order_for(count),
+                                  .max = pfn(PFN_LIMIT) };
+}
+
+static enum error take(uint64_t count, uint32_t tag, uint64_t *frame)
+{
+    struct page_request request = one_of(count);
+    pfn_t out = pfn(0), blame;
+    bool zeroed;
+    enum error e = pages_alloc(&pages, &request, tag, false, &out, &zeroed, &blame);
+
+    *frame = out.n;
+    return e;
+}
+
+static enum error give(uint64_t frame, uint64_t count)
+{
+    uint64_t freed;
+    pfn_t blame;
+
+    return attributes_free(&attributes, pfn(frame), count, &freed, &blame);
+}
+
+static enum error window_take(uint64_t count, uint64_t *at)
+{
+    struct vmap_request request = {
+        .place = { .kind = VIRT_VMALLOC }, .attributes = MMU_DATA, .areas = ALL_AREAS,
+        .max = pfn(PFN_LIMIT),
+    };
+    virt_t out = virt(0), blame;
+    bool zeroed;
+    enum error e = vmap_pages(&request, count * PAGE_SIZE, false);
+
+    if (e == OK)
+        e = vmap_alloc(&vmap, &request, &out, &zeroed, &blame);
+    *at = out.a;
+    return e;
+}
+
+static enum error window_give(uint64_t at)
+{
+    uint64_t count;
+    virt_t blame;
+
+    return vmap_free(&vmap, virt(at), VIRT_VMALLOC, false, &count, &blame);
+}
+
+/* ---- before and after ---- */
+
+static bool never(void) { return false; }
+static bool touch(virt_t at, uint64_t size) { (void)at, (void)size; return true; }
+
+static bool copy(virt_t to, virt_t from, uint64_t size)
+{
+    (void)to, (void)from, (void)size;
+    return true;
+}
+
+static bool inspect(virt_t at, uint64_t size, virt_t *bad)
+{
+    bad->a = at.a + size;
+    return true;
+}
+
+static const struct heap_memory untouched = { never, touch, copy, touch, inspect };
+
+static void afresh(void)
+{
+    static const struct heap_source sources[HEAP_STAGES] = {
+        { &heap_backend_pages, &attributes, false },
+    };
+    struct node_source nodes;
+
+    begin_with(SMALL, WINDOW, sizeof(table_memory));
+    nodes = kpool_source(&pool);
+    heap_init(&heap, &nodes, sources, &untouched);
+    memset(done, 0, sizeof(done));
+    shared = 0;
+}
+
+static void afresh_with_caches(void)
+{
+    uint64_t needed;
+
+    afresh();
+    ASSERT(pages_use_caches(&pages, CPUS_MAX, &pool, &needed) == OK);
+}
+
+static uint64_t free_now(void)
+{
+    struct page_area_info info;
+    uint64_t free = 0;
+
+    for (unsigned i = 0; pages_area_info(&pages, i, &info); i++)
+        free += info.free;
+    return free;
+}
+
+static const char *broken(void)
+{
+    static char text[160];
+    struct page_violation violation = { .text = "" };
+    uint64_t changed = 0;
+
+    if (pages_check(&pages, &violation) == OK && vmap_check(&vmap, &violation)
+        && attributes_check_range(&attributes, pfn(FRAME_FIRST), SMALL, &changed, &violation)
+        && attributes_check_total(&attributes, changed, &violation)
+        && heap_check(&heap, never, &violation))
+        return NULL;
+    snprintf(text, sizeof(text), "invariant %u: %s", violation.invariant, violation.text);
+    return text;
+}
+
+static const char *broken_or_lost(void)
+{
+    const char *wrong = broken();
+
+    if (wrong != NULL)
+        return wrong;
+    return free_now() == SMALL ? NULL : "pages are missing";
+}
+
+/* ---- pages: blocks come and go on both, with owners ---- */
+
+static void pages_both(void)
+{
+    uint64_t first, second;
+
+    if (take(2, 7, &first) != OK || take(1, 0, &second) != OK || first == second)
+        ASSERT(!"memory for all");
+    if (give(first, 1) != OK || give(second, 0) != OK || give(first + 1, 0) != OK)
+        ASSERT(!"what one has can be given back");
+}
+
+/* ---- twice: one block is freed by both ---- */
+
+static void twice_begin(void)
+{
+    afresh();
+    ASSERT(take(1, 0, &shared) == OK);
+}
+
+static void twice_begin_cached(void)
+{
+    afresh_with_caches();
+    ASSERT(take(1, 0, &shared) == OK);
+}
+
+static void twice_free(void)
+{
+    enum error e = give(shared, 0);
+
+    ASSERT(e == OK || e == E_MEM_FREE);
+    done[cpu_self()] = e == OK;
+}
+
+static const char *twice_wrong(void)
+{
+    if (done[0] + done[1] != 1)
+        return "not exactly one of them freed it";
+    return broken_or_lost();
+}
+
+/* ---- last: of the last page with caches nobody is refused without need ---- */
+
+static void last_begin(void)
+{
+    pfn_t blame;
+
+    afresh_with_caches();
+    ASSERT(pages_reserve(&pages, pfn(FRAME_FIRST), SMALL - 2, 0, &blame) == OK);
+}
+
+static void last_take(void)
+{
+    uint64_t frame;
+
+    ASSERT(take(1, 0, &frame) == OK);
+    ASSERT(give(frame, 0) == OK);
+    ASSERT(take(1, 5, &frame) == OK);
+    ASSERT(give(frame, 0) == OK);
+}
+
+static const char *last_wrong(void)
+{
+    const char *wrong = broken();
+
+    return wrong != NULL ? wrong : free_now() == 2 ? NULL : "pages are missing";
+}
+
+/* ---- crosswise: caches get what others took ---- */
+
+static void cross_take(void)
+{
+    uint64_t frame;
+
+    ASSERT(take(1, 0, &frame) == OK);
+    shared = frame;
+}
+
+static void cross_give(void)
+{
+    uint64_t frame = shared;
+    pfn_t blame;
+
+    if (frame != 0)
+        ASSERT(give(frame, 0) == OK);
+    if (frame != 0 && pages_reserve(&pages, pfn(frame), 1, 0, &blame) == OK)
+        ASSERT(pages_unreserve(&pages, pfn(frame), 1, 0, &blame) == OK);
+    done[1] = frame != 0;
+}
+
+static const char *cross_wrong(void)
+{
+    const char *wrong = broken();
+
+    return wrong != NULL ? wrong : free_now() + !done[1] == SMALL ? NULL : "pages are missing";
+}
+
+/* ---- attributes: a page gets some while it is freed ---- */
+
+static void attributes_give(void)
+{
+    pfn_t blame;
+    enum error e = attributes_protect(&attributes, pfn(shared), 1, MMU_DATA | MMU_READ_ONLY,
+                                      &blame);
+
+    ASSERT(e == OK || e == E_MEM_FREE);
+}
+
+/* ---- window ---- */
+
+static void window_both(void)
+{
+    uint64_t first, second;
+
+    ASSERT(window_take(2, &first) == OK && window_take(1, &second) == OK && first != second);
+    ASSERT(window_give(first) == OK && window_give(second) == OK);
+}
+
+static void window_begin(void)
+{
+    afresh();
+    ASSERT(window_take(2, &shared) == OK);
+}
+
+static void window_free(void)
+{
+    enum error e = window_give(shared);
+
+    ASSERT(e == OK || e == E_MEM_FREE);
+    done[cpu_self()] = e == OK;
+}
+
+static void window_protect(void)
+{
+    virt_t blame;
+    enum error e = vmap_protect(&vmap, virt(shared), 2, MMU_DATA | MMU_READ_ONLY, &blame);
+
+    ASSERT(e == OK || e == E_FAULT_ADDRESS);
+}
+
+/* ---- heap ---- */
+
+static enum error object_take(uint64_t size, uint64_t *at)
+{
+    struct heap_request request = { .size = size, .align = 1 };
+    virt_t out = virt(0);
+    bool zeroed;
+    enum error e = heap_alloc(&heap, &request, &out, &zeroed);
+
+    *at = out.a;
+    return e;
+}
+
+static enum error object_give(uint64_t at)
+{
+    uint64_t count;
+    virt_t blame;
+
+    return heap_free(&heap, virt(at), false, &count, &blame);
+}
+
+static void heap_both(void)
+{
+    uint64_t small, large;
+
+    ASSERT(object_take(40, &small) == OK && object_take(5000, &large) == OK);
+    ASSERT(object_give(large) == OK && object_give(small) == OK);
+}
+
+static void heap_begin(void)
+{
+    afresh();
+    ASSERT(object_take(100, &shared) == OK);
+}
+
+static void heap_move(void)
+{
+    virt_t out, blame;
+    bool copied;
+    enum error e = heap_realloc(&heap, virt(shared), 3000, &out, &copied, &blame);
+
+    ASSERT(e == OK || e == E_MEM_FREE);
+    if (e == OK)
+        ASSERT(object_give(out.a) == OK);
+}
+
+static void heap_drop(void)
+{
+    enum error e = object_give(shared);
+
+    ASSERT(e == OK || e == E_MEM_FREE);
+}
+
+/* ---- planted: the last one of something is taken; the lock comes after the look ---- */
+
+static struct { struct lock lock; unsigned left; } planted;
+
+static void planted_begin(void)
+{
+    planted.lock = (struct lock)LOCK_INIT(LOCK_POOL);
+    planted.left = 1;
+}
+
+static void planted_take(void)
+{
+    if (planted.left == 0)
+        return;
+    lock_take(&planted.lock);
+    planted.left--;
+    lock_release(&planted.lock);
+}
+
+static const char *planted_wrong(void)
+{
+    return planted.left == 0 ? NULL : "one was taken twice";
+}
+
+const struct scenario planted_race = {
+    "planted", 2, planted_begin, { planted_take, planted_take }, planted_wrong,
+};
+
+const struct scenario scenarios[] = {
+    { "pages", 2, afresh, { pages_both, pages_both }, broken_or_lost },
+    { "pages-of-three", 1, afresh, { pages_both, pages_both, pages_both }, broken_or_lost },
+    { "twice", 3, twice_begin, { twice_free, twice_free }, twice_wrong },
+    { "caches", 2, afresh_with_caches, { pages_both, pages_both }, broken_or_lost },
+    { "twice-cached", 3, twice_begin_cached, { twice_free, twice_free }, twice_wrong },
+    { "last", 2, last_begin, { last_take, last_take }, last_wrong },
+    { "crosswise", 2, afresh_with_caches, { cross_take, cross_give }, cross_wrong },
+    { "attributes", 3, twice_begin, { attributes_give, twice_free }, broken_or_lost },
+    { "attributes-cached", 2, twice_begin_cached, { attributes_give, twice_free },
+      broken_or_lost },
+    { "window", 2, afresh, { window_both, window_both }, broken_or_lost },
+    { "window-twice", 2, window_begin, { window_free, window_free }, twice_wrong },
+    { "window-protect", 2, window_begin, { window_protect, window_free }, broken_or_lost },
+    { "heap", 2, afresh, { heap_both, heap_both }, broken },
+    { "heap-move", 2, heap_begin, { heap_move, heap_drop }, broken },
+};
+
+const size_t scenarios_count = ARRAY_SIZE(scenarios);
