@@ -54,6 +54,7 @@ void arch_init(void)
     cpus_find(physical);
     paging_open();
     pic_open();
+    clock_open();
     cpus_open();
     interrupts_on();
 }
@@ -73,18 +74,6 @@ void arch_memory_map(void (*range)(const struct phys_range *range, const char *n
         range(&boot_info.ranges[i].range, boot_info.ranges[i].name);
     range(&null, "null");
     range(&image, "image");
-}
-
-uint64_t arch_ticks(void)
-{
-    uint32_t low, high;
-    __asm__ volatile ("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
-uint64_t arch_ticks_per_second(void)
-{
-    return 0;
 }
 
 _Noreturn void arch_halt(int status)

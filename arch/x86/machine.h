@@ -21,6 +21,9 @@ extern struct boot_info boot_info;
 /* Complain on the console and end, before anything else works. */
 _Noreturn void machine_refuse(const char *why);
 
+/* Find out how fast the time stamp counter is; takes 2 ms. After pic_open(). */
+void clock_open(void);
+
 /* Final page tables for the memory that boot_info tells of. */
 void paging_open(void);
 
