@@ -6,7 +6,8 @@
 qemu='qemu-system-s390x'
 machine_groups=s390x
 machine_memory=256M machine_minimum=4M machine_maximum=512G
-machine_cpus_maximum=16
+# READ INFO tells of so many in the one page that the kernel asks with.
+machine_cpus_maximum=247
 machine_boots='direct iso'
 machine_accels='tcg'
 machine_emulators='qemu hercules'

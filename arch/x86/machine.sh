@@ -6,7 +6,7 @@
 . "$root/arch/common/qemu.sh"
 machine_groups=x86
 machine_memory=256M machine_minimum=4M machine_maximum=512G
-machine_cpus_maximum=16
+machine_cpus_maximum=255
 machine_boots='direct iso'
 machine_firmwares='bios uefi'
 machine_machines='pc q35 microvm'
