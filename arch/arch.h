@@ -162,7 +162,7 @@ extern const struct arch_cpu_need arch_cpu_need;
  * that ends at `stack_top` (mapped, ARCH_CPU_STACK bytes at least; where threads of a host are
  * CPUs, on one of theirs), in the kernel's address space, with traps, guards and a stack for what a
  * stack overflow brings of its own, and interrupts on. entry() never returns. `need` is memory as
- * arch_cpu_need says, of any content. FAULT_START: it did not come within a second or two; it
+ * arch_cpu_need says, of any content. FAULT_START: it did not come within some seconds; it
  * stands still, nothing of the memory is in use.
  */
 #define ARCH_CPU_STACK (UINT64_C(32) << 10)
