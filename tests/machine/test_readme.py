@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,8 +25,10 @@ def steady(line: str) -> str:
     return re.sub(r"pc 0x[0-9a-f]+|schema=0x[0-9a-f]+| \*[0-9a-f]{4}$", "...", line)
 
 
-def test_the_session_is_real() -> None:
-    session = block("$ ./run-guest.sh")
+@pytest.mark.parametrize("start", ["$ ./run-guest.sh", "> vmalloc 10000 guard=both redzone=1",
+                                   "> reset stage=early"])
+def test_a_session_is_real(start: str) -> None:
+    session = block(start)
     requests = [line[2:] for line in session if line.startswith("> ")]
     done = subprocess.run(["./run-guest.sh"], cwd=ROOT, input="\n".join(requests), text=True,
                           capture_output=True, timeout=120, check=True)
