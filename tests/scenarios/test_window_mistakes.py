@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Mistakes with addresses of the window: each has its own error, names the page, changes nothing."""
+"""Mistakes with addresses of the window: each has its error, names the page, changes nothing."""
 from __future__ import annotations
 
 import pytest
