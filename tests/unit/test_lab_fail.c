@@ -95,7 +95,7 @@ static const struct {
     { STAGE_PAGE, STAGE_PAGE, 4 * M, 100, true },
     { STAGE_PAGE, STAGE_VIRTUAL, 3 * M, 2 * M + 1, true },
     { STAGE_PAGE, STAGE_VIRTUAL, 100, MANY, false },
-    { STAGE_PAGE, STAGE_VIRTUAL, 2 * MANY, 3 * MANY, true },
+    { STAGE_PAGE, STAGE_VIRTUAL, 9000, 50000, true },
     { STAGE_VIRTUAL, STAGE_VIRTUAL, 40, 700, true },
     { STAGE_VIRTUAL, STAGE_VIRTUAL, 40, 9000, false },
     { STAGE_VIRTUAL, STAGE_VIRTUAL, 2 * MANY, 9000, true },
