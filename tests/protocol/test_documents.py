@@ -66,3 +66,11 @@ def test_schema_is_the_checksum_of_the_help_rows() -> None:
     lines = answer("> help\n> sync 1\n")
     rows = "".join(line + "\n" for line in lines if line.startswith(": "))
     assert any(line.endswith(f" schema=0x{checksum(rows)}") for line in lines)
+
+
+def test_the_table_of_scenarios_is_true() -> None:
+    place = ROOT / "tests/scenarios"
+    page = (place / "README.md").read_text()
+    told = [name for name in re.findall(r"`(\S+\.(?:t|py))`", page) if "*" not in name]
+    assert [name for name in told if not (place / name).exists()] == []
+    assert {path.name[:3] for path in place.glob("S*.t")} <= set(re.findall(r"S\d\d", page))
