@@ -18,7 +18,7 @@ from pfnlab.spec import Spec
 from pfnlab.symbols import backtrace
 from pfnlab.transcript import Mismatch
 from pfnlab.twin import Disagreement, guest_rows
-from pfnlab.values import Rows
+from pfnlab.values import Address, Row, Rows
 
 LAST_LINES = 40
 LAST_LOG_LINES = 15
@@ -150,12 +150,32 @@ def full_report(guest: Guest, error: BaseException | None, first_tag: int) -> Re
     report.files["session.log"] = transcript_tail(log, len(log)) + "\n"
     session = exchanges(log)
     report.files["session.t"] = _script(guest, log)
+    if isinstance(error, errors.GuestError) and not guest.dead:
+        report.add(*_explained(guest, error, log))
     _present(report, guest, log, silent)
     try:
         _past(report, guest, session, silent)
     except errors.PfnlabError as trouble:
         report.add("guest before", f"not to be had: {trouble}")
     return report
+
+
+def _explained(guest: Guest, error: errors.GuestError, log: list[Entry]) -> tuple[str, str]:
+    """What the guest knows of a refusal: why no memory fits, or what befell the page that it names,
+    with the requests that did it."""
+    title = "why the guest refused"
+    rows: list[Row] = []
+    try:
+        if error.code == "mem.none":
+            rows = guest.call("why")
+        elif isinstance(error.at, Address):
+            title = f"what befell {error.at}"
+            rows = guest.call("history", error.at)
+    except (errors.PfnlabError, AttributeError):
+        pass                      # not the last refusal, no such address, another table
+    sent = {one.tag: f"   >{one.tag} {one.text}" for one in exchanges(log)}
+    lines = [f"{row}{sent.get(int(row.fields.get('owner', 0)), '')}" for row in rows]
+    return title, "\n".join(lines)
 
 
 def _script(guest: Guest, log: list[Entry]) -> str:

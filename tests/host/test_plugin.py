@@ -72,6 +72,20 @@ def test_a_failure_explains_itself(suite: Suite) -> None:
     assert "alias of=" not in done.stdout
 
 
+def test_whose_page_it_was_and_why_nothing_fits_is_told(suite: Suite) -> None:
+    suite.write("test_it.py", """
+def test_busy(guest):
+    block = guest.alloc_pages(2)
+    guest.reserve(block, 1)
+def test_full(guest):
+    guest.alloc_pages(18)
+""")
+    told = suite.run("--memory", "32M").stdout
+    assert re.search(r"^-+ what befell 0x\w{16} -+\n"
+                     r"1 alloc addr=0x\w{16} pages=4 owner=(\d+)   >\1 alloc_pages 2$", told, re.M)
+    assert re.search(r"^-+ why the guest refused -+\nnormal lacks free=0\n", told, re.M)
+
+
 def test_each_line_to_copy_shows_the_failure_again(suite: Suite) -> None:
     suite.write("test_it.py", FAILING)
     said = suite.run("--artifacts", "here").stdout.splitlines()
