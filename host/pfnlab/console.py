@@ -156,7 +156,7 @@ class Console:
             if name == "help":
                 self._help(words)
             elif name == ".save":
-                Path(words[0] if words else "session.t").write_text(self.guest.transcript())
+                self._save(Path(words[0] if words else "session.t"))
             elif name.startswith("."):
                 say("?", f"no such command here: {name}; there is {', '.join(LOCAL)}")
             else:
@@ -164,6 +164,11 @@ class Console:
         except (ValueError, OSError, errors.GuestError) as error:
             say("?", f"? {error}")
         return True
+
+    def _save(self, path: Path) -> None:
+        text = self.guest.transcript()
+        path.write_text(text, "ascii")
+        say("!", f"{path}: {text.count(chr(10))} lines")
 
     def _help(self, words: list[str]) -> None:
         table = self.guest.table

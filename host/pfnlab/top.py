@@ -116,7 +116,7 @@ class Top:
             grid.add_row(*(cells[i] for i in range(line, len(cells), tall)))
         title = f"{self.guest.name}, {rows.final.text}"
         return Panel(grid, title=title, title_align="left", border_style="bright_black",
-                     subtitle=f"every {every}th row" if every > 1 else None)
+                     subtitle=f"one row of {every}" if every > 1 else None)
 
     def _columns(self) -> int:
         return max(1, (self.console.width - 4) // 58)

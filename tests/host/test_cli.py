@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,6 +97,18 @@ def test_a_shell_completes_verbs_options_guests_and_maps() -> None:
     assert "s390x" in completions("pfnlab --guest s")
     assert "laptop" in completions("pfnlab send --map l")
     assert "pfnlab" in run("completion", "bash").stdout
+
+
+def test_the_tutorials_first_lines_teach_bash_to_complete() -> None:
+    readme = (HOST / "README.md").read_text()
+    lines = re.findall(r"^    (export PYTHONPATH=.*|pfnlab\(\).*)$", readme, re.M)[:2]
+    lines += re.findall(r"`(eval [^`]*)`", readme)
+    assert len(lines) == 3
+    asked = """COMP_LINE='pfnlab repl'; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
+               _python_argcomplete pfnlab; echo "${COMPREPLY[@]}" """
+    done = subprocess.run(["bash", "--norc", "-c", "\n".join([*lines, asked])],
+                          cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["replay"], done.stderr
 
 
 def test_json_is_one_object_a_line() -> None:

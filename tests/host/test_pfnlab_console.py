@@ -78,6 +78,7 @@ def test_what_is_typed_while_a_command_runs_waits_for_the_prompt(terminal: Any, 
     terminal.send(".save kept.t\r")
     terminal.sendeof()
     terminal.expect_exact("= 200000")
+    terminal.expect("kept.t: [0-9]+ lines")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
