@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from pfnlab import (cli_bench, cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views,
                     errors)
-from pfnlab.cli_common import (EXIT_INTERRUPTED, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT, EXIT_USAGE,
-                               Verb)
+from pfnlab.cli_common import (EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT,
+                               EXIT_USAGE, Verb)
 from pfnlab.memory_map import zoo
 from pfnlab.spec import architectures
 
@@ -29,6 +30,15 @@ def _guests(**_: Any) -> list[str]:
         return architectures()
     except errors.PfnlabError:
         return []
+
+
+def _seconds(text: str) -> float:
+    try:
+        if 0 < float(text) < 1e9:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"seconds, more than none, not {text!r}")
 
 
 def _common(default: bool) -> argparse.ArgumentParser:
@@ -47,7 +57,7 @@ def _common(default: bool) -> argparse.ArgumentParser:
         "--map", metavar="NAME", default=value(None),
         help="put this memory map in the place of the guest's own: one of `pfnlab zoo`, or a file")
     maps.completer = lambda **_: zoo()
-    group.add_argument("--timeout", type=float, metavar="SECONDS", default=value(None),
+    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", default=value(None),
                        help="for one answer (default: 20, more on a slow machine)")
     parent.add_argument("--json", action="store_true", default=value(False),
                         help="tell results as lines of JSON")
@@ -86,7 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _complete(top)
     options = top.parse_args(arguments)
     try:
-        status: int = options.do(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
+            status: int = options.do(options)
         return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,10 +110,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(EXIT_PANIC, error, *error.lines)
     except errors.GuestSilent as error:
         return _fail(EXIT_TIMEOUT, error)
-    except (ValueError, OSError, errors.GuestRefused) as error:
+    except (ValueError, OSError, errors.GuestRefused, errors.CallError) as error:
         return _fail(EXIT_USAGE, error)
+    except (errors.MemError, errors.FaultError, errors.BugError, errors.StopError) as error:
+        return _fail(EXIT_FAILED, error)
     except errors.PfnlabError as error:
         return _fail(EXIT_LINK, error)
+
+
+def _tell_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+                  file: TextIO | None = None, line: str | None = None) -> None:
+    """What a guest did not take of its command line, for example."""
+    print(f"pfnlab: {message}", file=sys.stderr)
 
 
 def _fail(status: int, error: Exception, *more: str) -> int:

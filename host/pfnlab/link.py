@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 
 from pfnlab import wire
 from pfnlab.channel import Channel
-from pfnlab.errors import GuestGone, GuestPanic, GuestSilent, LinkLost, ProtocolMismatch
+from pfnlab.errors import (GuestGone, GuestPanic, GuestRefused, GuestSilent, LinkLost,
+                           ProtocolMismatch)
 from pfnlab.request import Log, Request, Result, refused
 from pfnlab.values import Row, Value
 
@@ -28,6 +29,7 @@ SYNC_PAUSE = 5.0                  # is busy answers them all later, and its inpu
 RECOVERY_PATIENCE = 10.0          # seconds for a sync and its answer to come through the noise
 PANIC_PATIENCE = 1.5              # seconds for the lines behind the first one of a panic
 STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
+USAGE = 2                         # exit status of a program that takes no such options
 EVENTS = 20000                    # kept
 
 
@@ -130,6 +132,8 @@ class Link:
         if status is None:
             return GuestGone("the serial line broke")
         last = (self.transport.stderr().splitlines() or [""])[-1]
+        if status == USAGE and not self._connected:
+            return GuestRefused(last.removeprefix("pfnlab: "))
         return GuestGone(f"the guest has ended, exit status {status}"
                          + (f": {last}" if last else ""))
 

@@ -50,10 +50,18 @@ def test_dollar_n_is_the_nth_line_given() -> None:
 
 @pytest.mark.parametrize(("words", "status"), [
     (("send", "free 0"), 1), (("send", "a\nb"), 2), (("send",), 2), (("nonsense",), 2),
-    (("replay", "/nowhere.t"), 2), (("--guest", "native?memory=1M", "send", "info"), 3),
+    (("replay", "/nowhere.t"), 2), (("--guest", "native?memory=1M", "send", "info"), 2),
+    (("--timeout", "-1", "send", "info"), 2), (("--guest", "unix:/nowhere", "send", "info"), 3),
     (("send", "panic"), 4), (("--timeout", "0.5", "send", "stress 4611686018427387904"), 124)])
 def test_the_exit_status_says_what_happened(words: tuple[str, ...], status: int) -> None:
     assert run(*words).returncode == status
+
+
+def test_a_word_that_the_guest_does_not_know_is_told_in_a_line() -> None:
+    told = run("--guest", "native?bananas=1", "send", "check")
+    assert told.returncode == 0
+    assert [line for line in told.stderr.splitlines() if not line.startswith("pfnlab: ")] == []
+    assert "bananas" in told.stderr
 
 
 def test_what_was_recorded_replays(tmp_path: Path) -> None:

@@ -103,3 +103,5 @@ def test_the_command_tells_how_many(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_text(SCENARIO.text())
     assert main(["sweep", str(path), "--what", "frames"]) == 0
     assert "12 attempts refused one by one, 0 left something behind" in capsys.readouterr().out
+    assert main(["sweep", str(path), "--what", "bananas"]) == 2
+    assert "call.word arg=what" in capsys.readouterr().err
