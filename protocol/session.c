@@ -11,6 +11,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
 #include "protocol/dispatch.h"
+#include "protocol/ring.h"
 
 /* What is kept of the last request whose tag has this slot. */
 struct slot {
@@ -272,7 +273,8 @@ static void keep(const struct request *request, bool mutator, char sigil, const 
         session.last = request->tag;
 }
 
-static void execute(const struct request *request)
+/* The sigil of the final line. */
+static char execute(const struct request *request)
 {
     char buffer[BODY_LENGTH + 1];
     struct text line;
@@ -302,6 +304,7 @@ static void execute(const struct request *request)
     reply_send(&reply, sigil, line.buffer, line.length);
     if (reply.ends_guest)
         machine_off(0);
+    return sigil;
 }
 
 static void answer_again(const struct request *request, const struct slot *slot)
@@ -317,11 +320,16 @@ void session_line(const char *text, size_t length, bool person)
     struct request request = { .text = text, .length = length, .person = person };
     enum error e = undress(&request);
     const struct slot *slot = slot_of(request.tag);
+    char sigil = '?';
 
-    if (e != OK)
+    ring_line(text, length);
+    if (e != OK) {
         refuse(&request, e);
-    else if (session.strict && is_last_again(&request) && slot->mutator)
+    } else if (session.strict && is_last_again(&request) && slot->mutator) {
         answer_again(&request, slot);
-    else
-        execute(&request);
+        sigil = slot->sigil;
+    } else {
+        sigil = execute(&request);
+    }
+    ring_answer(sigil);
 }
