@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "arch/x86/cfi.h"
 #include "arch/x86/selectors.h"
 
     .text
@@ -6,17 +7,48 @@
 /* ---- From vectors.S: the error code and the vector are pushed ---- */
 
     .globl trap_common
+    .type trap_common, @function
 trap_common:
+    interrupted_context 8
     pusha
+    .cfi_adjust_cfa_offset 32
+    .cfi_rel_offset %edi, 0
+    .cfi_rel_offset %esi, 4
+    .cfi_rel_offset %ebp, 8
+    .cfi_rel_offset %ebx, 16
+    .cfi_rel_offset %edx, 20
+    .cfi_rel_offset %ecx, 24
+    .cfi_rel_offset %eax, 28
     cld
     push %esp
+    .cfi_adjust_cfa_offset 4
     call trap_entered
     add $4, %esp
+    .cfi_adjust_cfa_offset -4
     popa
+    .cfi_adjust_cfa_offset -32
+    .cfi_same_value %edi
+    .cfi_same_value %esi
+    .cfi_same_value %ebp
+    .cfi_same_value %ebx
+    .cfi_same_value %edx
+    .cfi_same_value %ecx
+    .cfi_same_value %eax
     add $8, %esp
+    .cfi_adjust_cfa_offset -8
     .globl trap_ignored
 trap_ignored:
     iret
+    .cfi_endproc
+
+    /* A double fault is a task of its own, which goes on nowhere. */
+    .globl double_fault_entry
+    .type double_fault_entry, @function
+double_fault_entry:
+    .cfi_startproc
+    .cfi_undefined %eip
+    call double_fault_entered
+    .cfi_endproc
 
 /* ---- Guards: a chain of saved contexts on each CPU's stack, innermost first ---- */
 
@@ -29,37 +61,48 @@ trap_ignored:
     .endm
 
     .globl arch_guard
+    .type arch_guard, @function
 arch_guard:
-    push %ebp
+    .cfi_startproc
+    save %ebp
     mov %esp, %ebp
-    push %ebx
-    push %esi
-    push %edi
+    save %ebx
+    save %esi
+    save %edi
     pushf
     guard_place %eax
     push (%eax)
+    .cfi_adjust_cfa_offset 8
     mov %esp, (%eax)
     push 12(%ebp)
+    .cfi_adjust_cfa_offset 4
     call *8(%ebp)
     add $4, %esp
+    .cfi_adjust_cfa_offset -4
     mov $1, %eax
 guard_leave:
     guard_place %ecx
     pop (%ecx)
     popf
-    pop %edi
-    pop %esi
-    pop %ebx
-    pop %ebp
+    .cfi_adjust_cfa_offset -8
+    restore %edi
+    restore %esi
+    restore %ebx
+    restore %ebp
     ret
+    .cfi_endproc
 
     .globl arch_unwind
+    .type arch_unwind, @function
 arch_unwind:
+    .cfi_startproc
+    .cfi_undefined %eip
     guard_place %eax
     mov (%eax), %esp
     call trap_forget
     xor %eax, %eax
     jmp guard_leave
+    .cfi_endproc
 
     .bss
     .balign 4

@@ -5,9 +5,13 @@
 #define CPUID_PAE (1 << 6)
 #define MSR_EFER 0xc0000080
 
+    .cfi_sections .debug_frame
     .text
     .globl boot_port
+    .type boot_port, @function
 boot_port:
+    .cfi_startproc
+    .cfi_undefined %eip
     mov $1, %eax
     cpuid
     test $CPUID_PAE, %edx
@@ -24,10 +28,13 @@ boot_port:
     xor %eax, %eax
     mov %eax, %fs
     mov %eax, %gs
-    /* A zero frame pointer and return address end every backtrace. */
+    /*
+     * A zero frame pointer ends the kernel's own backtraces. It does not return; called, so that a
+     * debugger finds the end of the stack here.
+     */
     xor %ebp, %ebp
-    push $0
-    jmp kernel_main
+    call kernel_main
+    .cfi_endproc
 
     /* ---- Another CPU, from trampoline.S: 32-bit mode, flat segments; all as CPU 0 has it ---- */
 

@@ -22,13 +22,14 @@ struct tss {
 
 struct __attribute__((packed)) table_pointer { uint16_t limit; uint32_t base; };
 
-extern const char trap_entries[], trap_ignored[], double_fault_stack_top[];
+extern const char trap_entries[], trap_ignored[], double_fault_entry[], double_fault_stack_top[];
 extern uint64_t gdt[];
 
 static struct gate idt[256];
 static struct tss main_tss[ARCH_CPUS_MAX], double_fault_tss[ARCH_CPUS_MAX];
 
 void trap_entered(const struct trap_frame *frame);
+_Noreturn void double_fault_entered(void);
 
 static uint32_t read_cr3(void)
 {
@@ -88,7 +89,7 @@ static struct trap_frame frame_of(const struct tss *tss)
  * of its own; here that one becomes the main task again, so that a panic that is survived finds its
  * guard and the next double fault is served, too.
  */
-static _Noreturn void double_fault_entered(void)
+_Noreturn void double_fault_entered(void)
 {
     unsigned cpu = cpu_self();
     struct trap_frame frame = frame_of(&main_tss[cpu]);
@@ -103,7 +104,7 @@ static void double_fault_open(unsigned cpu, uintptr_t stack)
 {
     main_tss[cpu] = (struct tss){ .io_map = sizeof(struct tss) };
     double_fault_tss[cpu] = (struct tss){
-        .cr3 = read_cr3(), .eip = (uintptr_t)double_fault_entered, .esp = stack,
+        .cr3 = read_cr3(), .eip = (uintptr_t)double_fault_entry, .esp = stack,
         .eflags = EFLAGS_RESERVED, .cs = SELECTOR_CODE, .ds = SELECTOR_DATA, .es = SELECTOR_DATA,
         .ss = SELECTOR_DATA, .io_map = sizeof(struct tss),
     };

@@ -11,8 +11,17 @@
 #define CR0_CD_NW (3 << 29)
 #define EFLAGS_ID 0x200000
 
+/* DWARF's number of the instruction pointer: nobody called us. */
+#ifdef __x86_64__
+#define PLACE 16
+#else
+#define PLACE 8
+#endif
+
 #define BOOT_STACK_SIZE 0x10000
 #define DOUBLE_FAULT_STACK_SIZE 0x4000
+
+    .cfi_sections .debug_frame
 
     .section .multiboot, "a"
     .balign 4
@@ -21,7 +30,10 @@
     .text
     .code32
     .globl start
+    .type start, @function
 start:
+    .cfi_startproc
+    .cfi_undefined PLACE
     cli
     cld
     mov %eax, boot_magic
@@ -79,6 +91,7 @@ say:
     cmpb $0, (%esi)
     jne 1b
     ret
+    .cfi_endproc
 
     .section .rodata
 prefix: .asciz "pfnlab: this processor has no "
@@ -106,8 +119,11 @@ double_fault_stack_top:
     /* What arch_parts() lets be executed, in code and in data. */
     .text
     .globl text_return
+    .type text_return, @function
 text_return:
+    .cfi_startproc
     ret
+    .cfi_endproc
     .data
     .globl data_return
 data_return: .byte 0xc3

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "arch/x86/cfi.h"
 #include "arch/x86/selectors.h"
 
     .text
@@ -6,44 +7,48 @@
 /* ---- From vectors.S: the error code and the vector are pushed ---- */
 
     .globl trap_common
+    .type trap_common, @function
 trap_common:
-    push %rax
-    push %rbx
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbp
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    interrupted_context 16
+    save %rax
+    save %rbx
+    save %rcx
+    save %rdx
+    save %rsi
+    save %rdi
+    save %rbp
+    save %r8
+    save %r9
+    save %r10
+    save %r11
+    save %r12
+    save %r13
+    save %r14
+    save %r15
     cld
     mov %rsp, %rdi
     call trap_entered
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rbp
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %rcx
-    pop %rbx
-    pop %rax
+    restore %r15
+    restore %r14
+    restore %r13
+    restore %r12
+    restore %r11
+    restore %r10
+    restore %r9
+    restore %r8
+    restore %rbp
+    restore %rdi
+    restore %rsi
+    restore %rdx
+    restore %rcx
+    restore %rbx
+    restore %rax
     add $16, %rsp
+    .cfi_adjust_cfa_offset -16
     .globl trap_ignored
 trap_ignored:
     iretq
+    .cfi_endproc
 
 /* ---- Guards: a chain of saved contexts on each CPU's stack, innermost first ---- */
 
@@ -56,18 +61,21 @@ trap_ignored:
     .endm
 
     .globl arch_guard
+    .type arch_guard, @function
 arch_guard:
-    push %rbp
+    .cfi_startproc
+    save %rbp
     mov %rsp, %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    save %rbx
+    save %r12
+    save %r13
+    save %r14
+    save %r15
     pushfq
     guard_place %eax, %rax
     push (%rax)
     sub $8, %rsp
+    .cfi_adjust_cfa_offset 24
     mov %rsp, (%rax)
     mov %rdi, %rax
     mov %rsi, %rdi
@@ -78,27 +86,35 @@ guard_leave:
     guard_place %ecx, %rcx
     pop (%rcx)
     popfq
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
+    .cfi_adjust_cfa_offset -24
+    restore %r15
+    restore %r14
+    restore %r13
+    restore %r12
+    restore %rbx
+    restore %rbp
     ret
+    .cfi_endproc
 
     .globl arch_unwind
+    .type arch_unwind, @function
 arch_unwind:
+    .cfi_startproc
+    .cfi_undefined %rip
     guard_place %eax, %rax
     mov (%rax), %rsp
     call trap_forget
     xor %eax, %eax
     jmp guard_leave
+    .cfi_endproc
 
 /* ---- Single accesses: rdi is the address, esi the width, rdx the value ---- */
 
     .globl access_start, access_end, arch_load, arch_store, arch_execute
 access_start:
+    .type arch_load, @function
 arch_load:
+    .cfi_startproc
     cmp $4, %esi
     ja 8f
     je 4f
@@ -112,8 +128,11 @@ arch_load:
     ret
 8:  mov (%rdi), %rax
     ret
+    .cfi_endproc
 
+    .type arch_store, @function
 arch_store:
+    .cfi_startproc
     cmp $4, %esi
     ja 8f
     je 4f
@@ -127,10 +146,14 @@ arch_store:
     ret
 8:  mov %rdx, (%rdi)
     ret
+    .cfi_endproc
 
+    .type arch_execute, @function
 arch_execute:
+    .cfi_startproc
     call *%rdi
     ret
+    .cfi_endproc
 access_end:
 
     .bss

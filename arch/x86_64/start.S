@@ -11,10 +11,14 @@
 #define PTE_PRESENT_WRITE 0x3
 #define PTE_LARGE 0x80
 
+    .cfi_sections .debug_frame
     .text
     .code32
     .globl boot_port
+    .type boot_port, @function
 boot_port:
+    .cfi_startproc
+    .cfi_undefined 16               /* rip: nobody called us */
     mov $0x80000000, %eax
     cpuid
     cmp $0x80000001, %eax
@@ -57,9 +61,13 @@ boot_port:
     mov %eax, %cr0
     lgdt gdt_pointer
     ljmp $SELECTOR_CODE, $start64
+    .cfi_endproc
 
     .code64
+    .type start64, @function
 start64:
+    .cfi_startproc
+    .cfi_undefined %rip
     mov $SELECTOR_DATA, %eax
     mov %eax, %ds
     mov %eax, %es
@@ -68,10 +76,13 @@ start64:
     mov %eax, %fs
     mov %eax, %gs
     mov $boot_stack_top, %esp
-    /* A zero frame pointer and return address end every backtrace. */
+    /*
+     * A zero frame pointer ends the kernel's own backtraces. It does not return; called, so that a
+     * debugger finds the end of the stack here.
+     */
     xor %ebp, %ebp
-    push $0
-    jmp kernel_main
+    call kernel_main
+    .cfi_endproc
 
     /* ---- Another CPU, from trampoline.S: 32-bit mode, flat segments; all as CPU 0 has it ---- */
 
