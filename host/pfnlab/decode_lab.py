@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""The lab in a guest's memory, and the questions that can be asked of it: the commands `pfn ...` of
+gdb and of `pfnlab post-mortem`. Where the serial line has the same question, the rows are the same.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pfnlab.decode import Image, Value
+from pfnlab.decode_check import Violation, check_tree
+from pfnlab.decode_heap import Heap, phys_extents
+from pfnlab.decode_map import map_rows
+from pfnlab.decode_node import UNIT, Tree
+from pfnlab.decode_pages import ALLOCATED, IS_FREE, Pages, Run, address
+from pfnlab.decode_place import place_rows
+from pfnlab.decode_records import Lookup, Names
+from pfnlab.decode_tables import Tables
+from pfnlab.decode_virtual import Window, check_window
+from pfnlab.errors import PfnlabError
+from pfnlab.values import parse_size
+
+Rows = Iterator[str]
+WHOLE = "all invariants hold"
+
+
+class NoAnswer(PfnlabError):
+    """A question makes no sense, or not now."""
+
+
+@dataclass
+class Processor:
+    """Where a processor is."""
+
+    name: str
+    place: int                    # program counter
+    symbol: str                   # in words, if known
+
+
+class Lab:
+    """The lab as it is; made anew for each question, as the guest may have run."""
+
+    def __init__(self, image: Image, processors: list[Processor] | None = None) -> None:
+        self.image = image
+        self.processors = processors or []
+        self.at = image.variable("lab", "kernel/lab.c")
+
+    # ---- parts ----
+
+    @property
+    def stage(self) -> str:
+        """How far the boot has gone."""
+        return self.at["stage"].enumerator().removeprefix("STAGE_").lower()
+
+    def tree(self, settled: bool = True) -> Tree:
+        """The page engine's. NoAnswer: there is none yet, or it is another engine."""
+        if not self.at["engine"] or not self.at["pages"]["state"] or self.stage == "early":
+            raise NoAnswer("there is no page allocator yet")
+        name = self.at["engine"]["name"].text()
+        if name != "tree":
+            raise NoAnswer(f"only the engine `tree` can be read, not `{name}`")
+        state = self.at["pages"]["state"].cast(self.image.type("page_tree", UNIT))
+        return Tree(self.image, state, settled)
+
+    @functools.cached_property
+    def pages(self) -> Pages:
+        """All its runs of pages."""
+        return Pages(self.tree())
+
+    @functools.cached_property
+    def owners(self) -> Lookup:
+        """Who owns which block."""
+        return Lookup(self.image, self.at["pages"]["owners"])
+
+    @functools.cached_property
+    def names(self) -> Names:
+        """Of owners."""
+        return Names(self.image.variable("lab_journal", "kernel/lab.c"))
+
+    @functools.cached_property
+    def tables(self) -> Tables:
+        """The page tables."""
+        return Tables(self.image)
+
+    @functools.cached_property
+    def window(self) -> Window:
+        """Virtual memory. NoAnswer: there is none yet."""
+        if self.stage == "early":
+            raise NoAnswer("there is no virtual memory yet")
+        return Window(self.image, self.at["vmap"])
+
+    @functools.cached_property
+    def heap(self) -> Heap:
+        """What malloc has."""
+        early = self.stage == "early"
+        return Heap(self.image, self.at, None if early else self.pages,
+                    None if early else self.window)
+
+    # ---- rows ----
+
+    def row(self, run: Run, first: int | None = None, limit: int | None = None) -> str:
+        """A run, or a part of it, as `dump pages`."""
+        start = run.first if first is None else first
+        end = run.limit if limit is None else limit
+        row = f"{address(start)} {end - start} {run.state}"
+        if run.area is None:
+            return row
+        row += f" area={run.area.name} fresh={run.fresh:d}"
+        if run.state != ALLOCATED:
+            return row
+        pages = end - start
+        if (start, end) != (run.first, run.limit):
+            row += f" block={address(run.first)}"
+        elif pages & pages - 1 == 0:
+            row += f" order={pages.bit_length() - 1}"
+        return f"{row} {self.names.field(self.owners.records.get(run.first, (0, 0))[0])}"
+
+    # ---- questions ----
+
+    def areas(self) -> Rows:
+        """The areas: limits, pages, free blocks by order."""
+        return self.pages.area_rows()
+
+    def freelist(self, area: str, order: str = "") -> Rows:
+        """The free blocks of an area, of one order only if wanted."""
+        if area not in [a.name for a in self.pages.tree.areas]:
+            raise NoAnswer(f"no such area: {area}")
+        return self.pages.free_rows(area, int(order, 0) if order else None)
+
+    def dump(self, where: str = "0", pages: str = "") -> Rows:
+        """The runs of pages from an address on, so many pages if wanted."""
+        first = number(where) >> 12
+        if pages:
+            limit = first + number(pages)
+            at = first
+            while at < limit:
+                run = self.pages.at(at)
+                end = min(run.limit, limit)
+                yield self.row(run, at, end)
+                at = end
+            return
+        for run in self.pages.every():
+            if run.limit > first:
+                yield self.row(run, max(run.first, first))
+
+    def page(self, where: str) -> Rows:
+        """A page: its block, state, owner, neighbours, and the words that say so."""
+        frame = number(where) >> 12
+        run, block = self.pages.at(frame), self.pages.block_at(frame)
+        yield self.row(run)
+        if block.state == IS_FREE:
+            yield f"free block {address(block.first)} order={block.pages.bit_length() - 1}"
+        yield from place_rows(self.tree(settled=False), frame)
+        for name, other in (("before", run.first - 1), ("behind", run.limit)):
+            if 0 <= other < 1 << 40:
+                yield f"{name}: {self.row(self.pages.at(other))}"
+
+    def map(self, area: str = "") -> Rows:
+        """A picture: . fresh, o free, # allocated, R reserved, x mixed, _ nothing there."""
+        return map_rows(self.pages, area)
+
+    def violations(self) -> Iterator[Violation]:
+        """Every broken invariant, in the order in which the guest's own check looks."""
+        if self.stage != "early":
+            yield from check_tree(self.tree(settled=False))
+            yield from self._check_owners()
+        yield from self._check_phys()
+        if self.stage != "early":
+            yield from self._check_handed()
+            yield from check_window(self.window, self.tables, self.pages, self.owners)
+        yield from self.heap.check()
+
+    def _check_owners(self) -> Iterator[Violation]:
+        blocks = {run.first for run in self.pages.runs if run.state == ALLOCATED}
+        lost = [key for key in self.owners.records if key not in blocks]
+        for frame in lost + self.owners.unfound:
+            yield Violation(100, frame, "an owner record belongs to no allocated block")
+
+    def _check_phys(self) -> Iterator[Violation]:
+        end = 0
+        for start, limit, _, _ in phys_extents(self.at):
+            if start >= limit or start < end:
+                yield Violation(202 if start >= limit else 203, start >> 12,
+                                "the extents of early memory are broken")
+            end = limit
+
+    def _check_handed(self) -> Iterator[Violation]:
+        handed = [(start >> 12, limit >> 12) for start, limit, state, _ in phys_extents(self.at)
+                  if state == "handed"]
+        for run in self.pages.runs:
+            if not any(start < run.limit and run.first < limit for start, limit in handed):
+                yield Violation(300, run.first, "a page is managed that phys did not hand over")
+
+    def check(self) -> Rows:
+        """Every invariant, computed from outside; the broken ones, the guest's first one first."""
+        found = list(self.violations())
+        yield from (str(violation) for violation in found)
+        yield f"{len(found)} broken" if found else WHOLE
+
+    def owner(self, tag: str) -> Rows:
+        """What a request owns: blocks, ranges of the window, objects."""
+        wanted = number(tag)
+        for run in self.pages.runs:
+            if run.state == ALLOCATED and self.owners.records.get(run.first, (0, 0))[0] == wanted:
+                yield self.row(run)
+        yield from (one.row() for one in self.window.ranges if one.tag == wanted)
+        yield from (one.row() for one in self.heap.objects() if one.tag == wanted)
+
+    def virt(self) -> Rows:
+        """The ranges of the window."""
+        return (one.row() for one in self.window.ranges)
+
+    def phys(self) -> Rows:
+        """Early memory and what became of it."""
+        return (f"{start:#018x} {end - start} {state} used={used}"
+                for start, end, state, used in phys_extents(self.at))
+
+    def translate(self, where: str) -> Rows:
+        """What an address is mapped to."""
+        entry = self.tables.entry(number(where))
+        physical = self.tables.translate(number(where))
+        if entry is None or physical is None:
+            raise NoAnswer(f"{number(where):#018x} is not mapped")
+        yield (f"{physical:#018x} size={1 << entry.shift} attributes={entry.words()} "
+               f"level={entry.level}")
+
+    def pagetable(self, where: str, pages: str = "") -> Rows:
+        """The entry of each level for an address; or what so many pages from there map."""
+        start = number(where)
+        if pages:
+            return self.tables.rows(start, start + (number(pages) << 12))
+        return self.tables.way_rows(start)
+
+    def malloc(self) -> Rows:
+        """What malloc has: its objects, then totals by size."""
+        yield from (one.row() for one in self.heap.objects())
+        yield from self.heap.totals()
+
+    def ring(self) -> Rows:
+        """The last lines that the guest was sent, the oldest first, and what became of each."""
+        ring = self.image.variable("ring", "protocol/ring.c")
+        lines, count = ring["lines"], int(ring["count"])
+        for n in range(max(0, count - lines.type.count), count):
+            line = lines[n % lines.type.count]
+            sigil = chr(int(line["sigil"]))
+            how = {"=": "done", "?": "refused"}.get(sigil, "runs")
+            yield f"{n + 1} {how}: {line['text'].text()}"
+
+    def cpus(self) -> Rows:
+        """Where each processor is."""
+        if not self.processors:
+            raise NoAnswer("nobody says where the processors are")
+        return (f"{p.name} pc={p.place:#x} {p.symbol}".rstrip() for p in self.processors)
+
+
+def number(text: str) -> int:
+    """A number as on the serial line: decimal, 0x-hex, with K, M, G, T. NoAnswer: it is none."""
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise NoAnswer(f"not a number: {text}") from None
+
+
+Question = Callable[..., Rows]
+QUESTIONS: dict[str, tuple[Question, str]] = {
+    "areas": (Lab.areas, ""), "freelist": (Lab.freelist, "AREA [ORDER]"),
+    "pages": (Lab.dump, "[ADDRESS [PAGES]]"), "page": (Lab.page, "ADDRESS"),
+    "map": (Lab.map, "[AREA]"), "check": (Lab.check, ""), "owner": (Lab.owner, "TAG"),
+    "virt": (Lab.virt, ""), "phys": (Lab.phys, ""), "translate": (Lab.translate, "ADDRESS"),
+    "pagetable": (Lab.pagetable, "ADDRESS [PAGES]"), "heap": (Lab.malloc, ""),
+    "ring": (Lab.ring, ""), "cpus": (Lab.cpus, ""),
+}
+
+
+def ask(lab: Lab, words: list[str]) -> Rows:
+    """Answer a question, its words as typed. NoAnswer: there is no such question."""
+    name, arguments = words[0] if words else "", words[1:]
+    if name not in QUESTIONS:
+        raise NoAnswer(f"no such question: {name}; there are: {' '.join(QUESTIONS)}")
+    question, usage = QUESTIONS[name]
+    least = len([w for w in usage.split() if not w.startswith("[") and not w.endswith("]")])
+    if not least <= len(arguments) <= len(usage.split()):
+        raise NoAnswer(f"usage: {name} {usage}".rstrip())
+    return question(lab, *arguments)
+
+
+def area_names(at: Value) -> list[str]:
+    """Of the areas in force, for completion."""
+    return [at["areas"][i]["name"].text() for i in range(int(at["nareas"]))]

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""Doors to the memory of a guest, beside gdb's own (pfnlab.gdb_commands): a process of this host, a
+dump of QEMU or of a process, plain memory in a file; and how such dumps are made.
+
+The guests' kernels lie in the direct map: what has the number of a physical address there is that
+memory.
+"""
+from __future__ import annotations
+
+import bisect
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pfnlab.decode import Image, Memory, Unreadable
+from pfnlab.dwarf import Program
+from pfnlab.errors import PfnlabError
+from pfnlab.spec import project_root
+
+MACHINES = {"EM_X86_64": "x86_64", "EM_386": "i386", "EM_S390": "s390x"}
+
+
+class NoDump(PfnlabError):
+    """A file is no dump of a guest that could be told."""
+
+
+def program_of(arch: str) -> Path:
+    """The program of the guest of that architecture in the tree, symbols included: of an ISO,
+    too."""
+    kind = "llvm/" if os.environ.get("LLVM") else ""
+    name = "pfnlab" if arch == "native" else "kernel.elf"
+    return project_root() / "build" / f"{kind}{arch}" / name
+
+
+class ProcessMemory(Memory):
+    """That of a process of this host."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._file = open(f"/proc/{pid}/mem", "rb", buffering=0)
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """As Memory's."""
+        try:
+            data = os.pread(self._file.fileno(), size, address)
+        except (OSError, OverflowError):
+            data = b""
+        if len(data) != size:
+            raise Unreadable(f"the process has no memory at {address:#x}")
+        return data
+
+
+@dataclass(order=True)
+class Segment:
+    """A run of memory in a file."""
+
+    address: int
+    size: int                     # in memory
+    offset: int                   # in the file
+    stored: int                   # bytes there; the rest is zero
+
+
+class FileMemory(Memory):
+    """Memory in a file."""
+
+    def __init__(self, file: BinaryIO, segments: list[Segment]) -> None:
+        super().__init__()
+        self._file = file
+        self._segments = sorted(segments)
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """As Memory's."""
+        i = bisect.bisect_right(self._segments, address, key=lambda s: s.address) - 1
+        segment = self._segments[i] if i >= 0 else Segment(0, 0, 0, 0)
+        within = address - segment.address
+        if within + size > segment.size:
+            raise Unreadable(f"no memory at {address:#x} in the file")
+        self._file.seek(segment.offset + within)
+        data = self._file.read(max(0, min(size, segment.stored - within)))
+        return data + bytes(size - len(data))
+
+
+@dataclass
+class Dump:
+    """A guest in a file: its memory by its program, and where each processor was."""
+
+    image: Image
+    arch: str
+    places: list[int]             # program counters, if the file has them
+
+
+def open_dump(path: Path, arch: str | None = None, program: Path | None = None) -> Dump:
+    """A dump of QEMU, a core of the native guest, or, with `arch`, memory from address 0 on as
+    pmemsave writes it. NoDump: it is none, or nobody says of which machine."""
+    file = open(path, "rb")
+    if file.read(4) != b"\x7fELF":
+        if arch is None:
+            raise NoDump(f"{path} is no ELF file: say with --arch of which machine it is")
+        segments = [Segment(0, path.stat().st_size, 0, path.stat().st_size)]
+        image = Image(Program(program or program_of(arch)), FileMemory(file, segments))
+        return Dump(image, arch, [])
+    from elftools.elf.elffile import ELFFile  # type: ignore[import]
+    elf = ELFFile(file)
+    loads = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+    if elf["e_type"] != "ET_CORE" or not loads:
+        raise NoDump(f"{path} is no dump of memory")
+    notes = [n for s in elf.iter_segments() if s["p_type"] == "PT_NOTE" for n in _notes(elf, s)]
+    process = any(kind == _NT_FILE for kind, _ in notes)      # QEMU writes none
+    arch = arch or ("native" if process else MACHINES.get(elf["e_machine"]))
+    if arch is None:
+        raise NoDump(f"{path} is of a machine that is none of ours: {elf['e_machine']}")
+    where = "p_vaddr" if process else "p_paddr"
+    memory = FileMemory(file, [Segment(s[where], s["p_memsz"], s["p_offset"], s["p_filesz"])
+                               for s in loads])
+    path = program or program_of(arch)
+    base = next((_base_in(data, path) for kind, data in notes if kind == _NT_FILE), 0)
+    places = [_place(elf, data) for kind, data in notes if kind == _NT_PRSTATUS]
+    return Dump(Image(Program(path), memory, base), arch, places)
+
+
+_NT_PRSTATUS, _NT_FILE = 1, 0x46494c45
+# Of the elf_prstatus of a Linux process of that machine, which QEMU writes as well: where the
+# program counter is.
+_PLACE_AT = {"EM_X86_64": (112 + 16 * 8, 8), "EM_386": (72 + 12 * 4, 4), "EM_S390": (112 + 8, 8)}
+
+
+def _notes(elf: Any, segment: Any) -> list[tuple[int, bytes]]:
+    """The notes of a segment, whose names are not ours to judge."""
+    order = "little" if elf.little_endian else "big"
+    data, found, at = segment.data(), [], 0
+
+    def number(where: int) -> int:
+        return int.from_bytes(data[where:where + 4], "little" if order == "little" else "big")
+    while at + 12 <= len(data):
+        name, size, kind = number(at), number(at + 4), number(at + 8)
+        start = at + 12 + (name + 3 & ~3)
+        if data[at + 12:at + 16] == b"CORE":
+            found.append((kind, data[start:start + size]))
+        at = start + (size + 3 & ~3)
+    return found
+
+
+def _place(elf: Any, data: bytes) -> int:
+    at, size = _PLACE_AT[elf["e_machine"]]
+    return int.from_bytes(data[at:at + size], "little" if elf.little_endian else "big")
+
+
+def _base_in(data: bytes, program: Path) -> int:
+    """Where a process has its program, by the note that lists its files."""
+    count = int.from_bytes(data[:8], "little")
+    names = data[16 + count * 24:].split(b"\0")
+    starts = [int.from_bytes(data[16 + i * 24:][:8], "little") for i in range(count)]
+    return min((start for start, name in zip(starts, names, strict=False)
+                if os.path.basename(name) == program.name.encode()), default=0)
+
+
+# ---- making dumps ----
+
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r(.)\S+ [0-9a-f]+ \S+ \d+ *(.*)")
+_SHADOW = 1 << 40                 # bytes: what a sanitizer keeps for itself is larger
+_PRESENT = 1 << 63 | 1 << 62      # in /proc/PID/pagemap: in memory, or swapped out
+
+
+def dump_process(pid: int, path: Path, program: Path) -> None:
+    """Write what a process can write, and has ever touched, as an ELF core; it is not stopped for
+    that. The file has holes where the memory has."""
+    maps = [(int(m[1], 16), int(m[2], 16), m[3] == "w", m[4]) for m in
+            map(_MAPPING.match, Path(f"/proc/{pid}/maps").read_text().splitlines()) if m]
+    base = min((start for start, _, _, name in maps if name == os.path.realpath(program)),
+               default=0)
+    runs = [(start, end) for start, end, writable, _ in maps
+            if writable and end - start < _SHADOW]
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory, open(path, "wb") as file, \
+            open(f"/proc/{pid}/pagemap", "rb") as pagemap:
+        offset = _write_heads(file, runs, _file_note(base, program))
+        for start, end in runs:
+            for at in _touched(pagemap, start, end):
+                file.seek(offset + at - start)
+                file.write(os.pread(memory.fileno(), 4096, at))
+            offset += end - start
+        file.truncate(offset)
+
+
+def _touched(pagemap: BinaryIO, start: int, end: int) -> list[int]:
+    """The pages of a run that there are."""
+    pagemap.seek(start // 4096 * 8)
+    entries = memoryview(pagemap.read((end - start) // 4096 * 8)).cast("Q")
+    return [start + i * 4096 for i, entry in enumerate(entries) if entry & _PRESENT]
+
+
+def _file_note(base: int, program: Path) -> bytes:
+    name = os.path.realpath(program).encode() + b"\0"
+    words = (1, 4096, base, base + 4096, 0)
+    data = b"".join(word.to_bytes(8, "little") for word in words) + name
+    data += bytes(-len(data) % 4)
+    return b"".join(n.to_bytes(4, "little") for n in (5, len(data), _NT_FILE)) + b"CORE\0\0\0\0" \
+        + data
+
+
+def _write_heads(file: BinaryIO, runs: list[tuple[int, int]], note: bytes) -> int:
+    """The heads of a core of this host's kind (x86_64, System V ABI); where the memory begins."""
+    import struct
+    heads = 64 + 56 * (len(runs) + 1)
+    first = heads + len(note) + 4095 & ~4095
+    file.write(struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 62, 1, 0, 64, 0, 0, 64, 56,
+                           len(runs) + 1, 0, 0, 0))
+    file.write(struct.pack("<IIQQQQQQ", 4, 0, heads, 0, 0, len(note), len(note), 4))
+    offset = first
+    for start, end in runs:
+        file.write(struct.pack("<IIQQQQQQ", 1, 6, offset, start, 0, end - start, end - start, 4096))
+        offset += end - start
+    file.write(note)
+    return first
