@@ -11,6 +11,9 @@ from pfnlab.errors import GuestGone, GuestSilent
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
+HELD_PAUSE = 0.2                  # seconds between two looks whether a debugger has let go
+HELD_BEFORE = 10.0                # seconds for which it may have held on before anybody looked
+
 
 class Channel:
     """A stream over a socket. What a guest without a process of ours has not, is empty here."""
@@ -20,6 +23,26 @@ class Channel:
 
     def __init__(self, link: socket.socket | None = None) -> None:
         self.socket = link
+        self._held = 0.0
+
+    def now(self) -> float:
+        """Seconds of a clock by which the guest may be asked to hurry: it does not go on while a
+        debugger holds the guest."""
+        return time.monotonic() - self._held
+
+    def held(self) -> bool:
+        """Did a debugger hold the guest, which is silent? Then this waits until it does no more."""
+        if not self.in_debugger():
+            return False
+        since = time.monotonic() - HELD_BEFORE
+        while self.in_debugger():
+            time.sleep(HELD_PAUSE)
+        self._held += time.monotonic() - since
+        return True
+
+    def in_debugger(self) -> bool:
+        """Is the guest stopped, or a debugger attached that may stop it any time?"""
+        return False
 
     def send(self, data: bytes, deadline: float) -> None:
         """Send all of it. GuestSilent: it was not taken in time; GuestGone: nobody takes it."""

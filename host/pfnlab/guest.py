@@ -2,20 +2,22 @@
 """A guest with a method for each of its commands."""
 from __future__ import annotations
 
+import os
+import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pfnlab import errors
+from pfnlab import debugger, doors, errors
 from pfnlab.channel import Channel
 from pfnlab.commands import Commands
 from pfnlab.link import Link
 from pfnlab.port import open_port
 from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.request import Request, Result
-from pfnlab.spec import Spec, project_root
+from pfnlab.spec import Spec
 from pfnlab.table import Command, Table, python_name, read_table
 from pfnlab.transport import Transport
 from pfnlab.values import Row, Rows, Value
@@ -119,7 +121,6 @@ class Guest(Commands):
         self.transport = transport or open_channel(self.spec, boot_timeout)
         self.link = Link(self.transport)
         self.load_base = 0            # where its program's address 0 is
-        self._monitor: Monitor | None = None
         try:
             self.link.connect(boot_timeout, booting=self.transport.boots)
             self.timeout = timeout or self.link.patience()
@@ -228,11 +229,10 @@ class Guest(Commands):
     @property
     def monitor(self) -> Monitor:
         """QEMU's control socket. MonitorError: the guest runs elsewhere."""
-        if self._monitor is None:
-            if self.transport.control is None:
-                raise MonitorError(f"{self.name} is not in QEMU")
-            self._monitor = Monitor(self.transport.control)
-        return self._monitor
+        monitor: Monitor | None = getattr(self.transport, "monitor", None)
+        if monitor is None:
+            raise MonitorError(f"{self.name} is not in QEMU")
+        return monitor
 
     def save(self, name: str) -> None:
         """Keep the machine as it is now under that name. MonitorError: it has no place for it; name
@@ -250,24 +250,45 @@ class Guest(Commands):
             raise
         self.link.connect(self.timeout, booting=False)
 
-    def open_to_debugger(self) -> str:
-        """Stop the machine for a debugger; the line that attaches it. A guest that is a process of
-        this host is not stopped: the debugger does that. MonitorError: there is no way in."""
+    # ---- from outside ----
+
+    def open_to_debugger(self) -> list[str]:
+        """Stop the guest where it is, for a debugger; the command that attaches it. MonitorError:
+        there is no way in."""
         if self.spec.native:
             process = getattr(self.transport, "process")
-            return f"gdb -p {process.pid} {self.transport.argv[0]}"
-        monitor = self.monitor
+            os.kill(process.pid, signal.SIGSTOP)
+            return debugger.command_line(self.arch, process.pid)
         path = Path(str(self.transport.control)).with_name("gdb")
-        monitor.command("stop")
-        if not path.exists():
-            monitor.human(f"gdbserver unix:{path},server=on,wait=off")
-        elf = project_root() / "build" / self.arch / "kernel.elf"
-        return f"gdb -ex 'target remote {path}' {elf}"
+        self.monitor.command("stop")
+        self.monitor.open_gdbstub(path)
+        return debugger.command_line(self.arch, path)
 
     def close_to_debugger(self) -> None:
-        """Let a machine go on that open_to_debugger() stopped."""
-        if not self.spec.native and self.transport.status() is None:
+        """Let a guest go on that open_to_debugger() stopped."""
+        if self.transport.status() is not None:
+            return
+        if self.spec.native:
+            os.kill(getattr(self.transport, "process").pid, signal.SIGCONT)
+        else:
             self.monitor.command("cont")
+
+    def dump_memory(self, path: Path) -> None:
+        """Write the guest's memory as it is into a file, for `pfnlab post-mortem`. MonitorError:
+        nobody can."""
+        if self.spec.native:
+            doors.dump_process(getattr(self.transport, "process").pid, path,
+                               Path(self.transport.argv[0]))
+        else:
+            self.monitor.dump(path)
+
+    def leave_line(self) -> None:
+        """End the session, so that somebody else may use the line; nothing more can be asked here.
+        """
+        self.link.drain(self.timeout)
+        self.link.raw(b"> sync 0\n")
+        while not (self.link.take(self.transport.now() + self.timeout) or b"=").startswith(b"="):
+            pass
 
     # ---- the end ----
 
@@ -288,8 +309,6 @@ class Guest(Commands):
 
     def kill(self) -> None:
         """End the guest by force."""
-        if self._monitor is not None:
-            self._monitor.close()
         self.transport.close()
         self.link.join()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ class Monitor:
     """A connection to the control socket at `path`."""
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()         # one asks while another waits for a debugger
         try:
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.settimeout(PATIENCE)
@@ -45,6 +48,10 @@ class Monitor:
         request: dict[str, object] = {"execute": name}
         if arguments:
             request["arguments"] = arguments
+        with self._lock:
+            return self._ask(name, request)
+
+    def _ask(self, name: str, request: dict[str, object]) -> Any:
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
@@ -60,6 +67,26 @@ class Monitor:
         if said:
             raise MonitorError(f"{line}: {said}")
         return said
+
+    def open_gdbstub(self, path: Path) -> None:
+        """Let gdb connect to a socket there."""
+        if not path.exists():
+            said = self.command("human-monitor-command",
+                                **{"command-line": f"gdbserver unix:{path},server=on,wait=off"})
+            if not path.exists():
+                raise MonitorError(f"no gdbstub: {str(said).strip()}")
+
+    def dump(self, path: Path) -> None:
+        """Write the memory as an ELF core; zeroes take no room where the file system can."""
+        self.command("dump-guest-memory", paging=False, protocol=f"file:{path}")
+        subprocess.run(["fallocate", "--dig-holes", path], capture_output=True, check=False)
+
+    def in_debugger(self) -> bool:
+        """Is the machine stopped, or a debugger at its door?"""
+        status = self.command("query-status")
+        return status["status"] in ("paused", "debug", "prelaunch") or any(
+            char["label"].startswith("gdb") and not char["filename"].startswith("disconnected")
+            for char in self.command("query-chardev"))
 
     def close(self) -> None:
         """End the connection; QEMU goes on."""

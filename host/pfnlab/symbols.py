@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pfnlab.doors import program_of
 from pfnlab.guest import Guest
-from pfnlab.spec import project_root
 
 
 class Symbols:
@@ -74,8 +74,7 @@ def _symbols(path: Path, changed: float) -> Symbols:
 
 def symbols_of(guest: Guest) -> Symbols | None:
     """Those of the guest's program; None if it is not in the tree, or pyelftools is missing."""
-    program = "pfnlab" if guest.arch == "native" else "kernel.elf"
-    path = project_root() / "build" / guest.arch / program
+    path = program_of(guest.arch)
     try:
         return _symbols(path, path.stat().st_mtime)
     except (OSError, ImportError):

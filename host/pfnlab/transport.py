@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,9 +19,11 @@ import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from pfnlab.channel import Channel
 from pfnlab.errors import GuestGone, GuestRefused
+from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.spec import Spec, project_root
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
@@ -65,6 +68,7 @@ class Transport(Channel):
         self.argv = list(argv)
         self.directory = directory
         self._remove = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        self._monitor: Monitor | None = None
         self._errors = open(directory / "stderr.txt", "w+b")
         self.process = subprocess.Popen(
             [*KILL_WITH_PARENT, *argv], stdin=stdin,
@@ -73,7 +77,7 @@ class Transport(Channel):
             env={**os.environ, "TMPDIR": str(directory)})
 
     @classmethod
-    def start(cls, name: str, timeout: float = 30.0) -> Transport:
+    def start(cls, name: str, timeout: float = 30.0) -> Self:
         """Start the guest of that name. GuestGone: it ended before there was a line to it;
         GuestRefused: its machine has no such options."""
         spec = Spec(name)
@@ -95,7 +99,7 @@ class Transport(Channel):
             return cls(argv, directory=directory, link=ours, stdin=theirs.fileno())
 
     @classmethod
-    def _on_pipe(cls, spec: Spec, directory: Path) -> Transport:
+    def _on_pipe(cls, spec: Spec, directory: Path) -> Self:
         root = project_root()
         build_native(root)
         ours, theirs = socket.socketpair()
@@ -104,7 +108,7 @@ class Transport(Channel):
             return cls(argv, directory=directory, link=ours, stdin=theirs.fileno())
 
     @classmethod
-    def _on_socket(cls, spec: Spec, directory: Path, timeout: float) -> Transport:
+    def _on_socket(cls, spec: Spec, directory: Path, timeout: float) -> Self:
         path = directory / "serial"
         argv = [str(project_root() / "run-guest.sh"), spec.arch, *spec.arguments(),
                 "--serial", f"unix:{path}", *control_arguments(spec, directory)]
@@ -141,6 +145,27 @@ class Transport(Channel):
         """QEMU's control socket, if there is one."""
         path = self.directory / CONTROL
         return path if path.exists() else None
+
+    @property
+    def monitor(self) -> Monitor:
+        """QEMU's control socket. MonitorError: the guest runs elsewhere."""
+        if self._monitor is None:
+            if self.control is None:
+                raise MonitorError(f"{Path(self.argv[0]).name} is not in QEMU")
+            self._monitor = Monitor(self.control)
+        return self._monitor
+
+    def in_debugger(self) -> bool:
+        """As Channel's: QEMU tells it of its machine, the kernel of a process."""
+        if self.status() is not None:
+            return False
+        if self.control is None:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            return re.search(r"^State:\tT|^State:\tt|^TracerPid:\t[1-9]", status, re.M) is not None
+        try:
+            return self.monitor.in_debugger()
+        except MonitorError:
+            return False
 
     def status(self) -> int | None:
         """As Channel's."""
@@ -182,6 +207,8 @@ class Transport(Channel):
 
     def close(self) -> None:
         """End the process if it still runs, and remove its directory."""
+        if self._monitor is not None:
+            self._monitor.close()
         self.kill()
         super().close()
         self._errors.close()

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""gdb on a guest: how it is called, with the program's symbols and the commands `pfn ...`, and a
+line that it and others can share."""
+from __future__ import annotations
+
+import os
+import queue
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from pfnlab.doors import program_of
+from pfnlab.errors import PfnlabError
+from pfnlab.transport import Transport
+
+COMMANDS = Path(__file__).with_name("gdb_commands.py")
+LINE = "PFNLAB_LINE"              # in gdb's environment: the socket of the guest's line
+# gdb-multiarch reads every guest; a plain gdb those of its own machine.
+_DEBUGGERS = ("gdb-multiarch", "gdb")
+
+
+class NoDebugger(PfnlabError):
+    """There is no gdb that reads this guest."""
+
+
+def command_line(arch: str, door: int | Path) -> list[str]:
+    """What attaches gdb to a process of this host, or to a gdbstub behind a socket."""
+    usable = _DEBUGGERS if arch in ("native", "x86_64", "i386") else _DEBUGGERS[:1]
+    name = next((name for name in usable if shutil.which(name)), usable[0])
+    attach = ["-ex", f"target remote {door}"]
+    if isinstance(door, int):     # it was stopped for us, and handles its wild accesses itself
+        attach = ["-iex", "handle SIGSTOP nostop noprint nopass",
+                  "-iex", "handle SIGSEGV nostop noprint pass", "-p", str(door)]
+    return [name, "-q", "-x", str(COMMANDS), *attach, str(program_of(arch))]
+
+
+def run(argv: list[str], commands: Sequence[str] = (), line: Path | None = None) -> int:
+    """Run gdb; its exit status. With commands it runs these, prints what they say, and ends: 1 if
+    one failed or `pfn check` found something broken. NoDebugger: it is not installed."""
+    if shutil.which(argv[0]) is None:
+        raise NoDebugger(f"no {argv[0]} here; arch/deps.sh gdb installs it")
+    if commands:
+        argv = [*argv, "-nx", "-batch", "-ex", f"python batch({list(commands)!r})"]
+    environment = {**os.environ, **({LINE: str(line)} if line is not None else {})}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)      # ^C is gdb's
+    try:
+        return subprocess.run(argv, env=environment, check=False, stdin=subprocess.DEVNULL
+                              if commands else None).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def hold(argv: list[str], commands: Sequence[str] = (), to: TextIO | None = None) -> None:
+    """Let a person in: run gdb where there is a terminal, or there are commands; else tell how to
+    attach it, and wait for Enter or the end of the input."""
+    if commands or (sys.stdin.isatty() and shutil.which(argv[0])):
+        run(argv, commands)
+    else:
+        pause(shlex.join(argv), to)
+
+
+def pause(text: str, to: TextIO | None = None) -> None:
+    """Tell something, and wait for Enter or the end of the input."""
+    print(f"pfnlab: {text}\npfnlab: Enter goes on", file=to or sys.stdout, flush=True)
+    sys.stdin.readline()
+
+
+class SharedTransport(Transport):
+    """A started guest whose line somebody else may use, too, one after the other: at a socket, and
+    in a file with all that the guest says."""
+
+    _log = None
+    _said: queue.SimpleQueue[bytes] | None = None     # to the client, who may take its time
+
+    @property
+    def line(self) -> Path:
+        """The socket."""
+        return self.directory / "line"
+
+    def share(self) -> Path:
+        """From now on. The file."""
+        path = self.directory / "console.txt"
+        self._log = open(path, "wb", buffering=0)
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(self.line))
+        server.listen()
+        threading.Thread(target=self._serve, args=(server,), daemon=True).start()
+        return path
+
+    def receive(self) -> bytes:
+        """As Channel's."""
+        data = super().receive()
+        said = self._said
+        if self._log is not None:
+            self._log.write(data)
+        if said is not None:
+            said.put(data)
+        return data
+
+    def _serve(self, server: socket.socket) -> None:
+        while True:
+            client = server.accept()[0]
+            said = self._said = queue.SimpleQueue()
+            threading.Thread(target=_forward, args=(said, client), daemon=True).start()
+            with suppress(OSError, PfnlabError):
+                while data := client.recv(65536):
+                    self.send(data, self.now() + 3600)
+            self._said = None
+            said.put(b"")
+
+
+def _forward(said: queue.SimpleQueue[bytes], client: socket.socket) -> None:
+    with suppress(OSError), client:
+        while data := said.get():
+            client.sendall(data)
