@@ -93,6 +93,10 @@ lint: ## the style of scripts and Python, the types of Python
 	$(Q)$(PYTHON) -m flake8 --max-line-length 100 arch host tests protocol
 	$(Q)MYPYPATH=host $(PYTHON) -m mypy --strict host/pfnlab $(wildcard arch/*/*.py)
 
+gdb: ## with ARCH=NAME: the guest, and gdb on it
+	@./arch/deps.sh gdb
+	$(Q)PYTHONPATH=host $(PYTHON) -m pfnlab gdb $(or $(ARCH),x86_64)
+
 iso: ## with ARCH=NAME: the GRUB rescue ISO
 help: ## this list
 	@echo 'architectures: $(ARCHES)    variables: ARCH=NAME LLVM=1 V=1'
@@ -102,5 +106,5 @@ clean: ## remove everything that was built
 	rm -rf build
 
 FORCE:
-.PHONY: all image ready iso llvm tsan deps test lint help clean FORCE
+.PHONY: all image ready gdb iso llvm tsan deps test lint help clean FORCE
 .SECONDARY:

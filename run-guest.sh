@@ -11,8 +11,9 @@
 #   machine_debugger   what --gdb names, if it is not gdb
 #   machine_options    which of cpu loadparm module qmp snapshot gdb it has
 # and the functions machine_check (combinations; adds to `groups`), machine_build, machine_prepare
-# (optional), machine_command (fills `command`) and machine_status (the emulator's exit status, in
-# ours). They read the variables that are named as the options.
+# (optional), machine_command (fills `command`), machine_attach (with gdb: the last words of what
+# attaches a debugger, when `pid` runs) and machine_status (the emulator's exit status, in ours).
+# They read the variables that are named as the options.
 
 # shellcheck disable=SC2034,SC2317  # machine.sh reads the options, and its functions are called
 
@@ -60,7 +61,8 @@ Ctrl-A X (Ctrl-D in Hercules, which takes whole lines only) or the command power
   --qmp PATH        the emulator's control socket
   --snapshot FILE   a qcow2 image for savevm and loadvm, made if missing; a reset then restarts
                     the guest instead of ending it
-  --gdb             wait for a debugger before the first instruction; tells how to attach it
+  --gdb[=WHERE]     wait for a debugger before the first instruction; tells how to attach it: at
+                    a socket of its own, at unix:PATH, or at tcp:PORT of 127.0.0.1
   --print           print the emulator's command line, start nothing
   --no-install      do not install missing packages, only name them
   --help            this text
@@ -92,11 +94,11 @@ while [ $# -ne 0 ]; do
     shift
     case $option in
         --help|-h) usage; exit 0 ;;
-        --gdb) gdb=1 ;;
+        --gdb) gdb=socket ;;
         --print) print=1 ;;
         --no-install) install='' ;;
         --memory=*|--cpus=*|--boot=*|--firmware=*|--machine=*|--accel=*|--cpu=*|--emulator=*|\
-        --append=*|--loadparm=*|--module=*|--serial=*|--qmp=*|--snapshot=*)
+        --append=*|--loadparm=*|--module=*|--serial=*|--qmp=*|--snapshot=*|--gdb=*)
             value=${option#*=} option=${option%%=*}
             printf -v "${option#--}" %s "$value" ;;
         --memory|--cpus|--boot|--firmware|--machine|--accel|--cpu|--emulator|\
@@ -154,14 +156,20 @@ case $serial in
     *) refuse "--serial is stdio, pty or unix:PATH, not '$serial'" ;;
 esac
 [ "${#serial}" -lt 108 ] || refuse "--serial: the path of a socket has at most 102 characters"
+case $gdb in
+    ''|socket|unix:?*) ;;
+    tcp:[1-9]*) [[ $gdb =~ ^tcp:[0-9]{1,5}$ && ${gdb#tcp:} -lt 65536 ]] \
+        || refuse "--gdb=tcp:PORT: no such port: ${gdb#tcp:}" ;;
+    *) refuse "--gdb=WHERE is unix:PATH or tcp:PORT, not '$gdb'" ;;
+esac
 [[ $append != *[^\ -~]* ]] || refuse "--append takes printable ASCII only"
 if [ -n "$module" ] && ! { [ -f "$module" ] && [ -r "$module" ]; }; then
     refuse "--module: cannot read a file $module"
 fi
 
 # Emulators remove whatever is in a socket's place.
-for socket in "$qmp" "${serial#unix:}"; do
-    case $socket in ''|stdio|pty) continue ;; esac
+for socket in "$qmp" "${serial#unix:}" "${gdb#unix:}"; do
+    case $socket in ''|stdio|pty|socket|tcp:*) continue ;; esac
     [ -w "$(dirname "$socket")" ] || refuse "no directory to make the socket $socket in"
     if [ -e "$socket" ] && ! [ -S "$socket" ]; then refuse "$socket is there, and no socket"; fi
 done
@@ -238,7 +246,6 @@ if [ "$serial" = stdio ] && [ -t 0 ]; then interactive=1; fi
 
 if [ -n "$print" ]; then
     temporary=TEMPORARY
-    [ -z "$gdb" ] || gdb=$temporary/gdb
     machine_command
     temporary=
     printf '%q ' "${command[@]}"
@@ -252,14 +259,16 @@ flags=()
 machine_build
 temporary=$(mktemp -d) || fail "cannot make a temporary directory"
 machine_prepare || fail "cannot prepare the machine"
-if [ -n "$gdb" ]; then
-    gdb=$temporary/gdb
-    say "waiting for: $machine_debugger -ex 'target remote $gdb' $build/kernel.elf"
-fi
 machine_command
 command=(setpriv --pdeathsig KILL -- "${command[@]}")
 [ -z "$qmp" ] || sockets+=("$qmp")
 [[ $serial != unix:* ]] || sockets+=("${serial#unix:}")
+[[ $gdb != unix:* ]] || sockets+=("${gdb#unix:}")
+
+tell_debugger() {
+    [ -z "$gdb" ] || say "waiting for: $machine_debugger -q -x $root/host/pfnlab/gdb_commands.py" \
+        "$(machine_attach)"
+}
 
 # ---- a terminal, a socket or a pty: the emulator talks to it by itself ----
 
@@ -271,6 +280,7 @@ run_foreground() {
     # In the background, so that a signal to this script is handled at once.
     "${command[@]}" <&0 &
     pid=$!
+    tell_debugger
     wait "$pid"
     finish $?
 }
@@ -375,6 +385,7 @@ run_pipe() {
     trap '' PIPE
     coproc GUEST { exec "${command[@]}"; }
     pid=$GUEST_PID
+    tell_debugger
     exec {from}<&"${GUEST[0]}" {to}>&"${GUEST[1]}"
     if print_until '% boot*'; then send_input; fi
     end_pipe

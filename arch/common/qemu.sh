@@ -36,6 +36,17 @@ qemu_start() {
     [ -z "$cpu" ] || command+=(-cpu "$cpu")
 }
 
+# What gdb calls the place of the gdbstub.
+qemu_gdb() {
+    case $gdb in
+        socket) echo "$temporary/gdb" ;;
+        unix:*) echo "${gdb#unix:}" ;;
+        tcp:*) echo ":${gdb#tcp:}" ;;
+    esac
+}
+
+machine_attach() { echo "-ex 'target remote $(qemu_gdb)' $build/kernel.elf"; }
+
 # qemu_connect WORD...: the sockets of --qmp and --gdb, the console, and how a reset is taken; the
 # words make a serial line of the character device `console`.
 qemu_connect() {
@@ -46,7 +57,11 @@ qemu_connect() {
     else
         command+=(-no-reboot)
     fi
-    [ -z "$gdb" ] || command+=(-S -gdb "unix:$gdb,server=on,wait=off")
+    case $gdb in
+        '') ;;
+        tcp:*) command+=(-S -gdb "tcp:127.0.0.1:${gdb#tcp:},server=on,wait=off") ;;
+        *) command+=(-S -gdb "unix:$(quote_commas "$(qemu_gdb)"),server=on,wait=off") ;;
+    esac
     case $serial in
         stdio) if [ -n "$interactive" ]; then
                    command+=(-chardev 'stdio,id=console,mux=on,signal=off' -mon chardev=console)

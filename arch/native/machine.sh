@@ -5,8 +5,13 @@ machine_groups=native
 machine_memory=256M machine_minimum=4M machine_maximum=1T
 machine_cpus_maximum=256
 machine_serials='stdio unix'
+machine_options='gdb'
 
-machine_check() { :; }
+machine_check() {
+    [[ $gdb != *:* ]] || refuse "native has no --gdb=WHERE: a debugger attaches to the process"
+}
+
+machine_attach() { echo "-p $pid $build/pfnlab"; }
 
 machine_build() { make_quietly image; }
 
@@ -14,6 +19,7 @@ machine_command() {
     command=("$build/pfnlab" --memory "$memory" --cpus "$cpus")
     [ -z "$append" ] || command+=(--append "$append")
     [ "$serial" = stdio ] || command+=(--serial "$serial")
+    [ -z "$gdb" ] || command+=(--gdb wait)
 }
 
 # The guest's own statuses are those of run-guest.sh.

@@ -2,6 +2,7 @@
 /* The process: its options, its beginning and its end. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static const char usage[] =
     "  --memory SIZE       RAM of the machine it plays, 4M to 1T, suffixes K M G T (256M)\n"
     "  --cpus N            processors, 1 to 256 (1)\n"
     "  --append STRING     the kernel command line\n"
-    "  --serial unix:PATH  the line is a socket: wait there for one client\n";
+    "  --serial unix:PATH  the line is a socket: wait there for one client\n"
+    "  --gdb wait          stop before the kernel starts, until a debugger lets it go on\n";
 
 static _Noreturn void fail(const char *problem, const char *value)
 {
@@ -91,7 +93,7 @@ static void serve_socket(const char *serial)
     unlink(path);
 }
 
-struct options { uint64_t memory; unsigned cpus; const char *serial; };
+struct options { uint64_t memory; unsigned cpus; const char *serial; bool waits; };
 
 static void parse_option(struct options *options, const char *name, const char *value)
 {
@@ -103,6 +105,8 @@ static void parse_option(struct options *options, const char *name, const char *
         parse_append(value);
     else if (strcmp(name, "--serial") == 0)
         options->serial = value;
+    else if (strcmp(name, "--gdb") == 0 && strcmp(value, "wait") == 0)
+        options->waits = true;
     else
         fail("unknown option", name);
 }
@@ -124,6 +128,8 @@ int main(int argc, char **argv)
     cpus_open(options.cpus);
     if (options.serial != NULL)
         serve_socket(options.serial);
+    if (options.waits)
+        raise(SIGSTOP);
     kernel_main();
 }
 

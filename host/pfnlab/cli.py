@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from pfnlab import (cli_bench, cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views,
+from pfnlab import (cli_bench, cli_debug, cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views,
                     errors)
 from pfnlab.cli_common import (EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT,
                                EXIT_USAGE, Verb)
@@ -22,7 +22,7 @@ from pfnlab.memory_map import zoo
 from pfnlab.spec import architectures
 
 VERBS: list[Verb] = [*cli_lines.VERBS, *cli_scripts.VERBS, *cli_fuzz.VERBS, *cli_views.VERBS,
-                     *cli_bench.VERBS, *cli_setup.VERBS]
+                     *cli_bench.VERBS, *cli_debug.VERBS, *cli_setup.VERBS]
 
 
 def _guests(**_: Any) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from pfnlab import debugger
 from pfnlab.bisect import bisect
 from pfnlab.cli_common import (EXIT_FAILED, EXIT_OK, Verb, emit, guest_name, open_guest,
                                option_map)
@@ -66,29 +68,35 @@ def _replay_one(options: argparse.Namespace, transcript: Transcript, progress: P
                 ) -> str | None:
     with open_guest(options, transcript.options) as guest:
         try:
-            steps = list(transcript.steps)
-            if options.gdb:
-                transcript.steps = [s for s in steps if s.tag < (options.stop or steps[-1].tag)]
-            transcript.replay(guest, lambda step: progress.advance(), not options.no_compare)
-            if options.gdb:
-                wait_for_debugger(guest)
-                done = len(transcript.steps)
-                transcript.steps = steps[done:]
-                transcript.replay(guest, compare=not options.no_compare)
+            if options.gdb or options.batch:
+                _replay_in_gdb(options, transcript, guest)
+            else:
+                transcript.replay(guest, lambda step: progress.advance(), not options.no_compare)
         except Mismatch as error:
             for title, text in sections(guest):
                 print(f"---- {title}\n{text}", file=sys.stderr)
             return str(error)
-        finally:
-            transcript.steps = steps
     return None
 
 
-def wait_for_debugger(guest: Guest) -> None:
-    """Let a debugger in, and wait for Enter."""
-    print(f"pfnlab: {guest.open_to_debugger()}\npfnlab: Enter goes on", file=sys.stderr, flush=True)
-    sys.stdin.readline()
-    guest.close_to_debugger()
+def _replay_in_gdb(options: argparse.Namespace, transcript: Transcript, guest: Guest) -> None:
+    """Replay up to a request; then gdb, while the rest goes on as far as gdb lets it."""
+    steps = list(transcript.steps)
+    at = options.stop or steps[-1].tag
+    try:
+        transcript.steps = [step for step in steps if step.tag < at]
+        transcript.replay(guest, compare=not options.no_compare)
+        argv = guest.open_to_debugger()
+        transcript.steps = [step for step in steps if step.tag >= at]
+        tag = guest.link.next_tag
+        with ThreadPoolExecutor(1) as pool:
+            rest = pool.submit(transcript.replay, guest, None, not options.no_compare)
+            debugger.hold([*argv, "-ex", f"pfn break-tag {tag}"], options.batch or (),
+                          sys.stderr)
+            guest.close_to_debugger()
+            rest.result()
+    finally:
+        transcript.steps = steps
 
 
 def _replay_many(options: argparse.Namespace, transcript: Transcript, progress: Progress
@@ -214,7 +222,9 @@ def _replay_arguments(parser: argparse.ArgumentParser) -> None:
                              "all on the map of the first, unless the transcript makes its own")
     parser.add_argument("--no-compare", action="store_true", help="only run it")
     parser.add_argument("--gdb", action="store_true",
-                        help="stop before the last line, and tell how to attach gdb")
+                        help="gdb before the last line: `continue` stops where it begins")
+    parser.add_argument("--batch", nargs="+", metavar="COMMAND",
+                        help="--gdb with these commands only; they come last")
     parser.add_argument("--stop", type=int, metavar="TAG", help="with --gdb: before this request")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pfnlab import errors, report
+from pfnlab import debugger, errors, report
 from pfnlab.guest import Guest
 from pfnlab.qmp import MonitorError
 from pfnlab.tap import TapFile
@@ -132,20 +132,21 @@ def _directory(item: pytest.Item, number: int) -> Path:
 
 
 def _wait_for_debugger(item: pytest.Item, guest: Guest, error: BaseException | None) -> None:
-    """Hold everything, as --pdb does, until Enter or the end of the input."""
+    """Hold everything, as --pdb does: gdb on the guest as it is, or until Enter or the end of the
+    input."""
     manager: Any = item.config.pluginmanager.getplugin("capturemanager")
     if manager is not None:
         manager.suspend(in_=True)
     try:
+        print(f"\npfnlab: {item.nodeid}: {report.reason_of(error, guest)}", flush=True)
+        if guest.dead:
+            debugger.pause("the guest is gone")
+            return
         try:
-            how = "the guest is gone" if guest.dead else guest.open_to_debugger()
-        except MonitorError as trouble:
-            how = str(trouble)
-        print(f"\npfnlab: {item.nodeid}: {report.reason_of(error, guest)}\npfnlab: {how}\n"
-              "pfnlab: Enter goes on", flush=True)
-        sys.stdin.readline()
-        if not guest.dead:
+            debugger.hold(guest.open_to_debugger())
             guest.close_to_debugger()
+        except MonitorError as trouble:
+            debugger.pause(str(trouble))
     finally:
         if manager is not None:
             manager.resume()

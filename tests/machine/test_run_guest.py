@@ -61,7 +61,13 @@ def answers(output: str) -> list[str]:
     ("native --cpus 257", "256"),
     ("--cpus 256", "255"),
     ("s390x --cpus 248", "247"),
-    ("native --gdb", "--gdb"),
+    ("native --gdb=tcp:1234", "--gdb"),
+    ("--gdb=smoke", "smoke"),
+    ("--gdb=tcp:0", "tcp:0"),
+    ("--gdb=tcp:65536", "65536"),
+    ("--gdb=tcp:12x", "12x"),
+    ("--gdb=unix:/etc/passwd", "/etc/passwd"),
+    ("--gdb=unix:/does/not/exist", "/does/not/exist"),
     ("native --memory 2T", "1T"),
     ("--loadparm ONEAREA", "--loadparm"),
     ("--append " + 4096 * "x", "4095"),
@@ -225,15 +231,25 @@ def test_the_status_with_several_processors(machine: str) -> None:
     assert done.returncode == PANIC and "panicked" in done.stderr
 
 
-@pytest.mark.parametrize("arch, debugger", [("x86_64", "gdb"), ("i386", "gdb"),
-                                            ("s390x", "gdb-multiarch")])
-def test_the_debugger_that_can_is_named(arch: str, debugger: str) -> None:
+@pytest.mark.parametrize("arch, debugger, door", [
+    ("x86_64", "gdb", "-ex 'target remote [^']+/gdb'"),
+    ("i386", "gdb", "-ex 'target remote [^']+'"),
+    ("s390x", "gdb-multiarch", "-ex 'target remote [^']+'"), ("native", "gdb", r"-p \d+")])
+def test_the_debugger_that_can_is_named(arch: str, debugger: str, door: str) -> None:
     with subprocess.Popen([SCRIPT, arch, "--gdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as script:
         assert script.stderr is not None
         told = script.stderr.readline()
         script.terminate()
-    assert re.search(f"waiting for: {debugger} -ex 'target remote [^']+' .*/kernel.elf$", told)
+    assert re.search(f"waiting for: {debugger} -q -x [^ ]+/gdb_commands.py {door} "
+                     "[^ ]*/(kernel.elf|pfnlab)$", told)
+
+
+def test_a_place_for_the_debugger_can_be_chosen(tmp_path: Path) -> None:
+    done = run("--print", f"--gdb=unix:{tmp_path}/here")
+    assert f"unix:{tmp_path}/here" in done.stdout
+    done = run("--print", "--gdb=tcp:65535")
+    assert "-gdb tcp:127.0.0.1:65535" in done.stdout
 
 
 @pytest.mark.parametrize("machine", ["pc", "iso", "i386"])

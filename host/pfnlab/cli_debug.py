@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The verbs of `pfnlab` that look at a guest from outside: gdb, post-mortem."""
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pfnlab import debugger, decode_lab, doors
+from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Verb, guest_name
+from pfnlab.decode_lab import Lab, Processor
+from pfnlab.errors import PfnlabError
+from pfnlab.guest import Guest
+from pfnlab.memory_map import start_on_map
+from pfnlab.spec import Spec
+from pfnlab.symbols import Symbols
+
+
+def do_gdb(options: argparse.Namespace) -> int:
+    """Start a guest, and gdb on it when it is at its prompt: `help pfn` tells what can be asked.
+    With --batch run commands of gdb, print what they say, and end both."""
+    options.guest = options.guest_here or options.guest
+    name = guest_name(options)
+    if Spec(name).scheme:
+        print("pfnlab: gdb is for a guest that it starts", file=sys.stderr)
+        return EXIT_USAGE
+    transport = debugger.SharedTransport.start(name)
+    guest = Guest(name, timeout=options.timeout, transport=transport)
+    try:
+        if options.map:
+            start_on_map(guest, options.map)
+        guest.leave_line()
+        log = transport.share()
+        if not options.batch:
+            _tell_console(transport.line, log)
+        return debugger.run(guest.open_to_debugger(), options.batch or (), transport.line)
+    finally:
+        guest.kill()
+
+
+def _tell_console(line: Path, log: Path) -> None:
+    """In another pane, if this is one of tmux; else somebody has to open it."""
+    command = [sys.executable, "-m", "pfnlab", "run", f"unix:{line}"]
+    print(f"pfnlab: `pfn send LINE` asks the guest; its console is\n  pfnlab run unix:{line}\n"
+          f"and what it says goes to {log}", flush=True)
+    if os.environ.get("TMUX"):
+        subprocess.run(["tmux", "split-window", "-d", *command], check=False)
+
+
+def do_post_mortem(options: argparse.Namespace) -> int:
+    """Look at a guest in a file: a dump of QEMU (dump-guest-memory, pmemsave), or a core of the
+    native guest. Without questions: its lines, areas and invariants."""
+    dump = doors.open_dump(options.file, options.arch, options.program)
+    symbols = Symbols(dump.image.program.path)
+    processors = [Processor(str(i), place, symbols.at(place - dump.image.base))
+                  for i, place in enumerate(dump.places)]
+    questions = options.question or [*(["cpus"] if processors else []), "ring", "areas", "check"]
+    status = EXIT_OK
+    for question in questions:
+        if len(questions) > 1:
+            print(f"---- {question}")
+        words = question.removeprefix("pfn ").split()
+        try:
+            rows = list(decode_lab.ask(Lab(dump.image, processors), words))
+            failed = words == ["check"] and rows != [decode_lab.WHOLE]
+        except PfnlabError as error:
+            rows, failed = [f"pfnlab: {error}"], True
+        print(*rows, sep="\n", flush=True)
+        status = EXIT_FAILED if failed else status
+    return status
+
+
+def _gdb_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("guest_here", nargs="?", metavar="GUEST", help="as --guest")
+    parser.add_argument("--batch", nargs="+", metavar="COMMAND",
+                        help="commands of gdb, each in quotes; they come last")
+
+
+def _post_mortem_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="the dump")
+    parser.add_argument("question", nargs="*",
+                        help=f"in quotes, one of: {' '.join(decode_lab.QUESTIONS)}")
+    parser.add_argument("--arch", help="of which guest it is, where the file does not say it")
+    parser.add_argument("--program", type=Path, help="the guest's program with its symbols "
+                        "(default: that in the tree)")
+
+
+VERBS = [
+    Verb("gdb", do_gdb, "pfnlab gdb s390x --batch 'pfn areas' 'pfn check'", _gdb_arguments),
+    Verb("post-mortem", do_post_mortem, "pfnlab post-mortem guest.dump check 'page 0x9000000'",
+         _post_mortem_arguments),
+]

@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: MIT
+"""The commands `pfn ...` of gdb: the questions of pfnlab.decode_lab on the program that gdb has,
+and breakpoints that know the allocators. `source` this file in gdb, any gdb with Python."""
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import gdb  # type: ignore[import]
+
+HOST = Path(__file__).resolve().parents[1]
+if str(HOST) not in sys.path:
+    sys.path.insert(0, str(HOST))
+
+from pfnlab import decode_lab  # noqa: E402
+from pfnlab.decode import Image, Memory, Unreadable  # noqa: E402
+from pfnlab.decode_lab import QUESTIONS, Lab, NoAnswer, Processor  # noqa: E402
+from pfnlab.decode_place import places  # noqa: E402
+from pfnlab.dwarf import Program  # noqa: E402
+from pfnlab.errors import PfnlabError  # noqa: E402
+
+
+class GdbMemory(Memory):
+    """What gdb can read."""
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """As Memory's."""
+        try:
+            return bytes(gdb.selected_inferior().read_memory(address, size))
+        except (gdb.MemoryError, gdb.error, OverflowError) as error:
+            raise Unreadable(f"gdb reads no memory at {address:#x}: {error}") from None
+
+
+_programs: dict[tuple[str, float], Program] = {}
+
+
+def program() -> Program:
+    """The one that gdb debugs."""
+    name = gdb.current_progspace().filename
+    if not name:
+        raise NoAnswer("gdb has no program: start it with `pfnlab gdb`, or use `file`")
+    key = (name, os.stat(name).st_mtime)
+    if key not in _programs:
+        _programs[key] = Program(Path(name))
+    return _programs[key]
+
+
+def lab() -> Lab:
+    """The lab as it is now."""
+    file = program()
+    symbol = gdb.lookup_global_symbol("lab")
+    if symbol is None:
+        raise NoAnswer(f"{file.path} is no guest of pfnlab")
+    base = int(symbol.value().address) - file.variable("lab", "kernel/lab.c")[0]
+    return Lab(Image(file, GdbMemory(), base), list(processors()))
+
+
+def processors() -> Iterator[Processor]:
+    """Those that gdb calls threads."""
+    chosen = gdb.selected_thread()
+    for thread in reversed(gdb.selected_inferior().threads()):
+        thread.switch()
+        frame = gdb.newest_frame()
+        where = frame.find_sal()
+        symbol = f"{frame.name() or ''} " + (f"{where.symtab.filename}:{where.line}"
+                                             if where.symtab else "")
+        yield Processor(str(thread.num - 1), int(frame.pc()), symbol.strip())
+    if chosen is not None:
+        chosen.switch()
+
+
+def evaluate(word: str) -> str:
+    """An argument: what the serial line takes for a number, or any expression of gdb."""
+    try:
+        decode_lab.number(word)
+        return word
+    except NoAnswer:
+        try:
+            value = gdb.parse_and_eval(word)
+        except gdb.error as error:
+            raise NoAnswer(str(error)) from None
+        if value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT:
+            name = value.type.name
+            value = value[value.type.fields()[0]]
+            return str(int(value) << 12 if name == "pfn_t" else int(value))
+        return str(int(value) & (1 << 64) - 1)
+
+
+class Prefix(gdb.Command):  # type: ignore[misc]
+    """The allocators of the guest, from outside. `help pfn` lists what can be asked."""
+
+    def __init__(self) -> None:
+        super().__init__("pfn", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+
+
+class Ask(gdb.Command):  # type: ignore[misc]
+    """A question."""
+
+    broken = False                # a `pfn check` has found something
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        question, self.usage = QUESTIONS[name]
+        self.__doc__ = f"{question.__doc__}\nUsage: pfn {name} {self.usage}".rstrip()
+        super().__init__(f"pfn {name}", gdb.COMMAND_DATA)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Answer it, row by row."""
+        wanted = self.usage.replace("[", "").replace("]", "").split()
+        words = gdb.string_to_argv(argument)
+        if len(wanted) == 1 and len(words) > 1:
+            words = [argument]    # an expression with blanks
+        try:
+            words = [evaluate(word) if what != "AREA" else word
+                     for what, word in zip_longest(wanted, words) if word is not None]
+            for row in decode_lab.ask(lab(), [self.name, *words]):
+                print(row)
+                Ask.broken |= self.name == "check" and row.startswith("invariant=")
+        except PfnlabError as error:
+            raise gdb.GdbError(str(error)) from None
+
+    def complete(self, text: str, word: str) -> list[str]:
+        """Names of areas."""
+        if not self.usage.lstrip("[").startswith("AREA"):
+            return []
+        try:
+            return [name for name in decode_lab.area_names(lab().at) if name.startswith(word)]
+        except (PfnlabError, gdb.error):
+            return []
+
+
+# ---- breakpoints ----
+
+class TagBreakpoint(gdb.Breakpoint):  # type: ignore[misc]
+    """Stops when a request is about to run."""
+
+    def __init__(self, tag: int) -> None:
+        super().__init__("dispatch")
+        self.tag = tag
+
+    def stop(self) -> bool:
+        """Is it that one?"""
+        return int(gdb.selected_frame().read_var("reply")["tag"]) == self.tag
+
+
+class AllocBreakpoint(gdb.Breakpoint):  # type: ignore[misc]
+    """Stops when pages were handed out, in the call that tells of it."""
+
+    def __init__(self, area: str, order: int | None, address: int | None) -> None:
+        super().__init__("journal_event")
+        self.area, self.order, self.address = area, order, address
+
+    def stop(self) -> bool:
+        """Are they what is waited for?"""
+        frame = gdb.selected_frame()
+        event, pages = frame.read_var("event"), int(frame.read_var("pages"))
+        first = int(frame.read_var("first")["n"])
+        if str(event) != "PAGES_ALLOC" or (self.order is not None and pages != 1 << self.order):
+            return False
+        if self.address is not None and not first <= self.address >> 12 < first + pages:
+            return False
+        return self.area in ("", area_of(first))
+
+
+def area_of(frame: int) -> str:
+    """The area in which a frame lies."""
+    at = gdb.parse_and_eval("lab")
+    for i in range(int(at["nareas"])):
+        if frame < int(at["areas"][i]["limit"]["n"]):
+            return str(at["areas"][i]["name"].string())
+    return ""
+
+
+class BreakTag(gdb.Command):  # type: ignore[misc]
+    """Stop when the request of that number is about to run.
+Usage: pfn break-tag N"""
+
+    def __init__(self) -> None:
+        super().__init__("pfn break-tag", gdb.COMMAND_BREAKPOINTS)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Set it."""
+        try:
+            TagBreakpoint(decode_lab.number(argument.strip()))
+        except PfnlabError as error:
+            raise gdb.GdbError(str(error)) from None
+
+
+class BreakAlloc(gdb.Command):  # type: ignore[misc]
+    """Stop when pages have been handed out: of an area, of an order, or over an address.
+Usage: pfn break-alloc [area=NAME] [order=N] [address=ADDRESS]"""
+
+    KEYS = ("area=", "order=", "address=")
+
+    def __init__(self) -> None:
+        super().__init__("pfn break-alloc", gdb.COMMAND_BREAKPOINTS)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Set it."""
+        given = dict(word.partition("=")[::2] for word in gdb.string_to_argv(argument))
+        unknown = [key for key in given if f"{key}=" not in self.KEYS]
+        if unknown:
+            raise gdb.GdbError(f"break-alloc has no {unknown[0]}=; it has: {' '.join(self.KEYS)}")
+        try:
+            names = decode_lab.area_names(lab().at)
+            if given.get("area", names[0]) not in names:
+                raise NoAnswer(f"no such area: {given['area']}; there are: {' '.join(names)}")
+            order = decode_lab.number(given["order"]) if "order" in given else None
+            where = decode_lab.number(evaluate(given["address"])) if "address" in given else None
+        except PfnlabError as error:
+            raise gdb.GdbError(str(error)) from None
+        AllocBreakpoint(given.get("area", ""), order, where)
+
+    def complete(self, text: str, word: str) -> list[str]:
+        """The keys."""
+        return [key for key in self.KEYS if key.startswith(word)]
+
+
+class WatchPage(gdb.Command):  # type: ignore[misc]
+    """Stop when what the tree says of a page changes: a watchpoint on each byte that tells it now.
+Usage: pfn watch-page ADDRESS"""
+
+    def __init__(self) -> None:
+        super().__init__("pfn watch-page", gdb.COMMAND_BREAKPOINTS)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Set them."""
+        try:
+            frame = decode_lab.number(evaluate(argument.strip())) >> 12
+            found = places(lab().tree(settled=False), frame)
+        except PfnlabError as error:
+            raise gdb.GdbError(str(error)) from None
+        if not found:
+            raise gdb.GdbError("no allocator knows the page")
+        for place in found:
+            print(place)
+            gdb.Breakpoint(f"*(unsigned char *) {place.address:#x}", gdb.BP_WATCHPOINT,
+                           gdb.WP_WRITE)
+
+
+# ---- the line ----
+
+def silent_breakpoint(where: str) -> Any:
+    """One for a single stop."""
+    one = gdb.Breakpoint(where, internal=True, temporary=True)
+    one.silent = True
+    return one
+
+
+class Said(gdb.Breakpoint):  # type: ignore[misc]
+    """Prints each line that the guest sends, out of its memory: what is on the line itself may be
+    in a device yet, whose machine stands still."""
+
+    def stop(self) -> bool:
+        """Not for a person."""
+        frame = gdb.selected_frame()
+        print(frame.read_var("text").string("ascii", length=int(frame.read_var("length"))))
+        return False
+
+
+class Send(gdb.Command):  # type: ignore[misc]
+    """Send the guest a line and let it run until it has answered, or stops elsewhere.
+Usage: pfn send LINE"""
+
+    _line: socket.socket | None = None
+    _said: Said | None = None         # from the first time on: what is answered later is told, too
+
+    def __init__(self) -> None:
+        super().__init__("pfn send", gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Send it; what it is answered is printed."""
+        line = self._connect()
+        Send._said = Send._said or Said("output_line", internal=True)
+        answered = silent_breakpoint("ring_answer")
+        quiet = "" if argument.startswith(">") else "> "
+        line.sendall(f"{quiet}{argument}\n".encode("ascii"))
+        gdb.execute("continue")
+        if not answered.is_valid():
+            caller = gdb.newest_frame().older()
+            while caller.type() == gdb.TAILCALL_FRAME:     # nobody returns there
+                caller = caller.older()
+            silent_breakpoint(f"*{caller.pc():#x}")
+            gdb.execute("continue")
+
+    @staticmethod
+    def _connect() -> socket.socket:
+        if Send._line is None:
+            path = os.environ.get("PFNLAB_LINE")
+            if not path:
+                raise gdb.GdbError("the guest's line is somebody else's: start with `pfnlab gdb`")
+            Send._line = socket.socket(socket.AF_UNIX)
+            Send._line.connect(path)
+        return Send._line
+
+
+# ---- printers ----
+
+def _number(value: Any, name: str) -> int:
+    return int(value[name])
+
+
+class UnitPrinter:
+    """pfn_t, phys_t, virt_t."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def to_string(self) -> str:
+        """The number, and of a frame its address."""
+        if self._value.type.name == "pfn_t":
+            frame = _number(self._value, "n")
+            return f"pfn {frame:#x} ({frame << 12:#018x})"
+        return f"{self._value.type.name[:4]} {_number(self._value, 'a'):#018x}"
+
+
+class AreaPrinter:
+    """struct page_area."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def to_string(self) -> str:
+        """In one line."""
+        first, limit, managed, free, reserved = (
+            _number(self._value, name) for name in ("first", "limit", "managed", "free",
+                                                    "reserved"))
+        return (f"area {self._value['name'].string()} {first << 12:#018x}..{limit << 12:#018x} "
+                f"managed={managed} free={free} reserved={reserved}")
+
+
+class BlockPrinter:
+    """struct page_info: what is known of a frame."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def to_string(self) -> str:
+        """In one line."""
+        state = str(self._value["state"]).removeprefix("PAGE_").lower()
+        return (f"{state} block {_number(self._value['block'], 'n') << 12:#018x} "
+                f"pages={_number(self._value, 'pages')} fresh={int(self._value['fresh'])}")
+
+
+def register() -> None:
+    """All of it."""
+    from gdb.printing import RegexpCollectionPrettyPrinter, register_pretty_printer  # type: ignore
+    found = RegexpCollectionPrettyPrinter("pfnlab")
+    found.add_printer("units", "^(pfn_t|phys_t|virt_t)$", UnitPrinter)
+    found.add_printer("areas", "^page_area$", AreaPrinter)
+    found.add_printer("blocks", "^page_info$", BlockPrinter)
+    register_pretty_printer(None, found, replace=True)
+    Prefix()
+    for name in QUESTIONS:
+        Ask(name)
+    for command in (BreakTag, BreakAlloc, WatchPage, Send):
+        command()
+
+
+def batch(commands: list[str]) -> None:
+    """Run commands of gdb and end it: status 1 if one failed. What runs must come to a stop."""
+    status = 0
+    gdb.execute("set confirm off")
+    for command in commands:
+        try:
+            gdb.execute(command)
+        except gdb.error as error:
+            print(f"{command}: {error}", file=sys.stderr, flush=True)
+            status = 1
+    gdb.execute(f"quit {status or int(Ask.broken)}")
+
+
+register()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""One session of gdb in batch mode with a guest of each machine, told apart into its steps:
+starting a guest and gdb costs more than all that is asked of them."""
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "=== step "
+
+FLIP = ("python place = places(lab().tree(settled=False), 0x3000000 >> 12)[0]; "
+        "gdb.execute(f'set var *(unsigned char *) {place.address:#x} ^= {place.mask}')")
+
+# What the serial line has, too: the question to gdb, and the command.
+TWINS = {
+    "areas": "dump areas", "pages": "dump pages", "map": "dump map", "phys": "dump phys",
+    "virt": "dump virt", "pages 48M 600": "dump pages 48M 600", "freelist low": "dump free",
+    "pagetable 0x3000000 600": "dump pagetables 0x3000000 600",
+    "translate 0x3001234": "translate 0x3001234", "heap": "dump heap",
+}
+
+STEPS: dict[str, list[str]] = {
+    "prompt": ["bt", "pfn cpus"],
+    "arrange": ["pfn send >1 owner tests", "pfn send >2 alloc_pages 3 at=48M",
+                "pfn send >3 alloc_pages_exact 5 at=49M", "pfn send >4 alloc_pages 2 at=50M",
+                "pfn send reserve 51M 7", "pfn send >5 vmalloc 10000 guard=both redzone=1",
+                "pfn send >6 malloc 100", "pfn send >7 malloc 5000", "pfn send free 50M"],
+    **{f"gdb {question}": [f"pfn {question}"] for question in TWINS},
+    **{f"line {question}": [f"pfn send {line}"] for question, line in TWINS.items()},
+    "totals": ["pfn send heap"],
+    "check": ["pfn check", "pfn send check"],
+    "page": ["pfn page 0x3002000"], "free page": ["pfn page 50M"],
+    "owner": ["pfn owner 2"], "virtual owner": ["pfn owner 5"],
+    "way": ["pfn pagetable 0x3002000"],
+    "ring": ["pfn ring"],
+    "printers": ["print lab.areas[0].limit", "print *(struct page_area *)"
+                 "((struct page_tree *)lab.pages.state)->area"],
+    "expression": ["set $frame = 0x3000", "pfn page $frame * 4096", "pfn page lab.areas[0].limit"],
+    "wrong": ["pfn freelist nowhere", "pfn page banana", "pfn page", "pfn break-alloc colour=red",
+              "pfn break-alloc area=nowhere", "pfn translate 0"],
+    "help": ["help pfn page", "complete pfn c", "complete pfn freelist l"],
+    "break": ["break cmd_echo", "pfn send echo 7", "next", "finish", "delete", "continue"],
+    "tag": ["pfn break-tag 21", "pfn send >20 echo 1", "pfn send >21 echo 2", "print reply->tag",
+            "delete", "continue"],
+    "alloc": ["pfn break-alloc area=low order=4", "pfn send alloc_page area=low",
+              "pfn send alloc_pages 4 area=low", "bt", "delete", "continue"],
+    "address": ["pfn break-alloc address=52M", "pfn send alloc_pages 0 at=53M",
+                "pfn send alloc_pages 0 at=52M", "print first", "delete", "continue"],
+    "fault": ["break kernel_fault", "pfn send peek 0x7000000000", "bt", "delete", "continue"],
+    "watch": ["pfn watch-page 48M", "pfn send free 48M", "bt", "delete", "continue"],
+    "again": ["pfn send >30 alloc_pages 3 at=48M"],
+    "flip": [FLIP, "pfn check", "pfn send check"],
+}
+
+
+@functools.cache
+def session(arch: str) -> dict[str, str]:
+    """What gdb printed in each step, and as `status` its exit status, as `errors` its complaints.
+    """
+    commands = []
+    for name, step in STEPS.items():
+        commands += [f"python print('{MARK}{name}', flush=True)", *step]
+    with subprocess.Popen(
+            [sys.executable, "-m", "pfnlab", "gdb", arch, "--batch", *commands],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "host")},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            out, errors = process.communicate(timeout=200)
+        except subprocess.TimeoutExpired:      # SIGTERM: its guest ends with it
+            process.terminate()
+            out, errors = process.communicate()
+    parts = [part.partition("\n")[::2] for part in out.split(MARK)[1:]]
+    return {**dict(parts), "status": str(process.returncode), "errors": errors}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""gdb on every machine: what it finds is what the guest itself says at that moment."""
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.gdb.session import TWINS, session
+
+ARCHES = ["native", "x86_64", "i386", "s390x"]
+OUTERMOST = {"native": "main", "x86_64": "start64", "i386": "boot_port", "s390x": "start"}
+
+
+@pytest.fixture(params=ARCHES, scope="module")
+def arch(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def said(arch: str) -> dict[str, str]:
+    return session(arch)
+
+
+def rows(text: str) -> list[str]:
+    """Of the serial line: rows, or the value of the final line."""
+    found = [line[2:] for line in text.splitlines() if line.startswith(": ")]
+    return found or [line[2:] for line in text.splitlines() if line.startswith("= ")]
+
+
+def frames(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("#")]
+
+
+def is_whole(arch: str, text: str) -> bool:
+    """Does a backtrace end where the machine began, and nowhere before?"""
+    found = frames(text)
+    return bool(found) and f" {OUTERMOST[arch]} (" in found[-1] and "??" not in text \
+        and "Backtrace stopped" not in text
+
+
+@pytest.mark.parametrize("question", TWINS)
+def test_gdb_sees_what_the_guest_says(said: dict[str, str], question: str) -> None:
+    ours, theirs = said[f"gdb {question}"].splitlines(), rows(said[f"line {question}"])
+    if question == "heap":
+        theirs += rows(said["totals"])
+    if question.startswith("freelist"):
+        theirs = [row for row in theirs if " area=low " in row]
+    assert len(ours) > 0 and [line for line in ours if line] == theirs
+
+
+def test_every_backtrace_ends_where_the_machine_began(arch: str, said: dict[str, str]) -> None:
+    assert is_whole(arch, said["prompt"])
+    assert "protocol_serve" in said["prompt"]
+    assert is_whole(arch, said["alloc"]) and "pages_alloc" in said["alloc"]
+    assert is_whole(arch, said["watch"])
+
+
+def test_a_backtrace_goes_through_an_exception(arch: str, said: dict[str, str]) -> None:
+    assert is_whole(arch, said["fault"]) and "cmd_peek" in said["fault"]
+    if arch in ("x86_64", "s390x"):            # elsewhere the port finds out without touching
+        assert "<signal handler called>" in said["fault"]
+        assert " arch_load (" in said["fault"]
+
+
+def test_processors_are_told(arch: str, said: dict[str, str]) -> None:
+    assert re.search(r"^0 pc=0x[0-9a-f]+ \S+ \S+:\d+$", said["prompt"], re.M)
+
+
+def test_check_agrees_with_the_guest(said: dict[str, str]) -> None:
+    assert said["check"].splitlines()[:2] == ["all invariants hold", "="]
+
+
+def test_a_flipped_bit_is_found_as_the_guest_finds_it(said: dict[str, str]) -> None:
+    theirs = re.search(r"^\? bug.check (invariant=\d+ at=0x[0-9a-f]{16}) ", said["flip"], re.M)
+    assert theirs is not None
+    assert said["flip"].startswith(theirs[1])
+    assert re.search(r"^\d+ broken$", said["flip"], re.M)
+    assert said["status"] == "1"
+
+
+def test_a_page_tells_its_block_and_its_neighbours(said: dict[str, str]) -> None:
+    told = said["page"].splitlines()
+    assert told[0] == ("0x0000000003000000 8 allocated area=low fresh=0 order=3 owner=2 "
+                       "name=tests")
+    assert told[1].startswith("free=0: *(unsigned char *) 0x")
+    assert told[2].startswith("head=0: *(unsigned char *) 0x")     # its third page
+    assert told[3].startswith("before: ") and told[4].startswith("behind: 0x0000000003008000 ")
+    told = said["free page"].splitlines()
+    assert told[0] == "0x0000000003200000 4 free area=low fresh=0"
+    assert told[1] == "free block 0x0000000003200000 order=8"
+    assert told[2].startswith("free=1")
+
+
+def test_an_owner_has_what_it_asked_for(said: dict[str, str]) -> None:
+    assert said["owner"].splitlines()[0] == said["page"].splitlines()[0]
+    told = said["virtual owner"].splitlines()
+    assert len([line for line in told if " allocated " in line]) == 3
+    assert "0x0000010000001000 3 vmalloc front=1 back=1 size=10000 redzone=1 owner=5" in told \
+        or " 3 vmalloc " in told[3]
+
+
+def test_the_way_through_the_tables_ends_at_the_page(said: dict[str, str]) -> None:
+    last = [line for line in said["way"].splitlines() if line][-1]
+    assert " mapping phys=0x000000000300" in last and "attributes=nx" in last
+
+
+def test_the_ring_has_the_last_lines(said: dict[str, str]) -> None:
+    told = [line for line in said["ring"].splitlines() if line]
+    assert re.fullmatch(r"\d+ done: > check", told[-1])
+    assert any(line.endswith(" done: >2 alloc_pages 3 at=48M") for line in told)
+
+
+def test_printers_and_expressions(said: dict[str, str]) -> None:
+    assert re.search(r"^\$1 = pfn 0x[0-9a-f]+ \(0x[0-9a-f]{16}\)$", said["printers"], re.M)
+    assert re.search(r"^\$2 = area \w+ 0x0{16}\.\.0x", said["printers"], re.M)
+    told = said["expression"].splitlines()
+    assert told[0] == said["page"].splitlines()[0]
+    assert re.search(r"^0x[0-9a-f]{16} \d+ (un|free)", told[5])
+
+
+def test_wrong_questions_are_refused_in_one_line(said: dict[str, str]) -> None:
+    assert said["wrong"].strip() == ""
+    for complaint in ("no such area: nowhere", 'No symbol "banana"', "usage: page ADDRESS",
+                      "has no colour=", "is not mapped"):
+        assert complaint in said["errors"]
+    assert "Traceback" not in said["errors"] and "Python Exception" not in said["errors"]
+
+
+def test_help_and_completion(said: dict[str, str]) -> None:
+    assert "Usage: pfn page ADDRESS" in said["help"]
+    assert "pfn check\npfn cpus" in said["help"] and "pfn freelist low" in said["help"]
+
+
+def test_breakpoint_step_and_finish(said: dict[str, str]) -> None:
+    assert "cmd_echo (" in said["break"] and "protocol/cmd_session.c" in said["break"]
+    assert "Value returned is" in said["break"] and "OK" in said["break"]
+
+
+def test_break_tag_stops_before_that_request(said: dict[str, str]) -> None:
+    assert re.search(r"^=20 1$.*^\$\d+ = 21$.*^=21 2$", said["tag"], re.M | re.S)
+
+
+def test_break_alloc_stops_at_order_area_and_address(said: dict[str, str]) -> None:
+    assert "journal_event" in said["alloc"] and re.search("pages=16[,)]", said["alloc"])
+    assert re.search(r"^\$\d+ = pfn 0x3400 ", said["address"], re.M)
+
+
+def test_a_watched_page_stops_who_changes_it(said: dict[str, str]) -> None:
+    assert "Hardware watchpoint" in said["watch"] and "New value = " in said["watch"]
+    assert "cmd_free" in said["watch"] or "page_free" in said["watch"]
