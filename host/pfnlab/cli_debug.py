@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from pfnlab import debugger, decode_lab, doors
@@ -53,10 +54,8 @@ def do_post_mortem(options: argparse.Namespace) -> int:
     """Look at a guest in a file: a dump of QEMU (dump-guest-memory, pmemsave), or a core of the
     native guest. Without questions: its lines, areas and invariants."""
     dump = doors.open_dump(options.file, options.arch, options.program)
-    symbols = Symbols(dump.image.program.path)
-    processors = [Processor(str(i), place, symbols.at(place - dump.image.base))
-                  for i, place in enumerate(dump.places)]
-    questions = options.question or [*(["cpus"] if processors else []), "ring", "areas", "check"]
+    questions = options.question or [*(["cpus"] if dump.places else []), "ring", "areas", "check"]
+    processors = list(_processors(dump)) if "cpus" in questions else []
     status = EXIT_OK
     for question in questions:
         if len(questions) > 1:
@@ -70,6 +69,12 @@ def do_post_mortem(options: argparse.Namespace) -> int:
         print(*rows, sep="\n", flush=True)
         status = EXIT_FAILED if failed else status
     return status
+
+
+def _processors(dump: doors.Dump) -> Iterator[Processor]:
+    symbols = Symbols(dump.image.program.path)
+    for number, place in enumerate(dump.places):
+        yield Processor(str(number), place, symbols.at(place - dump.image.base))
 
 
 def _gdb_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from pfnlab.report import sections
 from pfnlab.shrink import Shrinker
 from pfnlab.spec import split_names
 from pfnlab.sweep import Sweep
-from pfnlab.transcript import Mismatch, Step, Transcript
+from pfnlab.transcript import Mismatch, Run, Step, Transcript
 from pfnlab.trial import Condition, Trial, Trials, common_map, first_difference
 
 
@@ -81,22 +81,23 @@ def _replay_one(options: argparse.Namespace, transcript: Transcript, progress: P
 
 def _replay_in_gdb(options: argparse.Namespace, transcript: Transcript, guest: Guest) -> None:
     """Replay up to a request; then gdb, while the rest goes on as far as gdb lets it."""
-    steps = list(transcript.steps)
+    run = Run(guest)
+
+    def play(steps: list[Step]) -> None:
+        for step in steps:
+            request = run.wait(run.submit(step))
+            if not options.no_compare:
+                run.compare(step, request)
+    steps = [step for step in transcript.steps if step.text != "poweroff"]
     at = options.stop or steps[-1].tag
-    try:
-        transcript.steps = [step for step in steps if step.tag < at]
-        transcript.replay(guest, compare=not options.no_compare)
-        argv = guest.open_to_debugger()
-        transcript.steps = [step for step in steps if step.tag >= at]
-        tag = guest.link.next_tag
-        with ThreadPoolExecutor(1) as pool:
-            rest = pool.submit(transcript.replay, guest, None, not options.no_compare)
-            debugger.hold([*argv, "-ex", f"pfn break-tag {tag}"], options.batch or (),
-                          sys.stderr)
-            guest.close_to_debugger()
-            rest.result()
-    finally:
-        transcript.steps = steps
+    play([step for step in steps if step.tag < at])
+    argv = guest.open_to_debugger()
+    tag = guest.link.next_tag
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(play, [step for step in steps if step.tag >= at])
+        debugger.hold([*argv, "-ex", f"pfn break-tag {tag}"], options.batch or (), sys.stderr)
+        guest.close_to_debugger()
+        rest.result()
 
 
 def _replay_many(options: argparse.Namespace, transcript: Transcript, progress: Progress

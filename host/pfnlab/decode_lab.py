@@ -126,7 +126,7 @@ class Lab:
         """The free blocks of an area, of one order only if wanted."""
         if area not in [a.name for a in self.pages.tree.areas]:
             raise NoAnswer(f"no such area: {area}")
-        return self.pages.free_rows(area, int(order, 0) if order else None)
+        return self.pages.free_rows(area, number(order) if order else None)
 
     def dump(self, where: str = "0", pages: str = "") -> Rows:
         """The runs of pages from an address on, so many pages if wanted."""
@@ -251,7 +251,12 @@ class Lab:
         """Where each processor is."""
         if not self.processors:
             raise NoAnswer("nobody says where the processors are")
-        return (f"{p.name} pc={p.place:#x} {p.symbol}".rstrip() for p in self.processors)
+        yield from (f"{p.name} pc={p.place:#x} {p.symbol}".rstrip() for p in self.processors)
+        for number_, cpu in enumerate(self.image.variable("cpus", "kernel/smp.c").elements()):
+            info = cpu["info"]
+            if info["running"]:
+                yield (f"cpu {number_} runs jobs={int(info['jobs'])} "
+                       f"stack={int(info['stack']):#018x} {self.names.field(int(info['tag']))}")
 
 
 def number(text: str) -> int:
@@ -282,7 +287,16 @@ def ask(lab: Lab, words: list[str]) -> Rows:
     least = len([w for w in usage.split() if not w.startswith("[") and not w.endswith("]")])
     if not least <= len(arguments) <= len(usage.split()):
         raise NoAnswer(f"usage: {name} {usage}".rstrip())
-    return question(lab, *arguments)
+    return _sensible(question(lab, *arguments))
+
+
+def _sensible(rows: Rows) -> Rows:
+    """Memory that is broken may hold anything."""
+    try:
+        yield from rows
+    except (ArithmeticError, AssertionError, LookupError, RecursionError, StopIteration,
+            ValueError) as error:
+        raise NoAnswer(f"what lies there makes no sense: {error!r}") from None
 
 
 def area_names(at: Value) -> list[str]:

@@ -46,7 +46,7 @@ class Range:
     @property
     def has_frames(self) -> bool:
         """Did its pages come from the page allocator?"""
-        return self.kind in ("vmalloc", "heap")
+        return self.kind in ("vmalloc", "heap", "stack")
 
 
 class Window:
@@ -54,6 +54,8 @@ class Window:
 
     def __init__(self, image: Image, vmap: Value) -> None:
         self._virt, self._node = vmap["virt"], image.type(*NODE)
+        uses = image.type("pages_use", "kernel/mm/pages.c").names
+        self.mapped = next(n for n, name in uses.items() if name == "PAGES_MAPPED")
         self.first, self.limit = int(self._virt["first"]) >> 12, int(self._virt["limit"]) >> 12
         self.ranges: list[Range] = []
         self.violations: list[Violation] = []
@@ -115,6 +117,7 @@ def check_window(window: Window, tables: Tables, pages: Pages, owners: Lookup
                  ) -> Iterator[Violation]:
     """Invariants 400 and 500 on, as kernel/mm/vmap_check.c has them."""
     yield from window.violations
+    frames = {key for key, (_, mark) in owners.records.items() if mark == window.mapped}
     at, wanted = window.first, 0
     for one in window.ranges:
         yield from _nothing(tables, at, one.first)
@@ -122,10 +125,10 @@ def check_window(window: Window, tables: Tables, pages: Pages, owners: Lookup
         if one.kind == "vpages":
             yield from _nothing(tables, one.first, at)
             continue
-        yield from _mapped(one, tables, pages, owners)
+        yield from _mapped(one, tables, pages, frames)
         wanted += one.pages if one.has_frames else 0
     yield from _nothing(tables, at, window.limit)
-    if sum(mark != 0 for _, mark in owners.records.values()) != wanted:
+    if len(frames) != wanted:
         yield Violation(503, 0, TEXT[503])
 
 
@@ -135,20 +138,20 @@ def _nothing(tables: Tables, first: int, limit: int) -> Iterator[Violation]:
         yield Violation(500, max(entry.start >> 12, first), TEXT[500])
 
 
-def _mapped(one: Range, tables: Tables, pages: Pages, owners: Lookup) -> Iterator[Violation]:
+def _mapped(one: Range, tables: Tables, pages: Pages, frames: set[int]) -> Iterator[Violation]:
     at, end = one.first, one.first + one.pages
     for entry in tables.mapped(at << 12, end << 12):
         if entry.start >> 12 > at:
             yield Violation(501, at, TEXT[501])
         at = entry.end >> 12
-        if one.has_frames and not _is_frame(entry, pages, owners):
+        if one.has_frames and not _is_frame(entry, pages, frames):
             yield Violation(502, entry.start >> 12, TEXT[502])
     if at < end:
         yield Violation(501, at, TEXT[501])
 
 
-def _is_frame(entry: Entry, pages: Pages, owners: Lookup) -> bool:
+def _is_frame(entry: Entry, pages: Pages, frames: set[int]) -> bool:
     frame = entry.phys >> 12
     run = pages.at(frame)
     return entry.shift == 12 and run.state == ALLOCATED and (run.first, run.pages) == (frame, 1) \
-        and owners.records.get(frame, (0, 0))[1] != 0
+        and frame in frames

@@ -82,6 +82,21 @@ class FileMemory(Memory):
         return data + bytes(size - len(data))
 
 
+class Both(Memory):
+    """A memory, and another one for what it lacks."""
+
+    def __init__(self, first: Memory, second: Memory) -> None:
+        super().__init__()
+        self._first, self._second = first, second
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """As Memory's."""
+        try:
+            return self._first.fetch(address, size)
+        except Unreadable:
+            return self._second.fetch(address, size)
+
+
 @dataclass
 class Dump:
     """A guest in a file: its memory by its program, and where each processor was."""
@@ -112,12 +127,23 @@ def open_dump(path: Path, arch: str | None = None, program: Path | None = None) 
     if arch is None:
         raise NoDump(f"{path} is of a machine that is none of ours: {elf['e_machine']}")
     where = "p_vaddr" if process else "p_paddr"
-    memory = FileMemory(file, [Segment(s[where], s["p_memsz"], s["p_offset"], s["p_filesz"])
-                               for s in loads])
+    memory: Memory = FileMemory(file, [Segment(s[where], s["p_memsz"], s["p_offset"],
+                                               s["p_filesz"]) for s in loads])
     path = program or program_of(arch)
     base = next((_base_in(data, path) for kind, data in notes if kind == _NT_FILE), 0)
+    if process:                   # what the program cannot write is in its file only
+        memory = Both(memory, _constants(path, base))
     places = [_place(elf, data) for kind, data in notes if kind == _NT_PRSTATUS]
     return Dump(Image(Program(path), memory, base), arch, places)
+
+
+def _constants(program: Path, base: int) -> Memory:
+    from elftools.elf.elffile import ELFFile
+    file = open(program, "rb")
+    return FileMemory(file, [
+        Segment((base + s["p_vaddr"]) & ~4095, s["p_filesz"] + s["p_vaddr"] % 4096 + 4095 & ~4095,
+                s["p_offset"] & ~4095, s["p_filesz"] + s["p_vaddr"] % 4096)
+        for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_LOAD"])
 
 
 _NT_PRSTATUS, _NT_FILE = 1, 0x46494c45
@@ -170,8 +196,9 @@ def dump_process(pid: int, path: Path, program: Path) -> None:
             map(_MAPPING.match, Path(f"/proc/{pid}/maps").read_text().splitlines()) if m]
     base = min((start for start, _, _, name in maps if name == os.path.realpath(program)),
                default=0)
-    runs = [(start, end) for start, end, writable, _ in maps
-            if writable and end - start < _SHADOW]
+    # Of the program also what it can no longer write: constants that were relocated.
+    runs = [(start, end) for start, end, writable, name in maps
+            if end - start < _SHADOW and (writable or name == os.path.realpath(program))]
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory, open(path, "wb") as file, \
             open(f"/proc/{pid}/pagemap", "rb") as pagemap:
         offset = _write_heads(file, runs, _file_note(base, program))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -257,7 +258,7 @@ class Guest(Commands):
         there is no way in."""
         if self.spec.native:
             process = getattr(self.transport, "process")
-            os.kill(process.pid, signal.SIGSTOP)
+            self._signal_until(signal.SIGSTOP, True)
             return debugger.command_line(self.arch, process.pid)
         path = Path(str(self.transport.control)).with_name("gdb")
         self.monitor.command("stop")
@@ -269,9 +270,15 @@ class Guest(Commands):
         if self.transport.status() is not None:
             return
         if self.spec.native:
-            os.kill(getattr(self.transport, "process").pid, signal.SIGCONT)
+            self._signal_until(signal.SIGCONT, False)
         else:
             self.monitor.command("cont")
+
+    def _signal_until(self, number: int, stopped: bool) -> None:
+        """A signal is not acted upon at once, on a host that has much to do."""
+        os.kill(getattr(self.transport, "process").pid, number)
+        while self.transport.status() is None and self.transport.in_debugger() != stopped:
+            time.sleep(0.001)
 
     def dump_memory(self, path: Path) -> None:
         """Write the guest's memory as it is into a file, for `pfnlab post-mortem`. MonitorError:

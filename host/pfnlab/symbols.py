@@ -23,10 +23,16 @@ class Symbols:
             self._functions = sorted(_functions(elf))
             self._lines = sorted(_lines(elf))
 
+    def _end(self, i: int) -> int:
+        """Where a function ends; of one in assembly nobody says it."""
+        start, size, _ = self._functions[i]
+        following = self._functions[i + 1][0] if i + 1 < len(self._functions) else start + 1
+        return start + size if size else following
+
     def at(self, address: int) -> str:
         """The function and line of an address; empty if it is in none."""
         i = bisect.bisect_right(self._functions, (address, 1 << 64, "")) - 1
-        if i < 0 or address >= sum(self._functions[i][:2]):
+        if i < 0 or address >= self._end(i):
             return ""
         j = bisect.bisect_right(self._lines, (address, "\U0010ffff", 0)) - 1
         place = f" {self._lines[j][1]}:{self._lines[j][2]}" if j >= 0 else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "=== step "
+MACHINES = {"native": "native?cpus=2"}
 
 FLIP = ("python place = places(lab().tree(settled=False), 0x3000000 >> 12)[0]; "
         "gdb.execute(f'set var *(unsigned char *) {place.address:#x} ^= {place.mask}')")
@@ -28,10 +29,12 @@ STEPS: dict[str, list[str]] = {
     "arrange": ["pfn send >1 owner tests", "pfn send >2 alloc_pages 3 at=48M",
                 "pfn send >3 alloc_pages_exact 5 at=49M", "pfn send >4 alloc_pages 2 at=50M",
                 "pfn send reserve 51M 7", "pfn send >5 vmalloc 10000 guard=both redzone=1",
-                "pfn send >6 malloc 100", "pfn send >7 malloc 5000", "pfn send free 50M"],
+                "pfn send >6 malloc 100", "pfn send >7 malloc 5000", "pfn send free 50M",
+                "pfn send >8 cpu start 1"],
     **{f"gdb {question}": [f"pfn {question}"] for question in TWINS},
     **{f"line {question}": [f"pfn send {line}"] for question, line in TWINS.items()},
     "totals": ["pfn send heap"],
+    "cpus": ["pfn cpus"],
     "check": ["pfn check", "pfn send check"],
     "page": ["pfn page 0x3002000"], "free page": ["pfn page 50M"],
     "owner": ["pfn owner 2"], "virtual owner": ["pfn owner 5"],
@@ -65,7 +68,8 @@ def session(arch: str) -> dict[str, str]:
     for name, step in STEPS.items():
         commands += [f"python print('{MARK}{name}', flush=True)", *step]
     with subprocess.Popen(
-            [sys.executable, "-m", "pfnlab", "gdb", arch, "--batch", *commands],
+            [sys.executable, "-m", "pfnlab", "gdb", MACHINES.get(arch, arch),
+             "--batch", *commands],
             env={**os.environ, "PYTHONPATH": str(ROOT / "host")},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

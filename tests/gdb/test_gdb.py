@@ -67,6 +67,13 @@ def test_processors_are_told(arch: str, said: dict[str, str]) -> None:
     assert re.search(r"^0 pc=0x[0-9a-f]+ \S+ \S+:\d+$", said["prompt"], re.M)
 
 
+def test_several_processors_are_told(arch: str, said: dict[str, str]) -> None:
+    if arch == "native":
+        assert re.search(r"^1 pc=0x", said["cpus"], re.M)
+        assert re.search(r"^cpu 1 runs jobs=0 stack=0x[0-9a-f]{16} owner=8 name=tests$",
+                         said["cpus"], re.M)
+
+
 def test_check_agrees_with_the_guest(said: dict[str, str]) -> None:
     assert said["check"].splitlines()[:2] == ["all invariants hold", "="]
 

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""A guest in a file, and one that a debugger holds."""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pfnlab import Guest, channel, cli
+from pfnlab.channel import Channel
+from pfnlab.doors import program_of
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "host")}
+
+
+def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str], str]:
+    """pfnlab post-mortem: its status, what it says, what it complains of."""
+    capsys.readouterr()
+    status = cli.main(["post-mortem", *words])
+    said = capsys.readouterr()
+    return status, said.out.splitlines(), said.err
+
+
+@pytest.fixture(params=["native", "x86_64", "i386", "s390x"])
+def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    with Guest(f"{request.param}?memory=24M&kpool=512K") as one:
+        one.alloc_pages(3)
+        one.free(one.alloc_pages(2))
+        one.vmalloc(5000)
+        one.malloc(100)
+        yield one
+
+
+def test_a_dump_tells_what_the_guest_would(guest: Guest, tmp_path: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = {what: [str(row) for row in guest.dump(what)] for what in ("pages", "virt", "areas")}
+    guest.dump_memory(tmp_path / "dump")
+    status, said, _ = ask(capsys, str(tmp_path / "dump"), *wanted, "ring", "check")
+    assert status == 0 and said[-1] == "all invariants hold"
+    for what, rows in wanted.items():
+        at = said.index(f"---- {what}") + 1
+        assert said[at:at + len(rows)] == rows
+    assert any(re.fullmatch(r"\d+ done: >\d+ dump areas \*[0-9a-f]{4}", line) for line in said)
+
+
+def test_a_dump_tells_where_the_processor_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                              ) -> None:
+    with Guest("s390x?memory=16M&kpool=512K") as guest:
+        guest.dump_memory(tmp_path / "dump")
+    status, said, _ = ask(capsys, str(tmp_path / "dump"))
+    assert status == 0 and said[0] == "---- cpus"
+    assert re.fullmatch(r"0 pc=0x[0-9a-f]+ \w+\(\) \S+:\d+", said[1])
+
+
+def test_what_pmemsave_writes_is_read_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                              ) -> None:
+    with Guest("s390x?memory=16M&kpool=512K") as guest:
+        rows = [str(row) for row in guest.dump("areas")]
+        guest.monitor.command("pmemsave", val=0, size=16 << 20, filename=str(tmp_path / "raw"))
+    assert ask(capsys, str(tmp_path / "raw"), "areas", "--arch", "s390x") == (0, rows, "")
+    status, _, complaint = ask(capsys, str(tmp_path / "raw"), "areas")
+    assert status != 0 and "--arch" in complaint
+
+
+def test_a_guest_that_is_busy_tells_what_it_does(tmp_path: Path,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    with Guest("native") as guest:
+        busy = guest.submit_line("stress 4T")
+        guest.link.raw(b"")
+        path = tmp_path / "dump"
+        last = ""
+        while "stress" not in last:            # the line is on its way
+            guest.dump_memory(path)
+            last = ask(capsys, str(path), "ring")[1][-1]
+        assert re.fullmatch(r"\d+ runs: >\d+ stress 4T \*[0-9a-f]{4}", last)
+        guest.interrupt()
+        assert busy.error() is not None
+
+
+def test_what_is_broken_in_a_dump_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]
+                                           ) -> None:
+    with Guest("x86_64?memory=16M&kpool=512K") as guest:
+        guest.alloc_pages(3)
+        guest.dump_memory(tmp_path / "dump")
+    status, said, _ = ask(capsys, str(tmp_path / "dump"), "page 0x0c00000", "areas", "owner 9")
+    assert status == 0
+    place = next(int(found[1], 16) for line in said
+                 if (found := re.match(r"head=\d: \*\(unsigned char \*\) (0x[0-9a-f]+)", line)))
+    from elftools.elf.elffile import ELFFile
+    with open(tmp_path / "dump", "r+b") as file:
+        load = next(s for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_LOAD"
+                    and s["p_paddr"] <= place < s["p_paddr"] + s["p_filesz"])
+        file.seek(load["p_offset"] + place - load["p_paddr"])
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 0xff]))
+    status, said, _ = ask(capsys, str(tmp_path / "dump"), "check")
+    assert status == 1 and said[0].startswith("invariant=") and said[-1].endswith(" broken")
+
+
+WRONG = {
+    "colour": "no such question: colour", "page": "usage: page ADDRESS",
+    "page 1e3": "not a number: 1e3", "freelist nowhere": "no such area: nowhere",
+    "freelist low x": "not a number: x", "cpus": "where the processors are",
+}
+
+
+def test_wrong_questions_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Guest("native?memory=16M&kpool=512K") as guest:
+        guest.dump_memory(tmp_path / "dump")
+    status, said, _ = ask(capsys, str(tmp_path / "dump"), *WRONG)
+    assert status == 1 and len(said) == 2 * len(WRONG)
+    for question, complaint in WRONG.items():
+        assert complaint in said[said.index(f"---- {question}") + 1]
+
+
+def test_what_is_no_dump_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, complaint = ask(capsys, str(program_of("native")))
+    assert status != 0 and "no dump" in complaint
+
+
+def test_garbage_for_memory_is_an_error_not_a_loop(tmp_path: Path,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "raw").write_bytes(b"\xa5" * (16 << 20))
+    questions = ("areas", "check", "virt", "heap", "phys", "pagetable 0", "owner 1", "map")
+    status, said, _ = ask(capsys, str(tmp_path / "raw"), *questions, "--arch", "x86_64")
+    assert status == 1
+    for question in questions:
+        assert said[said.index(f"---- {question}") + 1].startswith("pfnlab: ")
+
+
+# ---- a debugger that holds the guest ----
+
+def test_nobody_gives_up_while_a_debugger_holds_the_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reply is awaited for a second or so; the guest stands still for longer than that."""
+    with Guest("native") as guest:
+        looks = []
+        really = type(guest.transport).in_debugger
+
+        def in_debugger(self: Channel) -> bool:
+            looks.append(really(self))
+            if len(looks) == 4:
+                guest.close_to_debugger()
+            return looks[-1]
+        guest.open_to_debugger()
+        monkeypatch.setattr(type(guest.transport), "in_debugger", in_debugger)
+        monkeypatch.setattr(channel, "HELD_PAUSE", 0.01)
+        assert guest.echo(5, timeout=1.5) == 5
+        assert looks[:4] == [True] * 4
+
+
+@pytest.mark.parametrize("name", ["native", "x86_64"])
+def test_who_holds_a_guest_is_seen(name: str) -> None:
+    with Guest(name) as guest:
+        assert not guest.transport.in_debugger()
+        guest.open_to_debugger()
+        assert guest.transport.in_debugger()
+        guest.close_to_debugger()
+        assert not guest.transport.in_debugger()
+        assert guest.echo(1) == 1
+
+
+@pytest.mark.parametrize("name", ["native", "s390x"])
+def test_a_transcript_is_replayed_up_to_a_breakpoint(name: str, tmp_path: Path) -> None:
+    (tmp_path / "it.t").write_text(">1 alloc_pages 3\n=1 _\n>2 free $1\n=2 8\n>3 echo 7\n=3 7\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pfnlab", "--guest", name, "replay", "--gdb", "--stop", "2",
+         str(tmp_path / "it.t"), "--batch", "continue", "print reply->tag", "bt"],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
+    assert re.search(r"^\$1 = \d+$", done.stdout, re.M) and " execute (" in done.stdout
+    assert "3 requests, as written" in done.stdout
+    assert done.returncode == 0, done.stderr
+
+
+def test_gdb_is_attached_at_a_failure_in_an_emulator(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(guest):\n    guest.alloc_page()\n"
+                                         "    assert False\n")
+    with subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider",
+             "--guest", "s390x", "--gdb-on-fail", "test_it.py"], cwd=tmp_path, env=ENVIRONMENT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True) as process:
+        try:
+            assert process.stdin is not None and process.stdout is not None
+            told = next(line for line in process.stdout if line.startswith("pfnlab: gdb"))
+            attach = shlex.split(told.removeprefix("pfnlab: "))
+            done = subprocess.run([*attach, "-nx", "-batch", "-ex", "bt", "-ex", "pfn areas"],
+                                  capture_output=True, text=True, timeout=60)
+            assert "protocol_serve" in done.stdout and "managed=" in done.stdout
+            rest, _ = process.communicate("\n", timeout=60)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    assert "what happened" in rest and process.returncode == 1
