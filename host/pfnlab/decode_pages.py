@@ -172,7 +172,7 @@ class Pages:
             orders = "".join(f" o{order}={n}" for order, n in enumerate(counts[area.name]) if n)
             yield (f"{area.name} first={address(area.first)} limit={address(area.limit)} "
                    f"managed={area.managed} free={area.free} "
-                   f"allocated={area.managed - area.free - area.reserved} "
+                   f"allocated={area.managed - area.free - area.reserved & (1 << 64) - 1} "
                    f"reserved={area.reserved}{orders}")
 
     def free_rows(self, area: str = "", order: int | None = None) -> Iterator[str]:

@@ -243,6 +243,18 @@ Usage: pfn watch-page ADDRESS"""
                            gdb.WP_WRITE)
 
 
+class TreeFunction(gdb.Function):  # type: ignore[misc]
+    """The page engine's tree: $pfn_tree()->area[0].free, to print and to watch."""
+
+    def __init__(self) -> None:
+        super().__init__("pfn_tree")
+
+    def invoke(self) -> Any:
+        """A pointer to it."""
+        kind = gdb.lookup_type("struct page_tree").pointer()
+        return gdb.parse_and_eval("lab.pages.state").cast(kind)
+
+
 # ---- the line ----
 
 def silent_breakpoint(where: str) -> Any:
@@ -358,7 +370,7 @@ def register() -> None:
     Prefix()
     for name in QUESTIONS:
         Ask(name)
-    for command in (BreakTag, BreakAlloc, WatchPage, Send):
+    for command in (BreakTag, BreakAlloc, WatchPage, Send, TreeFunction):
         command()
 
 

@@ -40,8 +40,7 @@ STEPS: dict[str, list[str]] = {
     "owner": ["pfn owner 2"], "virtual owner": ["pfn owner 5"],
     "way": ["pfn pagetable 0x3002000"],
     "ring": ["pfn ring"],
-    "printers": ["print lab.areas[0].limit", "print *(struct page_area *)"
-                 "((struct page_tree *)lab.pages.state)->area"],
+    "printers": ["print lab.areas[0].limit", "print $pfn_tree()->area[0]"],
     "expression": ["set $frame = 0x3000", "pfn page $frame * 4096", "pfn page lab.areas[0].limit"],
     "wrong": ["pfn freelist nowhere", "pfn page banana", "pfn page", "pfn break-alloc colour=red",
               "pfn break-alloc area=nowhere", "pfn translate 0"],
@@ -55,8 +54,10 @@ STEPS: dict[str, list[str]] = {
                 "pfn send alloc_pages 0 at=52M", "print first", "delete", "continue"],
     "fault": ["break kernel_fault", "pfn send peek 0x7000000000", "bt", "delete", "continue"],
     "watch": ["pfn watch-page 48M", "pfn send free 48M", "bt", "delete", "continue"],
-    "again": ["pfn send >30 alloc_pages 3 at=48M"],
-    "flip": [FLIP, "pfn check", "pfn send check"],
+    "planted": ["watch -l $pfn_tree()->area[lab.nareas - 1].reserved", "pfn send corrupt count",
+                "bt", "pfn ring", "delete", "continue", "pfn check", "pfn send check",
+                "pfn send reset"],
+    "flip": ["pfn send >30 alloc_pages 3 at=48M", FLIP, "pfn check", "pfn send check"],
 }
 
 

@@ -81,9 +81,17 @@ def test_check_agrees_with_the_guest(said: dict[str, str]) -> None:
 def test_a_flipped_bit_is_found_as_the_guest_finds_it(said: dict[str, str]) -> None:
     theirs = re.search(r"^\? bug.check (invariant=\d+ at=0x[0-9a-f]{16}) ", said["flip"], re.M)
     assert theirs is not None
-    assert said["flip"].startswith(theirs[1])
+    assert said["flip"].splitlines()[1].startswith(theirs[1])
     assert re.search(r"^\d+ broken$", said["flip"], re.M)
     assert said["status"] == "1"
+
+
+def test_a_planted_corruption_is_caught_in_the_act(arch: str, said: dict[str, str]) -> None:
+    told = said["planted"]
+    assert "New value = 1" in told and re.search(r"^#0 .*\blab_corrupt \(", told, re.M)
+    assert is_whole(arch, told) and re.search(r"^\d+ runs: > corrupt count$", told, re.M)
+    theirs = re.search(r"^\? bug.check (invariant=14 at=0x[0-9a-f]{16}) ", told, re.M)
+    assert theirs is not None and f"\n{theirs[1]}" in told
 
 
 def test_a_page_tells_its_block_and_its_neighbours(said: dict[str, str]) -> None:
