@@ -8,14 +8,17 @@
 static const struct channel *channel;
 static void (*interrupted)(void);
 
-/* False after an echo or a prompt, and within a line: the next line must end that one first. */
-static bool at_line_start = true;
+/*
+ * False after an echo or a prompt, and within a line: the next line must end that one first. So at
+ * first: what firmware left on the line must not become part of ours.
+ */
+static bool at_line_start;
 
 void output_open(const struct channel *to)
 {
     channel = to;
     interrupted = NULL;
-    at_line_start = true;
+    at_line_start = false;
 }
 
 void output_on_interruption(void (*redraw)(void))
