@@ -45,8 +45,9 @@ class Line:
 
 
 def _unseal(data: bytes) -> tuple[bytes, bool] | None:
-    """The line without its checksum and whether it had one; None if it had a wrong one."""
-    if len(data) < 6 or data[-6:-4] != b" *":
+    """The line without its checksum and whether it had one; None if it had a wrong one. The end of
+    a log line may look like one, and is text."""
+    if data[:1] == b";" or len(data) < 6 or data[-6:-4] != b" *":
         return data, False
     if checksum(data[:-6]).encode() != data[-4:]:
         return None

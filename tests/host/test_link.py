@@ -50,6 +50,11 @@ def test_a_line_that_is_damaged_or_none_of_ours_is_not_parsed(line: bytes) -> No
     assert wire.parse(line) is None
 
 
+def test_a_log_line_has_no_checksum_whatever_it_looks_like() -> None:
+    line = wire.parse(b"; x *1234")
+    assert line is not None and (line.text, line.sealed, line.raw) == ("x *1234", False, "; x *1234")
+
+
 def test_a_request_is_answered() -> None:
     with linked() as link:
         assert final(link, "add 5") == "= 5"
