@@ -49,7 +49,7 @@ READ = b"\\"                      # the guest's answer to ENQ
 # Where the buffer of its log wraps, Hercules fails to remove colours, and may drop the dot in front
 # of a command that it echoes, but not our ENQ at its end.
 COLOUR = re.compile(rb"<pnl,[^>]*>")
-GUEST_LINE = re.compile(rb"[:=?%;>]|pfnlab: ")
+GUEST_LINE = re.compile(rb"[:=?%;>]")
 FAILED = re.compile(rb"HHC[A-Z0-9]+[ES] ")
 STOPPED = re.compile(rb"\s*PSW=[0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{16})")
 STOP_ORDERLY = 0xfff              # arch/s390x/lowcore.h

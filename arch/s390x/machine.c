@@ -27,7 +27,7 @@ static char options[LOADPARM_OPTIONS + COMMAND_LINE_SIZE];
 
 static _Noreturn void machine_refuse(const char *why)
 {
-    arch_console_write("pfnlab: ", 8);
+    arch_console_write("\r\n; ", 4);
     arch_console_write(why, strlen(why));
     arch_console_write("\r\n", 2);
     arch_halt(1);

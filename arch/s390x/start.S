@@ -216,7 +216,7 @@ refuse_mask:                        /* write event mask: ASCII console, both way
 refuse_text:                        /* write event data: type 0x1a */
     .short refuse_end - refuse_text, 0, 0, 0
     .short refuse_end - refuse_text - 8, 0x1a00, 0
-    .ascii "pfnlab: this processor is older than a z196\r\n"
+    .ascii "\r\n; this processor is older than a z196\r\n"
 refuse_end:
 
     .macro stack name, size

@@ -57,7 +57,7 @@ start:
     mov $no_cpuid, %esi
 
     /*
-     * Say what %esi points to and end. COM1 is as the firmware left it, or at its reset values:
+     * Say what %esi points to, as a log line, and end. COM1 is as the firmware left it, or at its reset values:
      * good enough to say why.
      */
     .globl boot_refuse
@@ -94,7 +94,7 @@ say:
     .cfi_endproc
 
     .section .rodata
-prefix: .asciz "pfnlab: this processor has no "
+prefix: .asciz "\r\n; this processor has no "
 no_cpuid: .asciz "CPUID\r\n"
 shutdown: .asciz "Shutdown"
 

@@ -36,7 +36,7 @@ static const void *physical(uint64_t address, uint64_t size)
 
 _Noreturn void machine_refuse(const char *why)
 {
-    arch_console_write("pfnlab: ", 8);
+    arch_console_write("\r\n; ", 4);
     arch_console_write(why, strlen(why));
     arch_console_write("\r\n", 2);
     arch_halt(1);

@@ -69,10 +69,13 @@ def test_poweroff_in_the_middle(machine: str) -> None:
 
 @pytest.mark.parametrize("processor", ["486", "pentium"])
 def test_a_processor_without_pae_is_told(processor: str) -> None:
-    """The reason goes to the terminal; a pipe gets the guest's own lines only."""
+    """The reason is a line of the guest's, at a terminal and in a pipe."""
     text, status = pexpect.run(f"{SCRIPT} i386 --cpu {processor}", withexitstatus=True, timeout=60)
-    assert re.search(rb"pfnlab: this processor has no (PAE|CPUID)", text)
+    assert re.search(rb"^; this processor has no (PAE|CPUID)\r", text, re.M)
     assert status == PANIC
+    done = run("i386", "--cpu", processor, given=b"echo 1\n")
+    assert re.fullmatch(r"; this processor has no (PAE|CPUID)\n", done.stdout)
+    assert done.returncode == PANIC
 
 
 def test_a_processor_without_no_execute_is_good_enough() -> None:
