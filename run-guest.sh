@@ -201,11 +201,12 @@ machine_check
 
 # ---- the end ----
 
-temporary='' pid='' terminal='' sockets=()
+temporary='' pid='' filter='' terminal='' sockets=()
 
 clean_up() {
     trap - EXIT
     if [ -n "$pid" ]; then { kill -KILL "$pid"; wait "$pid"; } 2>/dev/null; fi
+    if [ -n "$filter" ]; then { kill -KILL "$filter"; wait "$filter"; } 2>/dev/null; fi
     [ -z "$terminal" ] || stty "$terminal" 2>/dev/null
     rm -f "${sockets[@]}"
     [ -z "$temporary" ] || rm -rf "$temporary"
@@ -276,6 +277,8 @@ run_foreground() {
     if [ -n "$interactive" ]; then
         terminal=$(stty -g)
         say "$machine_end ends the guest, help lists its commands"
+        # Where the emulator lets a terminal's ^C be a signal, it is one for the guest.
+        trap '' INT
     fi
     # In the background, so that a signal to this script is handled at once.
     "${command[@]}" <&0 &
@@ -387,6 +390,9 @@ run_pipe() {
     pid=$GUEST_PID
     tell_debugger
     exec {from}<&"${GUEST[0]}" {to}>&"${GUEST[1]}"
+    # The shell would drop a NUL; instead of it, another byte spoils the line.
+    exec < <(exec setpriv --pdeathsig KILL -- sed -u 's/\x00/\x01/g')
+    filter=$!
     if print_until '% boot*'; then send_input; fi
     end_pipe
 }

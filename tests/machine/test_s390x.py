@@ -101,6 +101,22 @@ def test_a_person_at_the_second_emulator_is_told_how_it_ends() -> None:
     assert child.exitstatus == ORDERLY
 
 
+def test_a_person_at_the_second_emulator_stops_a_command() -> None:
+    """There, a terminal's ^C is a signal, to all that run at it; it is the guest's all the same."""
+    child = pexpect.spawn(f"{SCRIPT} s390x --emulator hercules", timeout=60, encoding="ascii")
+    child.expect("% boot ")
+    child.sendline("store 0 mark going")
+    child.expect("=\r\n")
+    child.sendline("run 1 times=4294967295")
+    child.expect("; going\r\n")
+    child.sendintr()
+    child.expect("[?] stop.interrupted ")
+    child.sendline("poweroff")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == ORDERLY
+
+
 def test_the_least_memory(path: list[str]) -> None:
     done = run(*path, "--memory", "4M", given=b"alloc_page\ncheck\n")
     assert done.returncode == ORDERLY, done.stderr
@@ -172,8 +188,11 @@ def serial_text(link: Path, *options: str) -> tuple[str, int]:
 @pytest.mark.parametrize("boot", ["direct", "iso"])
 def test_an_old_processor_is_told(boot: str, tmp_path: Path) -> None:
     text, status = serial_text(tmp_path / "line", "s390x", "--boot", boot, "--cpu", "z900")
-    assert "pfnlab: this processor is older than a z196\r\n" in text
+    assert "\r\n; this processor is older than a z196\r\n" in text
     assert status == PANIC
+    done = run("s390x", "--boot", boot, "--cpu", "z900", given=b"echo 1\n")
+    assert done.stdout == "; this processor is older than a z196\n"
+    assert done.returncode == PANIC
 
 
 @pytest.mark.parametrize("name, lines", [("s390x", 40_000), ("s390x?emulator=hercules", 2_000)])
