@@ -100,13 +100,20 @@ MUST_USE enum error lab_advance(uint64_t *needed);
  * CALL_STATE: no list was begun. CALL_RANGE: wraps or lies beyond ADDRESS_LIMIT. MEM_METADATA: the
  * list is full (LAB_MAP_RANGES), or the map's roots do not fit: *needed bytes.
  * lab_map_area replaces the area table of the map being built, row by row, ascending: CALL_WORD:
- * not a name for an area, or taken; CALL_ALIGN: the limit is not that of a page; CALL_RANGE: not
- * above the last one, or beyond ADDRESS_LIMIT; MEM_METADATA: MAX_AREAS rows are there. A list that
- * was refused by lab_map_commit is still there.
+ * not a name for an area; CALL_TWICE: the name is taken; CALL_ALIGN: the limit is not that of a
+ * page; CALL_RANGE: not above the last one, or beyond ADDRESS_LIMIT; MEM_METADATA: MAX_AREAS rows
+ * are there. A list that was refused by lab_map_commit is still there.
  */
 #define LAB_MAP_RANGES 1024u
 void lab_map_begin(void);
 MUST_USE enum error lab_map_area(const char *name, uint64_t limit);
+
+/* The least limit that lab_map_area() takes now; none at all if it is beyond ADDRESS_LIMIT. */
+uint64_t lab_map_least_limit(void);
+
+/* Why lab_map_area(), or a row of areas=, was refused, for people. */
+const char *lab_area_error_text(enum error e);
+
 MUST_USE enum error lab_map_add(uint64_t base, uint64_t size, enum range_kind kind);
 MUST_USE enum error lab_map_commit(enum lab_stage stage, uint64_t *needed);
 

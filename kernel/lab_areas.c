@@ -58,20 +58,35 @@ enum error area_table_add(struct area_table *table, const char *name, size_t len
 {
     struct area_limit *row = &table->rows[table->n];
 
-    if (!is_area_name(name, length) || area_table_find(table, name, length) < table->n)
+    if (table->n == MAX_AREAS)
+        return E_MEM_METADATA;
+    if (!is_area_name(name, length))
         return E_CALL_WORD;
+    if (area_table_find(table, name, length) < table->n)
+        return E_CALL_TWICE;
     if (!is_aligned(limit, PAGE_SIZE))
         return E_CALL_ALIGN;
     if (limit == 0 || limit > ADDRESS_LIMIT)
         return E_CALL_RANGE;
     if (table->n > 0 && limit <= pfn_phys(table->rows[table->n - 1].limit).a)
         return E_CALL_RANGE;
-    if (table->n == MAX_AREAS)
-        return E_MEM_METADATA;
     *row = (struct area_limit){ .limit = phys_pfn(phys(limit)) };
     memcpy(row->name, name, length);
     table->n++;
     return OK;
+}
+
+const char *lab_area_error_text(enum error e)
+{
+    _Static_assert(MAX_AREAS == 16 && ADDRESS_BITS == 52, "as these words say");
+    switch (e) {
+    case E_MEM_METADATA: return "16 areas at most";
+    case E_CALL_WORD: return "not a name for an area, or one that means some anyway";
+    case E_CALL_MISSING: return "an area without a name";
+    case E_CALL_ALIGN: return "the limit is not that of a page";
+    case E_CALL_RANGE: return "the limit is not above the one before, or beyond 2^52";
+    default: return error_text(e);
+    }
 }
 
 void scan_order_default(uint8_t *order, size_t n)

@@ -47,6 +47,13 @@ enum error lab_map_area(const char *name, uint64_t limit)
     return OK;
 }
 
+uint64_t lab_map_least_limit(void)
+{
+    const struct area_table *table = &lists[next].areas;
+
+    return own_areas ? pfn_phys(table->rows[table->n - 1].limit).a + PAGE_SIZE : PAGE_SIZE;
+}
+
 enum error lab_map_add(uint64_t base, uint64_t size, enum range_kind kind)
 {
     if (!begun)

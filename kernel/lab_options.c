@@ -15,6 +15,7 @@
 static const struct page_engine *const engines[] = { &page_engine_tree, &page_engine_list };
 static struct lab_wishes wanted;
 static void (*log_text)(const char *text);
+static const char *why;               /* a refusal, in better words than the error's; or NULL */
 
 struct words {
     const char *text;
@@ -102,10 +103,11 @@ static enum error option_areas(struct words value)
         uint64_t limit = ADDRESS_LIMIT;
 
         (void)part_next(&row, ':', &name);
-        if (row.text != NULL)
-            e = number_parse(row.text, row.length, &limit);
-        if (e == OK)
-            e = area_table_add(&table, name.text, name.length, limit);
+        if (row.text != NULL && (e = number_parse(row.text, row.length, &limit)) != OK)
+            return e;
+        e = name.length == 0 ? E_CALL_MISSING
+            : area_table_add(&table, name.text, name.length, limit);
+        why = e == OK ? NULL : lab_area_error_text(e);
     }
     if (e != OK)
         return e;
@@ -196,7 +198,7 @@ static const struct {
     { "virt", option_virt },
 };
 
-static void complain(struct words word, const char *why)
+static void complain(struct words word, const char *what)
 {
     char buffer[160];
     struct text line;
@@ -205,7 +207,7 @@ static void complain(struct words word, const char *why)
     text_string(&line, "command line: ");
     text_bytes(&line, word.text, word.length < 64 ? word.length : 64);
     text_string(&line, ": ");
-    text_string(&line, why);
+    text_string(&line, what);
     log_text(buffer);
 }
 
@@ -229,9 +231,10 @@ static void option_apply(const char *command_line, size_t option)
 
         if (!words_equal(name, options[option].name))
             continue;
+        why = NULL;
         e = value.text == NULL ? E_CALL_MISSING : options[option].set(value);
         if (e != OK)
-            complain(word, error_text(e));
+            complain(word, why != NULL ? why : error_text(e));
     }
 }
 

@@ -16,9 +16,10 @@ struct area_table {
 };
 
 /*
- * Append an area up to `limit` bytes. CALL_WORD: not a name (a word of at most 15 characters
- * [a-z][a-z0-9_]*, no alias), or taken. CALL_ALIGN: not a multiple of PAGE_SIZE. CALL_RANGE: not
- * above the last limit, or beyond ADDRESS_LIMIT. MEM_METADATA: the table is full.
+ * Append an area up to `limit` bytes. MEM_METADATA: the table is full. CALL_WORD: not a name (a
+ * word of at most 15 characters [a-z][a-z0-9_]*, no alias). CALL_TWICE: the name is taken.
+ * CALL_ALIGN: not a multiple of PAGE_SIZE. CALL_RANGE: not above the last limit, or beyond
+ * ADDRESS_LIMIT.
  */
 MUST_USE enum error area_table_add(struct area_table *table, const char *name, size_t length,
                                    uint64_t limit);

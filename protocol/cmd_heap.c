@@ -44,7 +44,7 @@ enum error cmd_calloc(const struct args_calloc *args, struct reply *reply)
     uint64_t size;
 
     if (__builtin_mul_overflow(args->count.number, args->size.number, &size))
-        return refuse_argument(reply, "size", E_CALL_RANGE);
+        return refuse_range(reply, "size", UINT64_MAX / args->count.number);
     return grant(&(struct heap_request){
         .size = size, .align = 1, .tag = reply_tag(reply),
         .zero = true,

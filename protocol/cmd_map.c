@@ -24,6 +24,28 @@ enum error cmd_map_begin(const struct args_map_begin *args, struct reply *reply)
     return OK;
 }
 
+/* What is wrong with an area: its name, its limit, or that it is one too many. */
+static enum error blame_area(struct reply *reply, enum error e)
+{
+    switch (e) {
+    case E_CALL_WORD: case E_CALL_TWICE:
+        reply_key_word(reply, "arg", "name");
+        break;
+    case E_CALL_ALIGN: case E_CALL_RANGE:
+        reply_key_word(reply, "arg", "limit");
+        break;
+    default:
+        break;
+    }
+    if (e == E_CALL_RANGE) {
+        reply_key_number(reply, "min", lab_map_least_limit());
+        reply_key_number(reply, "max", ADDRESS_LIMIT);
+    }
+    if (e != OK)
+        reply_text(reply, lab_area_error_text(e));
+    return e;
+}
+
 enum error cmd_map_area(const struct args_map_area *args, struct reply *reply)
 {
     char name[AREA_NAME_SIZE] = "";
@@ -31,13 +53,21 @@ enum error cmd_map_area(const struct args_map_area *args, struct reply *reply)
     if (args->name.length >= AREA_NAME_SIZE)
         return refuse_argument(reply, "name", E_CALL_WORD);
     memcpy(name, args->name.text, args->name.length);
-    return lab_map_area(name, args->limit.number);
+    return blame_area(reply, lab_map_area(name, args->limit.number));
 }
 
 enum error cmd_map_add(const struct args_map_add *args, struct reply *reply)
 {
-    (void)reply;
-    return lab_map_add(args->base.number, args->size.number, (enum range_kind)args->kind.number);
+    uint64_t base = args->base.number;
+    enum error e = lab_map_add(base, args->size.number, (enum range_kind)args->kind.number);
+
+    if (e == E_CALL_RANGE && base >= ADDRESS_LIMIT)
+        return refuse_range(reply, "base", ADDRESS_LIMIT - 1);
+    if (e == E_CALL_RANGE)
+        return refuse_range(reply, "size", ADDRESS_LIMIT - base);
+    if (e == E_MEM_METADATA)
+        reply_text(reply, "the map has no room for one more range");
+    return e;
 }
 
 enum error cmd_map_commit(const struct args_map_commit *args, struct reply *reply)

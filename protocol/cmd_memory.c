@@ -81,9 +81,14 @@ static enum error stretch(const struct value *address, const struct value *pages
 
 static enum error blame_pattern(struct reply *reply, enum error e, phys_t at)
 {
-    if (e == E_FAULT_PATTERN || e == E_FAULT_PROTECTION || e == E_STOP_INTERRUPTED)
+    switch (e) {
+    case E_FAULT_ADDRESS: case E_FAULT_PROTECTION: case E_FAULT_OTHER: case E_FAULT_PATTERN:
+    case E_STOP_INTERRUPTED:
         reply_key_address(reply, "at", at.a);
-    return e;
+        return e;
+    default:
+        return e;
+    }
 }
 
 typedef enum error pattern_worker(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at);

@@ -231,9 +231,9 @@ static void blame_argument(const struct argument *argument, enum error e, struct
     const struct type_row *type = &types[argument->type];
 
     reply_key_word(reply, "arg", argument->name);
-    if (e == E_CALL_RANGE && type->form == FORM_number) {
-        reply_key_number(reply, "min", type->min);
-        reply_key_number(reply, "max", type->max);
+    if (e == E_CALL_RANGE) {
+        reply_key_number(reply, "min", type->form == FORM_number ? type->min : 0);
+        reply_key_number(reply, "max", type->form == FORM_number ? type->max : UINT64_MAX);
     }
 }
 

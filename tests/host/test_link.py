@@ -52,7 +52,8 @@ def test_a_line_that_is_damaged_or_none_of_ours_is_not_parsed(line: bytes) -> No
 
 def test_a_log_line_has_no_checksum_whatever_it_looks_like() -> None:
     line = wire.parse(b"; x *1234")
-    assert line is not None and (line.text, line.sealed, line.raw) == ("x *1234", False, "; x *1234")
+    assert line is not None
+    assert (line.text, line.sealed, line.raw) == ("x *1234", False, "; x *1234")
 
 
 def test_a_request_is_answered() -> None:

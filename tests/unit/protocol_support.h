@@ -155,6 +155,8 @@ enum error machine_fill(pfn_t first, uint64_t pages, uint64_t seed, phys_t *at)
 {
     (void)pages, (void)seed;
     *at = pfn_phys(first);
+    if (at->a >> 32 != 0)
+        return E_FAULT_ADDRESS;
     return seed == 1 ? E_STOP_INTERRUPTED : OK;
 }
 

@@ -235,6 +235,8 @@ static void memory_is_touched_as_told(void **unused)
     ask("> fill 0x2000", "=");
     ask("> fill 0x3000", "? mem.inside at=0x0000000000003000 ; the address lies inside a block, it "
         "is not its first page");
+    ask("> fill 0x100000000 1",
+        "? fault.address at=0x0000000100000000 ; there is no memory at the address");
     ask("> fill 0x1000 2 seed=1", "? stop.interrupted at=0x0000000000001000 ; stopped by ^C");
     ask("> verify 0x1000 2 seed=1", "? fault.pattern at=0x0000000000001008 ; the memory does not "
         "hold the pattern");
@@ -306,6 +308,19 @@ static void a_map_is_put_in_force_whole(void **unused)
     ask("> map_begin", "=");
     ask("> map_area one 8M", "=");
     ask("> map_area two 0x10000000000000", "=");
+    ask("> map_area one 0x10000000000000",
+        "? call.twice arg=name ; given twice");
+    ask("> map_area any 0x10000000000000", "? call.word arg=name ; "
+        "not a name for an area, or one that means some anyway");
+    ask("> map_area z 12345678", "? call.align arg=limit ; the limit is not that of a page");
+    ask("> map_area z 16M", "? call.range arg=limit min=4503599627374592 max=4503599627370496 ; "
+        "the limit is not above the one before, or beyond 2^52");
+    ask("> map_add 0 18446744073709551615",
+        "? call.range arg=size max=4503599627370496 ; the value is out of range");
+    ask("> map_add 0xffffffffff000 8K",
+        "? call.range arg=size max=4096 ; the value is out of range");
+    ask("> map_add 0x10000000000000 4K", "? call.range arg=base max=4503599627370495 ; "
+        "the value is out of range");
     ask("> map_add 0x100000000 4M", "=");
     ask("> map_add 0x100100000 4K kind=reserved", "=");
     ask("> map_commit", "=");

@@ -85,6 +85,10 @@ static void each_type_has_its_range(void **unused)
         { "> map_area a.name.too.long.x 1M",
           "? call.word arg=name ; not one of the words that fit here" },
         { "> poke 0 0x100 width=1", "? call.range arg=value max=255 ; the value is out of range" },
+        { "> echo 18446744073709551616", "? call.range arg=value min=0 max=18446744073709551615 ; "
+          "the value is out of range" },
+        { "> calloc 4294967296 4294967296",
+          "? call.range arg=size max=4294967295 ; the value is out of range" },
     };
 
     (void)unused;
@@ -105,8 +109,8 @@ static void a_wrong_shape_is_named(void **unused)
         { "> alloc_page =1", "? call.key ; the command does not know this key" },
         { "> mark text=1", "; text=1\r\n=" },
         { "> mark", "? call.missing arg=text ; an argument is missing" },
-        { "> alloc_page min=1 min=1", "? call.twice arg=min ; the key was given twice" },
-        { "> echo 1 value=1", "? call.twice arg=value ; the key was given twice" },
+        { "> alloc_page min=1 min=1", "? call.twice arg=min ; given twice" },
+        { "> echo 1 value=1", "? call.twice arg=value ; given twice" },
         { "> echo $", "? call.reference arg=value ; the variable holds no value" },
         { "> echo $v255", "? call.reference arg=value ; the variable holds no value" },
         { "> echo $v256", "? call.reference arg=value ; the variable holds no value" },

@@ -73,7 +73,7 @@ static void attributes_are_words_joined(void **unused)
     ask("> vmap 4K 4K attributes=wc|ro|uncached",
         "? call.conflict arg=attributes ; these words contradict each other");
     ask("> vmap 4K 4K attributes=ro|ro",
-        "? call.twice arg=attributes ; the key was given twice");
+        "? call.twice arg=attributes ; given twice");
     ask("> vmap 4K 4K attributes=",
         "? call.word arg=attributes ; not one of the words that fit here");
     ask("> vmap 4K 4K attributes=ro|",
