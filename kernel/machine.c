@@ -254,11 +254,12 @@ void machine_interrupt_clear(void)
     atomic_store_explicit(&interrupt_seen, false, memory_order_relaxed);
 }
 
-void machine_interrupt_passed(void)
+bool machine_interrupt_passed(void)
 {
     count_interrupts();
-    if (interrupts_passed < interrupts_came)
-        interrupts_passed++;
+    if (interrupts_passed == interrupts_came)
+        return false;
+    return ++interrupts_passed <= interrupts_heeded;
 }
 
 uint64_t machine_ticks(void)

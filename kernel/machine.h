@@ -92,8 +92,11 @@ MUST_USE enum error machine_zero(pfn_t first, uint64_t pages);
 bool machine_interrupted(void);
 void machine_interrupt_clear(void);
 
-/* The line has come to the next ^C: it is behind us and stops nothing any more. */
-void machine_interrupt_passed(void);
+/*
+ * The line has come to the next ^C: it is behind us and stops nothing any more. True if it has
+ * stopped a command.
+ */
+bool machine_interrupt_passed(void);
 
 uint64_t machine_ticks(void);
 uint64_t machine_ticks_per_second(void);

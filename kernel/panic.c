@@ -125,7 +125,10 @@ static void backtrace_line(void)
     size_t n = arch_backtrace(addresses, BACKTRACE_MAX);
 
     line_begin("bt");
+    /* Recursion says it once: there is room for few. */
     for (size_t i = 0; i < n; i++) {
+        if (i > 0 && addresses[i] == addresses[i - 1])
+            continue;
         text_char(&state.line, ' ');
         text_hex(&state.line, addresses[i], 16);
     }

@@ -39,12 +39,23 @@ enum error cmd_malloc(const struct args_malloc *args, struct reply *reply)
     }, reply);
 }
 
+/* The greatest size of which so many fit: a 32-bit machine has no division of 64 bits. */
+static uint64_t most_times(uint64_t count)
+{
+    uint64_t most = 0, product;
+
+    for (uint64_t bit = UINT64_C(1) << 63; bit != 0; bit >>= 1)
+        if (!__builtin_mul_overflow(count, most | bit, &product))
+            most |= bit;
+    return most;
+}
+
 enum error cmd_calloc(const struct args_calloc *args, struct reply *reply)
 {
     uint64_t size;
 
     if (__builtin_mul_overflow(args->count.number, args->size.number, &size))
-        return refuse_range(reply, "size", UINT64_MAX / args->count.number);
+        return refuse_range(reply, "size", most_times(args->count.number));
     return grant(&(struct heap_request){
         .size = size, .align = 1, .tag = reply_tag(reply),
         .zero = true,

@@ -74,7 +74,10 @@ enum error cmd_map_commit(const struct args_map_commit *args, struct reply *repl
 {
     uint64_t needed = 0;
     enum error e = lab_map_commit(stage_of(&args->stage), &needed);
+    struct phys_extent extent;
 
+    if (e == OK && !phys_next(&lab.phys, phys(0), &extent))
+        reply_text(reply, "there is nothing in this map");
     return blame_needed(reply, afresh(e), needed);
 }
 

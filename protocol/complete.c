@@ -7,10 +7,13 @@
 #include "protocol/output.h"
 #include "protocol/parse.h"
 
+#define COLUMNS 79u               /* of a terminal, none of them the last */
+
 /* The search for what begins like the last piece of the line. */
 struct search {
     struct piece stem;            /* what is typed of it */
     bool list;                    /* print the candidates, rather than count them */
+    size_t column;                /* where the list is on the screen */
     size_t count;
     const char *first;
     size_t common;                /* characters that all candidates share with the first */
@@ -26,16 +29,27 @@ static size_t shared(const char *a, const char *b, size_t max)
     return n;
 }
 
+static void list_word(struct search *search, const char *word, const char *tail)
+{
+    size_t width = 2 + strlen(word) + (tail[0] == '=');
+
+    if (search->column + width > COLUMNS) {
+        output_string("\r\n");
+        search->column = 0;
+    }
+    output_string("  ");
+    output_string(word);
+    output_string(tail[0] == '=' ? "=" : "");
+    search->column += width;
+}
+
 static void candidate(struct search *search, const char *word, const char *tail)
 {
     if (strlen(word) < search->stem.length
         || memcmp(word, search->stem.text, search->stem.length) != 0)
         return;
-    if (search->list) {
-        output_string("  ");
-        output_string(word);
-        output_string(tail[0] == '=' ? "=" : "");
-    }
+    if (search->list)
+        list_word(search, word, tail);
     if (search->count++ == 0) {
         search->first = word;
         search->common = strlen(word);

@@ -50,19 +50,33 @@ static bool type_row(struct reply *reply, const struct type_row *type)
     return row_end(reply);
 }
 
-/* All rows, or those of one command; returns how many, *stop if interrupted. */
-static size_t table_rows(struct reply *reply, const struct command *only, bool *stop)
+/* What `help NAME` is about; a command and a type may have one name. Both are NULL without NAME. */
+struct subject {
+    const struct command *command;
+    const struct type_row *type;
+};
+
+static bool subject_is_all(const struct subject *subject)
 {
+    return subject->command == NULL && subject->type == NULL;
+}
+
+/* The rows of the subject; returns how many, *stop if interrupted. */
+static size_t table_rows(struct reply *reply, const struct subject *subject, bool *stop)
+{
+    const struct command *command = subject->command;
+    bool all = subject_is_all(subject);
     size_t n = 0;
 
     for (size_t i = 0; i < commands_count && !*stop; i++)
-        if (only == NULL || only == &commands[i])
+        if (all || command == &commands[i])
             n++, *stop = !command_row(reply, &commands[i]);
     for (size_t i = 0; i < aliases_count && !*stop; i++)
-        if (only == NULL || strcmp(aliases[i].of, only->name) == 0)
+        if (all || (command != NULL && strcmp(aliases[i].of, command->name) == 0))
             n++, *stop = !alias_row(reply, &aliases[i]);
-    for (size_t i = 1; i < TYPE_COUNT && !*stop && only == NULL; i++)
-        n++, *stop = !type_row(reply, &types[i]);
+    for (size_t i = 1; i < TYPE_COUNT && !*stop; i++)
+        if (all || subject->type == &types[i])
+            n++, *stop = !type_row(reply, &types[i]);
     return n;
 }
 
@@ -84,7 +98,7 @@ uint16_t help_schema(void)
     schema = CRC16_BEGIN;
     reply_begin(&reply);
     reply.row_sink = schema_row;
-    (void)table_rows(&reply, NULL, &stop);
+    (void)table_rows(&reply, &(struct subject){ NULL, NULL }, &stop);
     return schema;
 }
 
@@ -181,6 +195,19 @@ static void argument_line(const struct argument *argument)
     output_log(line.buffer, line.length);
 }
 
+static void type_line(const struct type_row *type)
+{
+    char buffer[BODY_LENGTH + 1];
+    struct text line;
+
+    text_init(&line, buffer, sizeof(buffer));
+    text_string(&line, type->name);
+    text_pad(&line, 18);
+    text_string(&line, type->text);
+    text_range(&line, type);
+    output_log(line.buffer, line.length);
+}
+
 static void alias_line(const struct alias *alias)
 {
     char buffer[BODY_LENGTH + 1];
@@ -212,23 +239,35 @@ static void people_all(void)
     output_log(hint, sizeof(hint) - 1);
 }
 
+static struct subject subject_find(const struct value *name)
+{
+    struct subject subject = { command_find(name->text, name->length), NULL };
+
+    for (size_t i = 1; i < TYPE_COUNT; i++)
+        if (word_is(name->text, name->length, types[i].name))
+            subject.type = &types[i];
+    return subject;
+}
+
 enum error cmd_help(const struct args_help *args, struct reply *reply)
 {
-    const struct command *only = NULL;
+    struct subject subject = { NULL, NULL };
     bool stop = false;
 
     if (args->command.given) {
-        only = command_find(args->command.text, args->command.length);
-        if (only == NULL)
+        subject = subject_find(&args->command);
+        if (subject_is_all(&subject))
             return E_CALL_COMMAND;
     }
     if (!reply->person) {
-        reply_key_number(reply, "n", table_rows(reply, only, &stop));
+        reply_key_number(reply, "n", table_rows(reply, &subject, &stop));
         return stop ? E_STOP_INTERRUPTED : OK;
     }
-    if (only != NULL)
-        people_one(only);
-    else
+    if (subject_is_all(&subject))
         people_all();
+    if (subject.command != NULL)
+        people_one(subject.command);
+    if (subject.type != NULL)
+        type_line(subject.type);
     return OK;
 }

@@ -64,11 +64,12 @@ static void end_of_line(void)
         edit_end();
 }
 
-/* ^C drops what was begun. */
+/* ^C drops what was begun. One that stopped a command was answered, with a prompt behind it. */
 static void cancel(void)
 {
-    machine_interrupt_passed();
-    if (line.mode == PERSON || (line.mode == BLANK && !session_is_strict()))
+    bool answered = machine_interrupt_passed();
+
+    if (line.mode == PERSON || (line.mode == BLANK && !answered && !session_is_strict()))
         edit_cancel();
     line.mode = BLANK;
 }

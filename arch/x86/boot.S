@@ -57,8 +57,8 @@ start:
     mov $no_cpuid, %esi
 
     /*
-     * Say what %esi points to, as a log line, and end. COM1 is as the firmware left it, or at its reset values:
-     * good enough to say why.
+     * Say what %esi points to, as a log line, and end. COM1 is as the firmware left it, or at its
+     * reset values: good enough to say why.
      */
     .globl boot_refuse
 boot_refuse:

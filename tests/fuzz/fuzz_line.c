@@ -56,7 +56,7 @@ static void forget_interrupts(unsigned patience)
     polls = patience;
     told = false;
     for (; interrupts > 0; interrupts--)
-        machine_interrupt_passed();
+        (void)machine_interrupt_passed();
     machine_interrupt_clear();
 }
 

@@ -167,7 +167,7 @@ def test_a_reset_stays_on_the_map_in_force(guest: Guest) -> None:
 
 @pytest.mark.parametrize(("name", "limit", "error"), [
     ("b", 0x100000, errors.CallRange), ("b", 0x1ffff8, errors.CallAlign),
-    ("a", 0x300000, errors.CallWord), ("any", 0x300000, errors.CallWord),
+    ("a", 0x300000, errors.CallTwice), ("any", 0x300000, errors.CallWord),
     ("b", TOP + PAGE, errors.CallRange)])
 def test_an_area_table_that_cannot_be_is_refused(guest: Guest, name: str, limit: int,
                                                  error: type[errors.GuestError]) -> None:

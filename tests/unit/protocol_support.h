@@ -27,6 +27,7 @@
 static unsigned polls_until_interrupt;   /* 0: nobody presses ^C */
 static bool interrupted;
 static unsigned interrupts_passed;
+static bool interrupt_stopped;           /* the next ^C on the line has stopped a command */
 static jmp_buf off;
 static int off_status;
 static uint64_t poked;
@@ -43,7 +44,12 @@ bool machine_interrupted(void)
 uint64_t machine_ticks(void) { return 0; }
 uint64_t machine_ticks_per_second(void) { return 0; }
 void machine_interrupt_clear(void) { interrupted = false; }
-void machine_interrupt_passed(void) { interrupts_passed++; }
+
+bool machine_interrupt_passed(void)
+{
+    interrupts_passed++;
+    return interrupt_stopped;
+}
 
 void machine_off(int status)
 {

@@ -200,17 +200,17 @@ static void control_c_stops_one_command_and_none_behind_it(void **unused)
     assert_true(next_is_interrupted());
     assert_false(next_is_interrupted());
     for (unsigned i = 0; i < 3; i++)
-        machine_interrupt_passed();
+        assert_true(machine_interrupt_passed());
     pressed = 2;
-    machine_interrupt_passed();
-    machine_interrupt_passed();
+    assert_false(machine_interrupt_passed());
+    assert_false(machine_interrupt_passed());
     assert_false(next_is_interrupted());
     /* One that stands behind both lines, and came in before the first one began. */
     pressed = 2;
-    machine_interrupt_passed();
+    assert_false(machine_interrupt_passed());
     assert_true(next_is_interrupted());
     assert_false(next_is_interrupted());
-    machine_interrupt_passed();
+    assert_true(machine_interrupt_passed());
     /* One that was never told of owes nothing to the next. */
     machine_interrupt_passed();
     pressed = 1;

@@ -12,7 +12,7 @@
 static char output[8192];
 static size_t output_length;
 static unsigned faults_in_registers;
-static size_t backtrace_length;
+static size_t backtrace_length, recursion;    /* so many frames are of the same place */
 
 static void write_output(const char *text, size_t size)
 {
@@ -38,7 +38,7 @@ size_t arch_backtrace(uint64_t *addresses, size_t max)
     size_t n = backtrace_length < max ? backtrace_length : max;
 
     for (size_t i = 0; i < n; i++)
-        addresses[i] = 0x1000 + i;
+        addresses[i] = 0x1000 + (i < recursion ? 0 : i);
     return n;
 }
 
@@ -89,7 +89,8 @@ static void whole(void)
     const struct fault fault = { E_FAULT_PROTECTION, true, 0x2000, 0x3000, 0x1f };
 
     panic_set_output(write_output);
-    backtrace_length = 2;
+    backtrace_length = 4;
+    recursion = 3;
     REQUIRE(!panicking());
     if (setjmp(halted) == 0)
         panic("fault", "Kernel/mm/a+b.c", 120, &fault);
@@ -99,7 +100,7 @@ static void whole(void)
                    "address=0x0000000000002000 code=0x1f cpu=0 pc=0x0000000000003000") == 0);
     REQUIRE(strcmp(next_line(), "% reg pc=0x0000000000000abc") == 0);
     REQUIRE(strcmp(next_line(), "% reg sp=0xffffffffffffffff") == 0);
-    REQUIRE(strcmp(next_line(), "% bt 0x0000000000001000 0x0000000000001001") == 0);
+    REQUIRE(strcmp(next_line(), "% bt 0x0000000000001000 0x0000000000001003") == 0);
     REQUIRE(strcmp(next_line(), "% end panic") == 0);
 }
 

@@ -261,6 +261,12 @@ static void tab_completes_from_the_table(void **unused)
     feed("\x15" "dump \t");
     assert_non_null(strstr(said, "\r\n  areas  free  pages  phys  map  pagetables  virt  heap\r\n"
                                  "> dump "));
+    feed("\x15");
+    forget();
+    feed("\t");
+    for (const char *at = said; at != NULL; at = strchr(at + 1, '\n'))
+        assert_true(strcspn(at + 1, "\r\n") < 80);
+    assert_non_null(strstr(said, "memalign_pages\r\n> "));
 }
 
 static void interrupt_drops_a_typed_line(void **unused)
@@ -270,6 +276,22 @@ static void interrupt_drops_a_typed_line(void **unused)
     expect("> echo 1^C\r\n> ");
     feed("echo 2\r");
     expect("echo 2\r\n= 2\r\n> ");
+}
+
+/* It had its effect, and the prompt behind the answer is the one that counts. */
+static void interrupt_that_stopped_a_command_is_not_shown(void **unused)
+{
+    (void)unused;
+    feed("check\r");
+    forget();
+    interrupt_stopped = true;
+    feed("\x03");
+    expect("");
+    feed("echo 1\x03");
+    expect("echo 1^C\r\n> ");
+    interrupt_stopped = false;
+    feed("\x03");
+    expect("^C\r\n> ");
 }
 
 static void the_log_does_not_tear_a_typed_line(void **unused)
@@ -321,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup(history_goes_up_and_down, begin),
         cmocka_unit_test_setup(tab_completes_from_the_table, begin),
         cmocka_unit_test_setup(interrupt_drops_a_typed_line, begin),
+        cmocka_unit_test_setup(interrupt_that_stopped_a_command_is_not_shown, begin),
         cmocka_unit_test_setup(the_log_does_not_tear_a_typed_line, begin),
         cmocka_unit_test_setup(a_strict_session_shows_a_person_nothing_but_the_way_out, begin),
     };

@@ -65,6 +65,26 @@ static void a_map_shows_reserved_pages(void **unused)
     forget();
 }
 
+static void a_bad_map_is_told_what_is_wrong(void **unused)
+{
+    (void)unused;
+    ask("> map_begin", "=");
+    ask("> map_area one 8M", "=");
+    ask("> map_area one 9M", "? call.twice arg=name ; given twice");
+    ask("> map_area any 9M", "? call.word arg=name ; "
+        "not a name for an area, or one that means some anyway");
+    ask("> map_area z 12345678", "? call.align arg=limit ; the limit is not that of a page");
+    ask("> map_area z 8M", "? call.range arg=limit min=8392704 max=4503599627370496 ; "
+        "the limit is not above the one before, or beyond 2^52");
+    ask("> map_add 0 18446744073709551615",
+        "? call.range arg=size max=4503599627370496 ; the value is out of range");
+    ask("> map_add 0xffffffffff000 8K",
+        "? call.range arg=size max=4096 ; the value is out of range");
+    ask("> map_add 0x10000000000000 4K", "? call.range arg=base max=4503599627370495 ; "
+        "the value is out of range");
+    ask("> map_commit", "= ; there is nothing in this map");
+}
+
 static void help_tells_words_that_fit(void **unused)
 {
     (void)unused;
@@ -82,6 +102,7 @@ int main(void)
         cmocka_unit_test_setup(what_check_finds_is_told_everywhere, begin),
         cmocka_unit_test_setup(nothing_that_is_not_there_is_broken, begin),
         cmocka_unit_test_setup(a_map_shows_reserved_pages, begin),
+        cmocka_unit_test_setup(a_bad_map_is_told_what_is_wrong, begin),
         cmocka_unit_test_setup(help_tells_words_that_fit, begin),
     };
 
