@@ -42,7 +42,11 @@ static enum error wish_request(const struct wish *wish, struct reply *reply,
     request->exact = wish->at->given;
     if (e == OK && request->exact)
         e = page_frame(reply, wish->at, &request->at);
-    return e;
+    if (e != OK || !request->exact || is_aligned(request->at.n, UINT64_C(1) << request->align))
+        return e;
+    reply_key_address(reply, "at", wish->at->number);
+    reply_text(reply, "not a multiple of the alignment that the request has");
+    return E_MEM_UNALIGNED;
 }
 
 static enum error grant(const struct wish *wish, struct reply *reply)
@@ -65,8 +69,10 @@ static enum error grant(const struct wish *wish, struct reply *reply)
                         &frame, &zeroed, &blame);
     if (e == E_MEM_NONE || (e != OK && request.exact))
         journal_refusal(&lab_journal, &request, reply_tag(reply));
-    if (e == E_MEM_NONE && request.exact)
+    if (e == E_MEM_NONE && request.exact) {
         reply_key_address(reply, "at", pfn_phys(blame).a);
+        reply_text(reply, "the page is free, and not one that the request allows");
+    }
     if (e != OK)
         return blame_frame(reply, e, blame);
     reply_address(reply, pfn_phys(frame).a);

@@ -120,8 +120,8 @@ class Oracle:
         lowest = -(-keys.get("min", 0) // PAGE_SIZE)
         highest = min(limit, keys.get("max", ADDRESS_LIMIT) >> PAGE_SHIFT)
         at = keys.get("at")
-        if at is not None:
-            self._frame(at)
+        if at is not None and self._frame(at) % (1 << align):
+            raise Refusal("mem.unaligned", at)
         if keys.get("attributes") is not None:
             attribute_set(keys["attributes"])
             raise Refusal("call.unsupported")        # there is no memory on an injected map

@@ -29,6 +29,6 @@
 =9 1793
 ; an address of 4 KiB is none of 1 MiB, free or not
 >10 alloc_pages_exact 1793 area=normal align=1M at=0x80001000
-?10 mem.none at=0x0000000080001000
+?10 mem.unaligned at=0x0000000080001000
 >11 check
 =11

@@ -55,6 +55,7 @@ def test_a_number_is_what_it_says(guest: Guest, word: str, value: int) -> None:
     ("memalign_pages_area low 0 4096", "call.align"),
     ("memalign_pages_area low 4K 18446744073709551612", "call.range"),
     ("memalign_pages_area low 4K 0", "call.range"), ("memalign_pages_area low 2G 4K", "call.range"),
+    ("alloc_pages 3 at=0x1000", "mem.unaligned"),
     ("alloc_pages_exact 0", "call.range"), ("alloc_pages_exact 18446744073709551615", "call.range"),
     ("phys_alloc 0", "call.range"), ("phys_alloc 1 align=3", "call.align"),
     ("phys_set_minimum_alignment 0", "call.align"), ("phys_set_minimum_alignment 48", "call.align"),
