@@ -43,6 +43,7 @@ usage: $name [ARCH] [OPTION...]
 
 Builds what is missing, boots a guest and connects this terminal to its serial console.
 Ctrl-A X (Ctrl-D in Hercules, which takes whole lines only) or the command poweroff ends it.
+At a terminal Ctrl-A is the emulator's own key: pressed twice, the guest gets one (or use Home).
 
   ARCH              $(architectures) (default: x86_64)
   --memory SIZE     RAM, as in 64M or 6G
@@ -106,7 +107,10 @@ while [ $# -ne 0 ]; do
             [ $# -ne 0 ] || refuse "$option needs a value; --help tells"
             printf -v "${option#--}" %s "$1"
             shift ;;
-        *) refuse "no such option: $option; --help tells" ;;
+        *)
+            [ ! -e "$root/arch/${option##*/}/arch.mk" ] \
+                || refuse "the architecture comes first: $name $option ..."
+            refuse "no such option: $option; --help tells" ;;
     esac
     given+="${option#--} "
 done

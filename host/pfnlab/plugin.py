@@ -51,6 +51,10 @@ def pytest_configure(config: pytest.Config) -> None:
             "needs(*commands): skip where the guest has not all of these commands",
             "expect_panic(kind=, at=): the guest panics so; no panic is a failure"):
         config.addinivalue_line("markers", line)
+    for spec in map(Spec, config.getoption("guest")):
+        if not spec.scheme and spec.arch not in architectures():
+            raise pytest.UsageError(f"no such architecture: {spec.arch}; there is: "
+                                    f"{' '.join(architectures())}")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

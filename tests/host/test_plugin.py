@@ -86,6 +86,14 @@ def test_full(guest):
     assert re.search(r"^-+ why the guest refused -+\nnormal lacks free=0\n", told, re.M)
 
 
+def test_a_guest_that_there_is_not_is_one_line(suite: Suite) -> None:
+    suite.write("test_it.py", FAILING)
+    done = suite.run("--arch", "mips")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: no such architecture: mips; there is: native " in done.stderr
+    assert len(done.stdout.splitlines() + done.stderr.strip().splitlines()) == 1
+
+
 def test_each_line_to_copy_shows_the_failure_again(suite: Suite) -> None:
     suite.write("test_it.py", FAILING)
     said = suite.run("--artifacts", "here").stdout.splitlines()

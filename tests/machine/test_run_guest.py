@@ -31,6 +31,7 @@ def answers(output: str) -> list[str]:
 @pytest.mark.parametrize("options, complaint", [
     ("nowhere", "architecture"),
     ("--bogus", "--bogus"),
+    ("--memory 64M native", "the architecture comes first"),
     ("--memory", "--memory"),
     ("--memory banana", "banana"),
     ("--memory 64", "64"),
