@@ -44,7 +44,8 @@ def largest_order(busy: bytes) -> int:
     """The order of the largest naturally aligned run of zero bytes; -1 if there is none."""
     for order in range(order_for(len(busy)), -1, -1):
         size = 1 << order
-        if any(busy[i:i + size] == bytes(size) for i in range(0, len(busy), size)):
+        free = bytes(size)
+        if free in busy and any(busy[i:i + size] == free for i in range(0, len(busy), size)):
             return order
     return -1
 
@@ -155,15 +156,18 @@ class Pages:
         for run, low, high in self.pieces(max(first, want.min), min(end, want.max)):
             if run.area != area:
                 continue
-            at = align_up(low, align)
+            at = low
             while at + want.pages <= high:
+                free = run.state.find(FREE, at - run.first, high - run.first)
+                at = align_up(run.first + free, align)
+                if free < 0 or at + want.pages > high:
+                    break
                 i, j = at - run.first, at - run.first + want.pages
-                free = run.state[i:j] == bytes(want.pages)
-                if free and not (want.fresh and 0 in run.fresh[i:j]):
-                    return at
                 busy = max(run.state.rfind(ALLOCATED, i, j), run.state.rfind(RESERVED, i, j),
                            run.fresh.rfind(0, i, j) if want.fresh else -1)
-                at = align_up(run.first + busy + 1, align)
+                if busy < 0:
+                    return at
+                at = run.first + busy + 1
         return None
 
     def _best_leaf(self, area: int, order: int) -> int | None:
