@@ -8,7 +8,7 @@
 #define STEPS_MAX 256u
 #define CHECK_EVERY 8u
 
-static const struct ops *const all[] = { &ops_page, &ops_phys };
+static const struct ops *const all[] = { &ops_page, &ops_phys, &ops_virt, &ops_heap };
 
 static struct input whole;            /* the input that runs */
 static bool scripting;

@@ -24,7 +24,7 @@ struct ops {
     void (*end)(void);
 };
 
-extern const struct ops ops_page, ops_phys;
+extern const struct ops ops_page, ops_phys, ops_virt, ops_heap;
 
 /* Nothing and false, unless the transcript is wanted. */
 bool script_wanted(void);
