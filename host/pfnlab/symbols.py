@@ -14,14 +14,14 @@ from pfnlab.guest import Guest
 
 
 class Symbols:
-    """Functions and lines of an ELF file."""
+    """Functions and lines of an ELF file; `lines` are (address, file, number) where each begins."""
 
     def __init__(self, path: Path) -> None:
         from elftools.elf.elffile import ELFFile  # type: ignore[import]
         with open(path, "rb") as file:
             elf = ELFFile(file)
             self._functions = sorted(_functions(elf))
-            self._lines = sorted(_lines(elf))
+            self.lines = sorted(_lines(elf))
 
     def _end(self, i: int) -> int:
         """Where a function ends; of one in assembly nobody says it."""
@@ -34,8 +34,8 @@ class Symbols:
         i = bisect.bisect_right(self._functions, (address, 1 << 64, "")) - 1
         if i < 0 or address >= self._end(i):
             return ""
-        j = bisect.bisect_right(self._lines, (address, "\U0010ffff", 0)) - 1
-        place = f" {self._lines[j][1]}:{self._lines[j][2]}" if j >= 0 else ""
+        j = bisect.bisect_right(self.lines, (address, "\U0010ffff", 0)) - 1
+        place = f" {self.lines[j][1]}:{self.lines[j][2]}" if j >= 0 else ""
         return f"{self._functions[i][2]}(){place}"
 
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The table of what the tests run, from the JSON of gcovr: lines and branches of each file.
 
-    report.py FILE.json...
+    report.py NATIVE.json [GUEST.json...]
+
+Lines and branches are those of the native guest, whose every line is counted. What ran inside guests
+(guest.py) has a column of its own, and a line that ran only there counts as run.
 
 A line that no test runs must stand in exceptions.txt, with its reason: `FILE | TEXT OF THE LINE |
-REASON`. One that stands there and is run is an error, too. Status 0: 100 % of the lines but for
+REASON`. One that stands there and is run is an error, too. The failing branch of an ASSERT is not
+counted: no test can make it come true, or it is a defect. Status 0: 100 % of the lines but for
 these, and at least 95 % of the branches.
 """
 from __future__ import annotations
@@ -13,6 +17,7 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 EXCEPTIONS = Path(__file__).with_name("exceptions.txt")
@@ -31,23 +36,42 @@ def exceptions() -> set[tuple[str, str]]:
     return {(row[0].strip(), row[1].strip()) for row in rows}
 
 
-def read(paths: list[str]) -> tuple[Lines, dict[str, list[int]]]:
+def files(path: str) -> list[dict[str, Any]]:
+    """What the JSON tells of each file."""
+    found: list[dict[str, Any]] = json.loads(Path(path).read_text())["files"]
+    return found
+
+
+def read_native(path: str) -> tuple[Lines, dict[str, list[int]]]:
     """How often each line was run; of each file, how often each branch."""
-    lines: Lines = defaultdict(lambda: defaultdict(int))
-    branches: dict[tuple[str, int, int], int] = defaultdict(int)
+    lines: Lines = defaultdict(dict)
+    branches: dict[str, list[int]] = defaultdict(list)
+    for file in files(path):
+        name = file["file"]
+        source = (ROOT / name).read_text().splitlines()
+        for line in file["lines"]:
+            if line.get("gcovr/noncode"):
+                continue
+            number = line["line_number"]
+            lines[name][number] = lines[name].get(number, 0) + line["count"]
+            asserted = "ASSERT(" in source[number - 1]
+            branches[name] += [branch["count"] for branch in line.get("branches", [])
+                               if branch["count"] > 0 or not asserted]
+    return lines, branches
+
+
+def read_guests(paths: list[str], lines: Lines) -> dict[str, list[int]]:
+    """Of each file, how many lines of its programs ran and how many there are; what ran there is
+    added to the native lines."""
+    seen: dict[str, dict[int, bool]] = defaultdict(dict)
     for path in paths:
-        for file in json.loads(Path(path).read_text())["files"]:
+        for file in files(path):
             for line in file["lines"]:
-                if line.get("gcovr/noncode"):
-                    continue
-                number = line["line_number"]
-                lines[file["file"]][number] += line["count"]
-                for i, branch in enumerate(line.get("branches", [])):
-                    branches[file["file"], number, i] += branch["count"]
-    out: dict[str, list[int]] = defaultdict(list)
-    for (name, _, _), count in branches.items():
-        out[name].append(count)
-    return lines, out
+                number, run = line["line_number"], line["count"] > 0
+                seen[file["file"]][number] = seen[file["file"]].get(number, False) or run
+                if run and number in lines[file["file"]]:
+                    lines[file["file"]][number] += 1
+    return {name: [sum(ran.values()), len(ran)] for name, ran in seen.items()}
 
 
 def percent(part: int, whole: int) -> float:
@@ -55,29 +79,34 @@ def percent(part: int, whole: int) -> float:
     return 100.0 * part / whole if whole else 100.0
 
 
+def cells(row: list[int]) -> str:
+    """Three pairs of numbers, with their percentages."""
+    return "   ".join(f"{percent(*row[i:i + 2]):5.1f} % {row[i]:4}/{row[i + 1]:<4}"
+                      for i in range(0, 6, 2))
+
+
 def main() -> int:
     """The table; its verdict."""
-    lines, branches = read(sys.argv[1:])
+    lines, branches = read_native(sys.argv[1])
+    guests = read_guests(sys.argv[2:], lines)
     known, missed = exceptions(), set()
-    total = [0, 0, 0, 0]
-    print(f"{'':34} lines           branches")
+    total = [0] * 6
+    print(f"{'':34} lines           branches            lines in guests")
     for name in sorted(lines):
         source = (ROOT / name).read_text().splitlines()
-        run = sum(count > 0 for count in lines[name].values())
-        taken = sum(count > 0 for count in branches[name])
-        for i, n in enumerate((run, len(lines[name]), taken, len(branches[name]))):
-            total[i] += n
-        print(f"{name:34} {percent(run, len(lines[name])):5.1f} % {run:4}/{len(lines[name]):<4} "
-              f"{percent(taken, len(branches[name])):5.1f} % {taken:4}/{len(branches[name])}")
+        row = [sum(count > 0 for count in lines[name].values()), len(lines[name]),
+               sum(count > 0 for count in branches[name]), len(branches[name]),
+               *guests.get(name, [0, 0])]
+        total = [whole + part for whole, part in zip(total, row)]
+        print(f"{name:34} {cells(row)}")
         missed |= {(name, source[number - 1].strip())
                    for number, count in lines[name].items() if count == 0}
-    print(f"{'all':34} {percent(*total[:2]):5.1f} % {total[0]}/{total[1]}  "
-          f"{percent(*total[2:]):5.1f} % {total[2]}/{total[3]}")
+    print(f"{'all':34} {cells(total)}")
     for name, text in sorted(missed - known):
         print(f"not run: {name} | {text}")
     for name, text in sorted(known - missed):
         print(f"run, though tests/coverage/exceptions.txt says otherwise: {name} | {text}")
-    return int(bool(missed ^ known) or percent(*total[2:]) < LEAST_BRANCHES)
+    return int(bool(missed ^ known) or percent(*total[2:4]) < LEAST_BRANCHES)
 
 
 if __name__ == "__main__":
