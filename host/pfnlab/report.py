@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -42,8 +43,7 @@ class Report:
 
 def reason_of(error: BaseException | None, guest: Guest) -> str:
     """What happened, in one line: a panic, the guest's end, silence, an answer."""
-    last = next((e.text for e in reversed(guest.link.log) if e.way == "->"), "")
-    request = re.sub(r" \*[0-9a-f]{4}$", "", last)
+    request = request_to_blame(guest.link.log)
     gone = guest.link.reason
     if isinstance(error, errors.GuestPanic) or isinstance(gone, errors.GuestPanic):
         lines = getattr(error, "lines", None) or getattr(gone, "lines")
@@ -59,6 +59,22 @@ def reason_of(error: BaseException | None, guest: Guest) -> str:
         return f"ERROR {error}"
     first = (str(error).splitlines() or [type(error).__name__])[0]
     return f"FAILED {first} after {request}"
+
+
+def request_to_blame(log: Iterable[Entry]) -> str:
+    """The first request that has no answer, as they run one after the other; the last one sent if
+    all have."""
+    last, waiting = "", {}
+    for entry in log:
+        found = re.match(r"([>=?])(\d*)( |$)", entry.text)
+        if entry.way == "->":
+            last = re.sub(r" \*[0-9a-f]{4}$", "", entry.text)
+        if found and found[2] not in ("", "0"):
+            if entry.way == "->" and found[1] == ">":
+                waiting.setdefault(found[2], last)
+            elif entry.way == "<-" and found[1] in "=?":
+                waiting.pop(found[2], None)
+    return next(iter(waiting.values()), last)
 
 
 def transcript_tail(log: list[Entry], lines: int = LAST_LINES) -> str:

@@ -319,10 +319,12 @@ static void check(void)
 
 static void end(void)
 {
-    struct heap_object object = { .at = { 0 } };
+    struct heap_object object;
+    struct heap_walk walk;
     size_t n = 0;
 
-    for (; heap_next(&heap, object.at, &object); object.at.a++, n++) {
+    heap_walk_begin(&walk, &heap, (virt_t){ 0 }, goes_on);
+    for (; heap_walk_next(&walk, &object); n++) {
         const struct object *ours = object_at(object.at.a);
 
         SAME(ours != NULL, true, "an object of the heap is the model's");

@@ -92,6 +92,20 @@ static enum error backend_find(void *context, virt_t at, struct heap_block *bloc
     return OK;
 }
 
+static uint64_t backend_run(void *context, virt_t at, struct heap_block *block)
+{
+    uint64_t base = BASE(stage_of(context)), next = align_down(at.a, PAGE_SIZE) + PAGE_SIZE;
+
+    block->size = 0;
+    if (at.a >= base + (ROOM << PAGE_SHIFT))
+        return 0;
+    if (at.a < base)
+        next = base;
+    else if (backend_find(context, at, block) == OK)
+        next = block->first.a + block->size;
+    return next - at.a;
+}
+
 const struct heap_backend heap_pages = {
-    backend_take, backend_give, backend_shrink, backend_find,
+    backend_take, backend_give, backend_shrink, backend_find, backend_run,
 };

@@ -3,6 +3,7 @@
 request that was to blame, and the next guest is a clean one."""
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.guest import Pending
+from pfnlab.report import reason_of
+from pfnlab.symbols import backtrace
 
 Start = Callable[..., Guest]
 SOON = 2.0                        # seconds, on a machine that has nothing else to do
@@ -57,6 +60,43 @@ def test_a_panic_is_told_with_its_kind_and_its_frames(fresh_guest: Start) -> Non
     print(f"told after {time.monotonic() - start:.2f} s, meant: {SOON:g}")
     assert "kind=request" in str(caught.value)
     assert any(line.startswith("% bt 0x") for line in caught.value.lines)
+
+
+@pytest.mark.only("native", "x86_64", "i386", "s390x")
+def test_a_panic_in_a_run_has_its_request_and_its_source_lines(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guilty, rest = in_a_run(guest, "panic")
+    with pytest.raises(errors.GuestPanic) as caught:
+        guilty.result()
+    told = reason_of(caught.value, guest)
+    assert re.fullmatch(r"PANIC kind=request at=protocol/cmd_session.c:\d+ in >\d+ panic", told)
+    frames = backtrace(guest, caught.value.lines)
+    assert any("cmd_panic() " in frame and "protocol/cmd_session.c:" in frame for frame in frames)
+    for one in rest:                          # they never ran
+        with pytest.raises(errors.GuestGone):
+            one.result()
+
+
+def test_a_wild_store_is_an_error_with_its_address_and_the_guest_goes_on(guest: Guest) -> None:
+    nowhere = 0x7000000000 if guest.arch != "i386" else 0x70000000
+    guilty, rest = in_a_run(guest, f"poke {nowhere:#x} 1")
+    with pytest.raises(errors.GuestError) as caught:
+        guilty.result()
+    assert caught.value.code in ("fault.address", "mem.unmanaged", "call.unsupported")
+    assert caught.value.request == f"poke {nowhere:#x} 1"
+    for one in rest:
+        one.result()
+    guest.check()
+
+
+@pytest.mark.only("x86_64", "i386", "s390x")
+def test_a_reset_that_nobody_asked_for_is_the_end(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guilty, _ = in_a_run(guest, "stress 4000000000")
+    guest.monitor.command("system_reset")
+    with pytest.raises(errors.GuestGone):
+        guilty.result()
+    assert guest.dead
 
 
 def test_an_emulator_that_is_killed_is_gone(fresh_guest: Start) -> None:
