@@ -64,7 +64,8 @@ def reason_of(error: BaseException | None, guest: Guest) -> str:
 def request_to_blame(log: Iterable[Entry]) -> str:
     """The first request that has no answer, as they run one after the other; the last one sent if
     all have."""
-    last, waiting = "", {}
+    last = ""
+    waiting: dict[str, str] = {}
     for entry in log:
         found = re.match(r"([>=?])(\d*)( |$)", entry.text)
         if entry.way == "->":

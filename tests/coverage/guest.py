@@ -3,8 +3,8 @@
 
 The emulator logs each instruction when it translates it for the first time; the line table of the
 kernel says what line it is of. That is exact for lines that exist in the optimised program, and
-tells nothing about branches. The guest replays every transcript of the scenarios, then lives lives of
-the fuzzer and gets hostile lines: a fixed number of each.
+tells nothing about branches. The guest replays every transcript of the scenarios, then lives lives
+of the fuzzer and gets hostile lines: a fixed number of each.
 """
 from __future__ import annotations
 

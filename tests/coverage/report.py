@@ -3,8 +3,8 @@
 
     report.py NATIVE.json [GUEST.json...]
 
-Lines and branches are those of the native guest, whose every line is counted. What ran inside guests
-(guest.py) has a column of its own, and a line that ran only there counts as run.
+Lines and branches are those of the native guest, whose every line is counted. What ran inside
+guests (guest.py) has a column of its own, and a line that ran only there counts as run.
 
 A line that no test runs must stand in exceptions.txt, with its reason: `FILE | TEXT OF THE LINE |
 REASON`. One that stands there and is run is an error, too. The failing branch of an ASSERT is not
