@@ -41,20 +41,6 @@ unsigned node_last_edge(const struct page_node *node, unsigned entry)
     return w * WORD_BITS + bit_highest(edges);
 }
 
-unsigned node_order_at(const struct page_node *node, unsigned entry)
-{
-    unsigned word = entry / WORD_BITS;
-    uint64_t words = free_words(*node->orders);
-    if (!(words >> word * 8 & 1))
-        return word_order_at(node_free_bits(node, word), entry % WORD_BITS);
-    uint64_t pairs = free_pairs(words), quads = free_quads(pairs);
-    if (!(pairs >> (word & ~1u) * 8 & 1))
-        return 6;
-    if (!(quads >> (word & ~3u) * 8 & 1))
-        return 7;
-    return quads == EACH_FOURTH ? 9 : 8;
-}
-
 /* A run of 2^order is maximal if its buddy of the same order is not free as well. */
 static uint64_t count_maximal(uint64_t runs, uint64_t larger)
 {

@@ -63,6 +63,21 @@ static inline void info_free(struct page_info *info, uint64_t frame, bool fresh,
     info->pages = pages;
 }
 
+/*
+ * The entries *first..*limit-1 of the block that holds `entry`, as far as the node has it; false if
+ * it does not begin there.
+ */
+static inline bool node_block(const struct page_node *node, unsigned entry, unsigned *first,
+                              unsigned *limit)
+{
+    unsigned word = entry / WORD_BITS, bit = entry % WORD_BITS;
+    uint64_t edges = pair_edges(&node->pair[word]);
+    uint64_t before = edges << (63 - bit), behind = edges >> bit >> 1;
+    *first = before != 0 ? entry - 63 + bit_highest(before) : node_last_edge(node, entry);
+    *limit = behind != 0 ? entry + 1 + bit_lowest(behind) : node_edge_words(node, word + 1);
+    return *first < NODE_ENTRIES;
+}
+
 static inline void info_block(struct page_info *info, uint64_t first, uint64_t pages)
 {
     info->state = PAGE_ALLOCATED;
@@ -71,13 +86,27 @@ static inline void info_block(struct page_info *info, uint64_t first, uint64_t p
     info->pages = pages;
 }
 
-void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
+/*
+ * The ways below end in one another, so that the short ones have nothing to save: what is common is
+ * a page whose block or free run lies in its word, or a closed unit.
+ */
+
+/* A page of an open leaf, in a block that reaches beyond its word. */
+static NOINLINE void query_long(const struct page_tree *tree, uint64_t frame,
+                                struct page_info *info, const struct page_chunk *chunk)
 {
-    const struct page_chunk *chunk = tree_chunk(tree, frame);
-    if (chunk == NULL || !bitmap_test(chunk->open, frame / UNIT_PAGES % CHUNK_UNITS)) {
+    unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS, page = frame % UNIT_PAGES, first, limit;
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    if (node_block(&leaf, page, &first, &limit)
+        && (limit < UNIT_PAGES || !unit_continues(tree, chunk, unit + 1)))
+        info_block(info, frame - page + first, limit - first);
+    else
         query_any(tree, frame, info);
-        return;
-    }
+}
+
+static NOINLINE void query_page(const struct page_tree *tree, uint64_t frame,
+                                struct page_info *info, const struct page_chunk *chunk)
+{
     const struct page_slab *slab = chunk->slab.at[frame / UNIT_PAGES / SLAB_LEAVES % SLABS];
     unsigned word = frame / WORD_BITS % (SLAB_LEAVES * NODE_WORDS), bit = frame % WORD_BITS;
     const struct page_pair *pair = &slab->pair[word];
@@ -90,17 +119,67 @@ void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *
             info_free(info, frame, slab->fresh[word] >> bit & 1,
                       word_order_at(pair_free(pair), bit));
     } else if (behind == 0 || before == 0) {
-        query_any(tree, frame, info);
+        query_long(tree, frame, info, chunk);
     } else {
         uint64_t start = frame - (63 - bit_highest(before));
         info_block(info, start, frame + bit_lowest(behind) + 1 - start);
     }
 }
 
+/* A closed unit, allocated: its block may begin, and go on, in an open one. */
+static NOINLINE void query_units(const struct page_tree *tree, uint64_t frame,
+                                 struct page_info *info, const struct page_chunk *chunk)
+{
+    struct page_node units = chunk_units(chunk);
+    unsigned first, limit;
+    if (node_block(&units, frame / UNIT_PAGES % CHUNK_UNITS, &first, &limit)
+        && !bitmap_test(chunk->open, first) && !unit_continues(tree, chunk, limit))
+        info_block(info, chunk->first + first * UNIT_PAGES,
+                   (uint64_t)(limit - first) * UNIT_PAGES);
+    else
+        query_any(tree, frame, info);
+}
+
+static NOINLINE void query_unit(const struct page_tree *tree, uint64_t frame,
+                                struct page_info *info, const struct page_chunk *chunk)
+{
+    unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS, word = unit / WORD_BITS;
+    const struct page_pair *pair = &chunk->pair[word];
+    uint64_t bit = bit_of(unit % WORD_BITS);
+    struct page_node units = chunk_units(chunk);
+    info->area = chunk->area->index;
+    if ((pair_free(pair) & bit) && !(chunk->mixed[word] & bit))
+        info_free(info, frame, chunk->fresh[word] & bit, UNIT_SHIFT + node_order_at(&units, unit));
+    else if (pair->free & bit)
+        query_any(tree, frame, info);
+    else
+        query_units(tree, frame, info, chunk);
+}
+
+void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
+{
+    const struct page_chunk *chunk = tree_chunk(tree, frame);
+    if (chunk == NULL)
+        query_any(tree, frame, info);
+    else if (bitmap_test(chunk->open, frame / UNIT_PAGES % CHUNK_UNITS))
+        query_page(tree, frame, info, chunk);
+    else
+        query_unit(tree, frame, info, chunk);
+}
+
+static NOINLINE void query_flushed(struct page_tree *tree, uint64_t frame, struct page_info *info)
+{
+    hot_flush(tree);
+    tree_query(tree, frame, info);
+}
+
 void page_query(void *engine, pfn_t frame, struct page_info *info)
 {
-    hot_settle(engine);
-    tree_query(engine, frame.n, info);
+    struct page_tree *tree = engine;
+    if (hot_pending(&tree->hot))
+        query_flushed(tree, frame.n, info);
+    else
+        tree_query(tree, frame.n, info);
 }
 
 uint64_t page_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info)

@@ -122,7 +122,7 @@ MUTANTS = (
            "        struct processor *processor = &processors[cpu];",
            "        struct processor *processor = &processors[arch_cpu_self()];", "lock"),
     # Bugs that other allocators shipped.
-    Mutant("freed buddies never coalesce", "kernel/mm/page_node.h",
+    Mutant("freed buddies never coalesce", "kernel/mm/page_word.h",
            "pair->free = cell == CELL_FREE || cell == CELL_RESERVED ? pair->free | mask",
            "pair->free = cell == CELL_RESERVED ? pair->free | mask"),
     Mutant("freed words never coalesce", "kernel/mm/page_node.h",
