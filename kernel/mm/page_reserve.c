@@ -3,6 +3,22 @@
  * Ranges by address: look first, secure nodes, then change. Areas and holes are crossed here.
  */
 #include "kernel/mm/page_hot.h"
+#include "kernel/mm/page_scan.h"
+
+/*
+ * True if all of the range is in state `wanted`, as far as one look can tell: what is free is
+ * managed and its own area's, but a reserved page may be neither.
+ */
+static bool range_is(const struct page_tree *tree, uint64_t first, uint64_t limit,
+                     enum page_state wanted)
+{
+    uint64_t managed;
+    if (wanted == PAGE_FREE)
+        return scan_end(tree, first, limit, CELL_FREE, FRESH_ANY) == limit;
+    return tree_managed(tree, first, &managed) && limit <= managed
+           && limit <= tree_span(tree, first)->area->limit
+           && scan_end(tree, first, limit, CELL_RESERVED, FRESH_ANY) == limit;
+}
 
 /* The first frame of the range that is not in state `wanted`, and its state. */
 static bool range_differs(const struct page_tree *tree, uint64_t first, uint64_t limit,
@@ -39,7 +55,8 @@ static enum error range_change(struct page_tree *tree, pfn_t first, uint64_t pag
         return E_CALL_RANGE;
     uint64_t limit = first.n + pages;
     hot_drop(tree);
-    if (range_differs(tree, first.n, limit, from, &blame->n, &state))
+    if (!range_is(tree, first.n, limit, from)
+        && range_differs(tree, first.n, limit, from, &blame->n, &state))
         return state_error(state);
     enum error error = tree_secure(tree, first.n, limit);
     if (error != OK)
