@@ -114,7 +114,7 @@ void tree_release(struct page_tree *tree)
             continue;
         for (unsigned s = 0; s < SLABS; s++)
             if (chunk->slabs >> s & 1)
-                tree->nodes.give(tree->nodes.context, chunk->slab.at[s]);
+                tree->nodes.give(tree->nodes.context, slab_page(chunk->slab.at[s]));
         tree->nodes.give(tree->nodes.context, chunk);
         tree->node[c] = NULL;
         tree->state[c] = CELL_RESERVED;

@@ -76,7 +76,7 @@ void slabs_drop(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs
     slabs &= chunk->slabs;
     if (slabs == 0)
         return;
-    stock_put(tree, chunk->slab.at[bit_lowest(slabs)]);
+    stock_put(tree, slab_page(chunk->slab.at[bit_lowest(slabs)]));
     tree->stock->slabs = slabs & (slabs - 1);
     tree->stock->slab = chunk->slab;
     chunk->slabs &= ~slabs;
@@ -97,7 +97,7 @@ static void slab_leave(struct page_tree *tree, struct page_chunk *chunk, unsigne
     if (slab_in_use(chunk, slab))
         return;
     chunk->slabs &= ~(UINT32_C(1) << slab);
-    stock_put(tree, chunk->slab.at[slab]);
+    stock_put(tree, slab_page(chunk->slab.at[slab]));
 }
 
 /* Closed units from..to-1 are handed out: no leaf is needed for their fresh bits. */
@@ -120,7 +120,7 @@ static inline struct page_node leaf_make(struct page_tree *tree, struct page_chu
     unsigned slab = unit / SLAB_LEAVES, word = unit / WORD_BITS;
     uint64_t bit = bit_of(unit % WORD_BITS);
     if (!(chunk->slabs >> slab & 1)) {
-        chunk->slab.at[slab] = stock_take(tree);
+        chunk->slab.at[slab] = slab_in(stock_take(tree), slab);
         chunk->slabs |= UINT32_C(1) << slab;
     }
     struct page_node leaf = chunk_leaf(chunk, unit);

@@ -43,7 +43,23 @@ struct page_slab {
     uint64_t orders[SLAB_LEAVES];
     uint8_t class[SLAB_LEAVES];       /* node_order() of that, as entered in the chunk's classes */
 };
-_Static_assert(sizeof(struct page_slab) <= PAGE_SIZE, "a slab is one page");
+
+/*
+ * A slab does not begin where its page does, but some cache lines behind, by its number: else the
+ * same part of every slab lay in the same few sets of a cache.
+ */
+#define SLAB_COLOURS 8u
+#define CACHE_LINE 64u
+_Static_assert(sizeof(struct page_slab) + (SLAB_COLOURS - 1) * CACHE_LINE <= PAGE_SIZE,
+               "a slab lies in one page");
+static inline struct page_slab *slab_in(void *page, unsigned slab)
+{
+    return (struct page_slab *)(void *)((unsigned char *)page + slab % SLAB_COLOURS * CACHE_LINE);
+}
+static inline void *slab_page(struct page_slab *slab)
+{
+    return (void *)((uintptr_t)slab & ~(uintptr_t)(PAGE_SIZE - 1));
+}
 
 /* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
 struct page_slabs {
@@ -312,7 +328,7 @@ static inline void *stock_take(struct page_tree *tree)
     if (stock->slabs != 0) {
         unsigned slab = bit_lowest(stock->slabs);
         stock->slabs &= stock->slabs - 1;
-        return stock->slab.at[slab];
+        return slab_page(stock->slab.at[slab]);
     }
     tree->stock = stock->next;
     return stock;
