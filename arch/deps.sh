@@ -4,7 +4,7 @@
 # deps.sh [--no-install] [GROUP...]: install the Debian packages that are missing for these groups,
 # or for all of them. The one list is made of the files arch/*/packages and tests/packages, one line
 # for each package: GROUP PACKAGE PROBE REASON. The package counts as there if its probe is: a
-# program in PATH, an absolute path, or python:MODULE. Nothing else is looked at and no network is
+# program in PATH, an absolute path or a pattern of one, or python:MODULE. Nothing else is looked at and no network is
 # used when nothing is missing. GROUP? is a group that is welcome and not needed: without it, all
 # groups are there. GROUP+ is a large one that is installed only where it is named.
 #
@@ -40,7 +40,7 @@ is_there() {
     case $1 in
         python:*) /usr/bin/python3 -c "import sys, importlib.util as u
 sys.exit(u.find_spec('${1#python:}') is None)" 2>/dev/null ;;
-        /*) [ -e "$1" ] ;;
+        /*) compgen -G "$1" >/dev/null ;;
         *) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
     esac
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`make bench`: one table of all that is measured. bench.py ENGINE_BENCH VIRTUAL_BENCH CPUS_BENCH
+"""`make bench`: one table of all that is measured. bench.py FOLDER [markdown]
+
+FOLDER has the programs that run the workloads; with `markdown` the table is that of README.md.
 
 Instruction counts are exact and repeat on any machine with the same compiler; times are of this
 machine, and only their ratios in one run compare. Nothing here passes or fails by a time.
@@ -7,35 +9,45 @@ machine, and only their ratios in one run compare. Nothing here passes or fails 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 import cpus
 import engine
+import fuzz_bench
 import line_bench
+import machine_bench
 import virtual
+from pfnlab.bench import Row
+from summary import Figures, markdown, number
 
 
-def print_engine(console: Console, program: str) -> None:
+def print_engine(console: Console, rows: Iterable[engine.Row]) -> None:
     """Instructions per operation; net of the same loop with an engine that does nothing."""
-    table = Table(title="page engine, instructions per operation (callgrind)")
-    for heading in ("workload", "what", "operations", "gross", "net", "goal"):
+    table = Table(title="page engines, instructions per operation (callgrind)")
+    for heading in ("workload", "what", "operations", "goal", engine.ENGINE, *engine.OTHERS):
         table.add_column(heading, justify="left" if heading in ("workload", "what") else "right")
-    for row in engine.rows(program):
-        table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.gross:,.2f}",
-                      f"{row.net:,.2f}", "" if row.goal is None else f"{row.goal:,g}")
+    for row in rows:
+        table.add_row(row.workload, row.what, f"{row.operations:,}",
+                      "" if row.goal is None else f"{row.goal:,g}", number(row.net),
+                      *(number(row.others[other]) if other in row.others else ""
+                        for other in engine.OTHERS))
     console.print(table)
+    console.print("tree: the engine under test; list: the reference engine; the others: "
+                  "aligned_alloc and free, which know no areas, windows or exact addresses")
 
 
-def print_virtual(console: Console, program: str) -> None:
+def print_virtual(console: Console, rows: Iterable[virtual.Row]) -> None:
     """Instructions per operation; page tables and frames in use then; flushes."""
     table = Table(title="virtual layer and malloc, instructions per operation (callgrind), "
                   "tables of x86_64")
     for heading in ("workload", "what", "operations", "instructions", "table bytes", "frames",
                     "flushes"):
         table.add_column(heading, justify="left" if heading in ("workload", "what") else "right")
-    for row in virtual.rows(program):
+    for row in rows:
         table.add_row(row.workload, row.what, f"{row.operations:,}", f"{row.instructions:,.1f}",
                       f"{row.tables:,}", f"{row.frames:,}", f"{row.flushes:,.1f}")
     console.print(table)
@@ -51,24 +63,37 @@ def print_cpus(console: Console, program: str) -> None:
     console.print(table)
 
 
-def print_line(console: Console) -> None:
-    """Starts and command rates."""
+def print_times(console: Console, rows: Iterable[Row]) -> None:
+    """Starts, idle guests and command rates."""
     table = Table(title="starts and the serial line (medians of this run)")
     for heading in ("what", "guest", "figure", "ratio"):
         table.add_column(heading)
-    for row in line_bench.table():
+    for row in rows:
         figure = row.figure() + (f" ({row.note})" if row.note else "")
         ratio = "" if row.ratio is None else f"{row.ratio:.2f} of {row.of}"
         table.add_row(row.what, row.guest, figure, ratio)
     console.print(table)
 
 
-def main(program: str, virtual_program: str, cpus_program: str) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    print_engine(console, program)
-    print_virtual(console, virtual_program)
-    print_cpus(console, cpus_program)
-    print_line(console)
+def measure(folder: Path) -> Figures:
+    """All that there is."""
+    programs = engine.Programs(str(folder / "engine_bench"), str(folder / "peer_bench"))
+    return Figures({row.workload: row for row in engine.rows(programs)},
+                   {row.workload: row for row in virtual.rows(str(folder / "virtual_bench"))},
+                   [*machine_bench.table(folder), *line_bench.table(str(folder / "line_client")),
+                    *fuzz_bench.table()])
+
+
+def main(folder: str, form: str = "tables") -> None:
+    figures = measure(Path(folder).resolve())
+    if form == "markdown":
+        print(markdown(figures))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    print_engine(console, figures.engines.values())
+    print_virtual(console, figures.virtual.values())
+    print_cpus(console, str(Path(folder) / "cpus_bench"))
+    print_times(console, figures.times)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Instructions per operation of the page engine, by callgrind.
+"""Instructions per operation of the page engines, by callgrind.
 
-Gross is what the workload's loop executes per operation with the engine; net is that less the same
-loop with an engine that does nothing. Instructions are exact and the same on every run. Cache
-misses are those of callgrind's model with the sizes below, whatever the machine has.
+A figure is what the workload's loop executes per operation with the engine, less the same loop with
+an engine that does nothing. Instructions are exact and the same on every run, but for those of the
+peers. Cache misses are those of callgrind's model with the sizes below, whatever the machine has.
 """
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
 
 CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=49152,12,64", "--LL=8388608,16,64")
 
@@ -53,14 +56,24 @@ WORKLOADS: dict[str, tuple[str, float | None]] = {
     "init-64t": ("start on a map of 64 TiB", None),
 }
 
+ENGINE = "tree"                       # what the goals are for; the others stand beside it
+REFERENCE = "list"
+PEERS = {"glibc": "", "jemalloc": "libjemalloc.so.2", "mimalloc": "libmimalloc.so.2",
+         "tcmalloc": "libtcmalloc_minimal.so.4"}     # and what each needs
+OTHERS = (REFERENCE, *PEERS)
+# The reference has records for each page, and the peers only hand out and take back.
+TOO_LARGE = re.compile(r"worst-|init-(256g|1t|64t)|bytes-(256g|64t)|pair0-cold-1t")
+OF_PEERS = re.compile(r"pair[0489]-(cold|warm)|fill0|drain0|mix|aligned")
+
 # Every operation of a long history by itself: alloc, free or query, orders 0..18, three areas.
 HISTORY = "worst-mix"
 SEEDS = 4
 
-MISSES = {
-    "drain0": ("D1 misses of each free, 1 GiB", 0.5),
-    "drain0-16g": ("D1 misses of each free, 16 GiB", 2),
+MISSES: dict[str, tuple[str, float | None]] = {
+    "misses-1g": ("D1 misses of each free in random order, 1 GiB", 0.5),
+    "misses-16g": ("the same, 16 GiB", 2),
 }
+MISSES_OF = {"misses-1g": "drain0", "misses-16g": "drain0-16g"}     # their workloads
 
 # The program tells these itself: what, unit, goal (at most; of compaction: at least).
 FIGURES: dict[str, tuple[str, float | None]] = {
@@ -82,9 +95,34 @@ class Row:
     workload: str
     what: str
     operations: int
-    gross: float
     net: float
     goal: float | None = None
+    others: dict[str, float] = field(default_factory=dict)   # of the engines beside it
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What runs the workloads: on the engines, and on the peers."""
+
+    engines: str
+    peers: str
+
+    def of(self, engine: str) -> str:
+        """The one that has the engine."""
+        return self.peers if engine in PEERS else self.engines
+
+
+def is_there(engine: str) -> bool:
+    """Is the peer installed?"""
+    library = PEERS.get(engine)
+    return not library or any(Path("/usr/lib").glob(f"*/{library}"))
+
+
+def takes(engine: str, workload: str) -> bool:
+    """Does the workload run on that engine?"""
+    if engine in PEERS:
+        return is_there(engine) and OF_PEERS.match(workload) is not None
+    return engine == ENGINE or TOO_LARGE.match(workload) is None
 
 
 def callgrind(program: str, engine: str, workload: str, out: str, *options: str,
@@ -93,7 +131,8 @@ def callgrind(program: str, engine: str, workload: str, out: str, *options: str,
     run = subprocess.run(
         ["valgrind", "--tool=callgrind", "--toggle-collect=measured",
          f"--callgrind-out-file={out}", *options, program, engine, workload, str(seed)],
-        capture_output=True, text=True, check=True)
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=8192"})
     return run.stdout + run.stderr
 
 
@@ -128,9 +167,9 @@ def each(program: str, engine: str, workload: str, seed: int = 0) -> list[int]:
     return [count for count in counts if count > 0]
 
 
-def figure(program: str, workload: str) -> tuple[int, int]:
+def figure(program: str, engine: str, workload: str) -> tuple[int, int]:
     """What the workload tells, and the number of operations."""
-    run = subprocess.run([program, "tree", workload, "0"], capture_output=True, text=True,
+    run = subprocess.run([program, engine, workload, "0"], capture_output=True, text=True,
                          check=True)
     operations, value = run.stdout.split()
     return int(value), int(operations)
@@ -140,26 +179,43 @@ def history(program: str) -> Iterator[Row]:
     """The longest operation of long histories, and what 99 of 100 stay below."""
     loop = min(each(program, "empty", HISTORY))
     counts = sorted(count for seed in range(SEEDS)
-                    for count in each(program, "tree", HISTORY, seed))
+                    for count in each(program, ENGINE, HISTORY, seed))
     what = "of alloc, free and query in long histories, orders 0..18, three areas"
     for name, count, goal in ((HISTORY, counts[-1], 600),
                               ("p99-mix", counts[len(counts) * 99 // 100], 400)):
         which = "the longest" if name == HISTORY else "99 of 100 are at most this,"
-        yield Row(name, f"{which} {what}", len(counts), count, count - loop, goal)
+        yield Row(name, f"{which} {what}", len(counts), count - loop, goal)
 
 
-def rows(program: str) -> Iterator[Row]:
-    """Every workload, one row each."""
-    for name, (what, goal) in WORKLOADS.items():
-        gross, operations = instructions(program, "tree", name)
-        nothing, _ = instructions(program, "empty", name)
-        print(f"  measured {name}", file=sys.stderr, flush=True)
-        yield Row(name, what, operations, gross / operations, (gross - nothing) / operations, goal)
-    yield from history(program)
-    for name, (what, goal) in MISSES.items():
-        gross, operations = misses(program, "tree", name)
-        nothing, _ = misses(program, "empty", name)
-        yield Row(name, what, operations, gross / operations, (gross - nothing) / operations, goal)
-    for name, (what, goal) in FIGURES.items():
-        value, operations = figure(program, name)
-        yield Row(name, what, operations, value, value, goal)
+def measure(programs: Programs, engine: str, name: str) -> tuple[float, int]:
+    """A workload's figure on an engine, gross, and the number of operations."""
+    program = programs.of(engine)
+    if name in FIGURES:
+        value, operations = figure(program, engine, name)
+        return float(value), operations
+    count, operations = (misses if name in MISSES else instructions)(program, engine,
+                                                                     MISSES_OF.get(name, name))
+    return count / operations, operations
+
+
+def row(programs: Programs, name: str, what: str, goal: float | None) -> Row:
+    """One workload on all engines that take it."""
+    nothing = 0.0 if name in FIGURES else measure(programs, "empty", name)[0]
+    gross, operations = measure(programs, ENGINE, name)
+    others = {engine: measure(programs, engine, name)[0] - nothing
+              for engine in OTHERS if takes(engine, MISSES_OF.get(name, name))}
+    print(f"  measured {name}", file=sys.stderr, flush=True)
+    return Row(name, what, operations, gross - nothing, goal, others)
+
+
+def rows(programs: Programs) -> Iterator[Row]:
+    """Every workload, one row each; as many at once as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        wanted = {**WORKLOADS, **MISSES, **FIGURES}
+        under_way = {name: pool.submit(row, programs, name, *wanted[name]) for name in wanted}
+        longest = pool.submit(lambda: list(history(programs.engines)))
+        for name in WORKLOADS:
+            yield under_way[name].result()
+        yield from longest.result()
+        for name in (*MISSES, *FIGURES):
+            yield under_way[name].result()

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Workloads for a page engine, one a run: engine_bench ENGINE WORKLOAD SEED prints the number of
- * operations and the figure that the workload is about, if any. Everything outside measured() is
- * preparation and verification; a profiler counts what happens inside it (tests/bench/engine.py:
- * callgrind). The engine `empty` does nothing and is what to subtract.
+ * operations and the figure that the workload is about, if any; peer_bench is the same for
+ * allocators of bytes. Everything outside measured() is preparation and verification; a profiler
+ * counts what happens inside it (tests/bench/engine.py: callgrind). The engine `empty` does nothing
+ * and is what to subtract.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "tests/bench/engine_bench.h"
 
 #define PAIRS 20000u
+#define PAIRS_BY_PAGE 100u    /* for an engine that writes a byte for each page of a block */
 #define FILL_PAGES GIB_PAGES
 #define MIX_OPS 200000u
 #define SPARE_NODES 1024u     /* a chunk and all its slabs are 33 pages */
@@ -20,67 +22,6 @@ _Noreturn void assert_failed(const char *condition, const char *file, int line)
     fprintf(stderr, "%s:%d: %s\n", file, line, condition);
     abort();
 }
-
-/* What is counted: the rest is preparation. */
-__attribute__((noinline)) void measured(void (*run)(struct bench *b), struct bench *b)
-{
-    run(b);
-}
-
-/* ---- The engine that does nothing ---- */
-
-static size_t empty_size(const struct page_map *map)
-{
-    (void)map;
-    return 64;
-}
-
-static enum error empty_init(void *memory, const struct page_map *map,
-                             const struct node_source *nodes)
-{
-    (void)map;
-    (void)nodes;
-    memset(memory, 0, 64);
-    return OK;
-}
-
-static enum error empty_alloc(void *memory, const struct page_request *request, pfn_t *out,
-                              pfn_t *blame)
-{
-    uint64_t *next = memory;
-    (void)blame;
-    *out = pfn(*next);
-    *next += request->pages;
-    return OK;
-}
-
-static enum error empty_free(void *memory, pfn_t first, uint64_t *pages)
-{
-    (void)memory;
-    (void)first;
-    *pages = 1;
-    return OK;
-}
-
-static enum error empty_range(void *memory, pfn_t first, uint64_t pages, pfn_t *blame)
-{
-    (void)memory;
-    (void)first;
-    (void)pages;
-    (void)blame;
-    return OK;
-}
-
-static void empty_query(void *memory, pfn_t frame, struct page_info *info)
-{
-    (void)memory;
-    info->block = frame;
-}
-
-static const struct page_engine empty_engine = {
-    .name = "empty", .memory_size = empty_size, .init = empty_init, .alloc = empty_alloc,
-    .free = empty_free, .reserve = empty_range, .unreserve = empty_range, .query = empty_query,
-};
 
 /* ---- Helpers ---- */
 
@@ -124,6 +65,8 @@ uint64_t rnd(struct bench *b)
 
 void map_make(struct bench *b, uint64_t pages)
 {
+    if (b->bench->peer && pages > PEER_PAGES)
+        pages = PEER_PAGES;
     b->pages = pages;
     b->range = (struct page_range){ pfn(GIB_PAGES), pages, true };
     b->map = (struct page_map){ &b->range, 1, &area, 1 };
@@ -163,7 +106,7 @@ static void prepare_warm18(struct bench *b) { warm(b, 18); }
 
 static void pairs(struct bench *b, unsigned order, unsigned align)
 {
-    for (b->ops = 0; b->ops < PAIRS; b->ops++)
+    for (b->ops = 0; b->ops < b->pairs; b->ops++)
         give(b, take(b, order, align));
 }
 
@@ -220,7 +163,7 @@ static void mix_step(struct bench *b)
 static void prepare_mix(struct bench *b, unsigned percent)
 {
     prepare_1g(b);
-    b->target = GIB_PAGES / 100 * percent;
+    b->target = b->pages / 100 * percent;
     for (unsigned i = 0; i < MIX_OPS; i++)
         mix_step(b);
     b->expected = b->occupied;
@@ -239,7 +182,7 @@ static void run_mix(struct bench *b)
 static void run_reserve(struct bench *b)
 {
     pfn_t blame;
-    for (b->ops = 0; b->ops < PAIRS; b->ops++) {
+    for (b->ops = 0; b->ops < b->pairs; b->ops++) {
         pfn_t frame = pfn(GIB_PAGES + rnd(b) % b->pages);
         REQUIRE(b->engine->reserve(b->memory, frame, 1, &blame) == OK);
         REQUIRE(b->engine->unreserve(b->memory, frame, 1, &blame) == OK);
@@ -319,7 +262,7 @@ static void verify(struct bench *b)
 {
     struct page_area_info info;
     struct page_violation violation;
-    if (b->empty)
+    if (b->empty || b->bench->peer)
         return;
     REQUIRE(b->engine->check(b->memory, never, &violation));
     uint64_t allocated = 0, free = 0;
@@ -331,14 +274,25 @@ static void verify(struct bench *b)
     REQUIRE(allocated == b->expected && free == b->pages - b->expected);
 }
 
-int main(int argc, char **argv)
+static const struct bench_engine *find_engine(const struct bench_engine *engines, size_t n,
+                                              const char *name)
 {
-    struct bench b = { .engine = &page_engine_tree, .seed = 88172645463325252,
-                       .gib = 1 };
-    struct page_engine wrong = wrong_engine(argc == 4 ? argv[1] : "");
-    if (argc == 4 && strcmp(argv[1], "tree") != 0)
-        b.engine = strcmp(argv[1], "empty") == 0 ? &empty_engine : &wrong;
-    b.empty = b.engine == &empty_engine;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(engines[i].engine->name, name) == 0)
+            return &engines[i];
+    fprintf(stderr, "no such engine: %s\n", name);
+    exit(1);
+}
+
+int bench_main(int argc, char **argv, const struct bench_engine *engines, size_t n)
+{
+    struct bench b = { .seed = 88172645463325252, .gib = 1 };
+    if (argc == 4) {
+        b.bench = find_engine(engines, n, argv[1]);
+        b.engine = b.bench->engine;
+        b.empty = b.engine == &empty_engine;
+        b.pairs = b.bench->by_page ? PAIRS_BY_PAGE : PAIRS;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(workloads); i++) {
         if (argc != 4)
             printf("%s\n", workloads[i].name);

@@ -15,9 +15,20 @@ _Noreturn void assert_failed(const char *condition, const char *file, int line);
 #define REQUIRE(condition) \
     ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
 
-struct bench {
+/* An engine to be measured. */
+struct bench_engine {
     const struct page_engine *engine;
+    bool by_page;             /* a block costs by its pages: fewer operations are enough */
+    bool peer;                /* an allocator of bytes: it only takes blocks and gives them back */
+};
+
+#define PEER_PAGES (GIB_PAGES / 4)   /* some write to what they hand out */
+
+struct bench {
+    const struct bench_engine *bench;
+    const struct page_engine *engine;   /* of that */
     bool empty;
+    uint64_t pairs;           /* of an alloc and a free, for workloads that are nothing else */
     bool each;                /* the workload measures its operations one by one */
     void *memory;
     uint64_t pages;           /* of the map */
@@ -37,7 +48,7 @@ struct bench {
     enum error error;
 };
 
-/* Run what is counted; all else is preparation. */
+/* Run what is counted; all else is preparation. Each program has its own. */
 void measured(void (*run)(struct bench *b), struct bench *b);
 
 extern const struct node_source pool_source;
@@ -80,6 +91,12 @@ static inline void give(struct bench *b, uint64_t frame)
     uint64_t pages;
     REQUIRE(b->engine->free(b->memory, pfn(frame), &pages) == OK);
 }
+
+/* Run what the command line says, on one of these engines. */
+int bench_main(int argc, char **argv, const struct bench_engine *engines, size_t n);
+
+/* engine_main.c, peer_main.c: what does nothing. */
+extern const struct page_engine empty_engine;
 
 /* engine_wrong.c: the engine with a fault: slow, twice, leak. */
 struct page_engine wrong_engine(const char *name);

@@ -39,6 +39,7 @@ static enum error leak_free(void *memory, pfn_t first, uint64_t *pages)
 struct page_engine wrong_engine(const char *name)
 {
     struct page_engine engine = page_engine_tree;
+    engine.name = name;
     if (name[0] == 's')
         engine.alloc = slow_alloc;
     if (name[0] == 't' && name[1] == 'w')
