@@ -4,9 +4,9 @@
 # deps.sh [--no-install] [GROUP...]: install the Debian packages that are missing for these groups,
 # or for all of them. The one list is made of the files arch/*/packages and tests/packages, one line
 # for each package: GROUP PACKAGE PROBE REASON. The package counts as there if its probe is: a
-# program in PATH, an absolute path or a pattern of one, or python:MODULE. Nothing else is looked at and no network is
-# used when nothing is missing. GROUP? is a group that is welcome and not needed: without it, all
-# groups are there. GROUP+ is a large one that is installed only where it is named.
+# program in PATH, a path or a pattern of one, or python:MODULE. Nothing else is looked at and no
+# network is used when nothing is missing. GROUP? is a group that is welcome and not needed: without
+# it, all groups are there. GROUP+ is a large one that is installed only where it is named.
 #
 # Exit: 0 all there, 1 something is missing and was not installed, 2 usage.
 

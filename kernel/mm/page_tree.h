@@ -12,7 +12,7 @@
 #define PFNLAB_MM_PAGE_TREE_H
 
 #include "kernel/mm/engine.h"
-#include "kernel/mm/page_node.h"
+#include "kernel/mm/page_slab.h"
 
 /* Keeps what is rare from costing registers where it is not. */
 #define NOINLINE __attribute__((noinline))
@@ -23,7 +23,6 @@
 #define CHUNK_PAGES UINT64_C(0x40000)
 #define CHUNK_UNITS 512u
 
-#define SLAB_LEAVES 16u               /* leaves in one page of the node source */
 #define SLABS (CHUNK_UNITS / SLAB_LEAVES)
 
 /*
@@ -32,34 +31,6 @@
  */
 #define LEAF_CLASSES 9u
 #define CLASSES (MAX_ORDER + 1)
-
-/*
- * The leaves of 16 units, 2 MiB each; one page of the node source. Part by part, as who looks for a
- * place or frees a page needs not all of a leaf.
- */
-struct page_slab {
-    struct page_pair pair[SLAB_LEAVES * NODE_WORDS];
-    uint64_t fresh[SLAB_LEAVES * NODE_WORDS];
-    uint64_t orders[SLAB_LEAVES];
-    uint8_t class[SLAB_LEAVES];       /* node_order() of that, as entered in the chunk's classes */
-};
-
-/*
- * A slab does not begin where its page does, but some cache lines behind, by its number: else the
- * same part of every slab lay in the same few sets of a cache.
- */
-#define SLAB_COLOURS 8u
-#define CACHE_LINE 64u
-_Static_assert(sizeof(struct page_slab) + (SLAB_COLOURS - 1) * CACHE_LINE <= PAGE_SIZE,
-               "a slab lies in one page");
-static inline struct page_slab *slab_in(void *page, unsigned slab)
-{
-    return (struct page_slab *)(void *)((unsigned char *)page + slab % SLAB_COLOURS * CACHE_LINE);
-}
-static inline void *slab_page(struct page_slab *slab)
-{
-    return (void *)((uintptr_t)slab & ~(uintptr_t)(PAGE_SIZE - 1));
-}
 
 /* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
 struct page_slabs {

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 # The benchmark: engine workloads counted by callgrind, starts and the line by the clock.
 
-bench: ## the benchmark's table (some minutes); MARKDOWN=1: its goals and figures as in README.md
+bench: ## the benchmark's table (some minutes); MARKDOWN=1: as in README.md; =counts: no times
 	@./arch/deps.sh
 	@./arch/deps.sh peers || echo 'pfnlab: without the peers' >&2
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) bench-programs
-	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench $(if $(MARKDOWN),markdown)
+	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench $(MARKDOWN:1=markdown)
 
 profile: ## where the instructions and cache lines of the hot paths go; WORKLOAD=NAME only that one
 	@./arch/deps.sh

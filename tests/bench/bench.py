@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`make bench`: one table of all that is measured. bench.py FOLDER [markdown]
+"""`make bench`: one table of all that is measured. bench.py FOLDER [markdown|counts]
 
-FOLDER has the programs that run the workloads; with `markdown` the table is that of README.md.
+FOLDER has the programs that run the workloads; with `markdown` the table is that of README.md, with
+`counts` without what the clock tells.
 
 Instruction counts are exact and repeat on any machine with the same compiler; times are of this
 machine, and only their ratios in one run compare. Nothing here passes or fails by a time.
@@ -75,18 +76,18 @@ def print_times(console: Console, rows: Iterable[Row]) -> None:
     console.print(table)
 
 
-def measure(folder: Path) -> Figures:
-    """All that there is."""
+def measure(folder: Path, times: bool) -> Figures:
+    """What is counted, and what the clock tells."""
     programs = engine.Programs(str(folder / "engine_bench"), str(folder / "peer_bench"))
     return Figures({row.workload: row for row in engine.rows(programs)},
                    {row.workload: row for row in virtual.rows(str(folder / "virtual_bench"))},
                    [*machine_bench.table(folder), *line_bench.table(str(folder / "line_client")),
-                    *fuzz_bench.table()])
+                    *fuzz_bench.table()] if times else [])
 
 
 def main(folder: str, form: str = "tables") -> None:
-    figures = measure(Path(folder).resolve())
-    if form == "markdown":
+    figures = measure(Path(folder).resolve(), form != "counts")
+    if form != "tables":
         print(markdown(figures))
         return
     console = Console(width=None if sys.stdout.isatty() else 150)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A client as fast as C makes it: line_client FD COUNT WAY WHAT sends COUNT requests in a strict
- * session to the guest behind the socket FD and prints the nanoseconds that they took. WAY: `single`
- * waits for each answer, `pipelined` sends as much as the credit allows. WHAT: `echo`, or `pair`, an
- * alloc_page and a free of what it got.
+ * session to the guest behind the socket FD and prints the nanoseconds that they took. WAY is
+ * `single`, which waits for each answer, or `pipelined`, which sends as much as the credit allows.
+ * WHAT is `echo`, or `pair`, an alloc_page and a free of what it got.
  */
 #define _POSIX_C_SOURCE 199309L
 #include <stdbool.h>
