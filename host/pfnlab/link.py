@@ -171,18 +171,13 @@ class Link:
         self.events.append(row)
         if self._panic or line.words[:1] == ["panic"]:
             self._panic.append(line.raw)
-            self._await_end(line)
+            if line.words[:2] == ["end", "panic"]:      # it outranks whatever was waited for
+                raise self._gone()
         elif self._connected and line.words[:1] == ["boot"]:
             self.reason = GuestGone("the guest has restarted")
             raise self.reason
         elif self.on_event is not None:
             self.on_event(row)
-
-    def _await_end(self, line: wire.Line) -> None:
-        """A panic outranks whatever was waited for, once its last line is here."""
-        if line.words[:2] == ["end", "panic"]:
-            self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
-            raise self.reason
 
     def _answer(self, line: wire.Line) -> None:
         request = next((r for r in self._pending if r.answers(line.tag)), None)
