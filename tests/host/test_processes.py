@@ -74,9 +74,11 @@ class Suite:
             server.listen()
             server.settimeout(120)
             (path / "test_owner.py").write_text(OWNER.format(kinds=kinds, where=where))
+            # If we are killed, so is it: its guests are busy for ever.
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider",
-                 "-n", "1", "--max-worker-restart", "0"], cwd=path, start_new_session=True,
+                ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m",
+                 "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider", "-n", "1",
+                 "--max-worker-restart", "0"], cwd=path, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": str(HOST)}, stdout=subprocess.PIPE, text=True)
             with server.accept()[0] as link, link.makefile() as told:
                 pids, places = zip(*(line.split() for line in told))
