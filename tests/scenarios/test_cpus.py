@@ -8,7 +8,7 @@ from pfnlab import Guest, errors
 from tests.scenarios.support import PAGE, counts, page
 
 pytestmark = [pytest.mark.options("cpus=4")]
-many = pytest.mark.only("native")     # emulated ones do less of it, in tests/machine/test_cpus.py
+many = pytest.mark.only("native")     # emulated ones do less: tests/machine/test_processors.py
 
 STACK = 32 << 10
 
