@@ -181,7 +181,7 @@ MUTANTS = (
            "bit = distance >> hot->shift | distance << (-hot->shift & 63);",
            "bit = distance >> hot->shift;"),
     Mutant("hot: a question is not preceded by a flush", "kernel/mm/page_query.c",
-           "hot_settle(engine);\n    tree_query(", "tree_query("),
+           "    hot_flush(tree);\n    tree_query(", "    tree_query("),
     Mutant("hot: reserve is not preceded by a flush", "kernel/mm/page_reserve.c",
            "hot_drop(tree);", ""),
     Mutant("hot: what it handed out stays fresh", "kernel/mm/page_hot.c",
