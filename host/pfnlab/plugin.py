@@ -11,14 +11,13 @@ import pytest
 from pfnlab import errors, plugin_report, plugin_transcripts
 from pfnlab.guest import Guest
 from pfnlab.memory_map import map_of
-from pfnlab.plugin_report import use
+from pfnlab.plugin_report import SEED, use
 from pfnlab.pool import Pool
 from pfnlab.spec import Spec, architectures, project_root
 from pfnlab.transcript import Run, Transcript
 
 _pool_key = pytest.StashKey[Pool]()
 _second_key = pytest.StashKey[Pool]()
-_seed_key = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -42,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_second_key] = Pool(2)
     seed = config.getoption("seed")
     workers = getattr(config, "workerinput", {})
-    config.stash[_seed_key] = workers.get("pfnlab_seed", random.randrange(1 << 32)) \
+    config.stash[SEED] = workers.get("pfnlab_seed", random.randrange(1 << 32)) \
         if seed is None else seed
     for line in (
             "arch(*names): run on guests of these architectures", "only(*names): as arch",
@@ -59,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     """The seed, with which a run is the same again."""
-    return f"pfnlab: --seed {config.stash[_seed_key]}, guests {' '.join(guest_names(config))}"
+    return f"pfnlab: --seed {config.stash[SEED]}, guests {' '.join(guest_names(config))}"
 
 
 class _Workers:
@@ -68,7 +67,7 @@ class _Workers:
     @pytest.hookimpl(optionalhook=True)  # type: ignore[misc]
     def pytest_configure_node(self, node: Any) -> None:
         """Hand it to a worker that starts."""
-        node.workerinput["pfnlab_seed"] = node.config.stash[_seed_key]
+        node.workerinput["pfnlab_seed"] = node.config.stash[SEED]
 
 
 pytest_configure_node = _Workers().pytest_configure_node
@@ -224,7 +223,7 @@ def transcript(request: pytest.FixtureRequest, guest: Guest) -> Callable[[str], 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     """A number for what is random in a test: --seed, or another one for each run."""
-    return request.config.stash[_seed_key]
+    return request.config.stash[SEED]
 
 
 @pytest.fixture

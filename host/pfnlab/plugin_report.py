@@ -28,6 +28,7 @@ class Used:
     first_tag: int
 
 
+SEED = pytest.StashKey[int]()      # in the configuration: that of the run
 _used_key = pytest.StashKey[list[Used]]()
 
 
@@ -161,7 +162,8 @@ def command_line(item: pytest.Item) -> str:
     for name in option.guest:
         words += ["--guest", name]
     words += ["--memory", option.memory] if option.memory else []
-    words += ["--seed", str(option.seed)] if option.seed is not None else []
+    if option.seed is not None or "seed" in getattr(item, "fixturenames", ()):
+        words += ["--seed", str(item.config.stash[SEED])]
     words.append("::".join([os.path.relpath(item.path), *item.nodeid.partition("::")[2].split("::")]
                            ))
     return f"{_program('pytest')} {shlex.join(words)}"

@@ -89,13 +89,15 @@ class Log(deque[Entry]):
         self.append(Entry(self.now(), way, text))
 
     def transcript(self) -> str:
-        """The lines of both directions as a script: without checksums, noise and line editing."""
+        """The lines of both directions as a script: without checksums, noise and line editing, and
+        without what a session says to begin, or to go on after noise (tag 0)."""
         lines = []
         for entry in self:
             line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
-            if entry.way == "->" and entry.text.startswith(">"):
-                lines.append(entry.text.rpartition(" *")[0])
-            elif entry.way == "<-" and line is not None:
+            if entry.way == "->" and entry.text.startswith(">") and entry.text[:3] != ">0 ":
+                text, sealed, _ = entry.text.rpartition(" *")
+                lines.append(text if sealed else entry.text)
+            elif entry.way == "<-" and line is not None and line.sigil != ">" and line.tag != 0:
                 lines.append(line.raw)
         return "\n".join(lines) + "\n"
 

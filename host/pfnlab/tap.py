@@ -37,7 +37,9 @@ class TapFile:
         """A YAML block; JSON strings are YAML."""
         self._say("  ---")
         self._say(f"  duration_ms: {report.duration * 1000:.0f}")
-        self._say(f"  message: {json.dumps(report.longreprtext.splitlines()[-1:] or [''])}")
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = str(crash.message if crash is not None else report.longrepr).strip()
+        self._say(f"  message: {json.dumps(reason.splitlines()[:1])}")
         self._say("  report: |")
         for line in report.longreprtext.splitlines():
             self._say(f"    {line}")

@@ -86,6 +86,40 @@ def test_full(guest):
     assert re.search(r"^-+ why the guest refused -+\nnormal lacks free=0\n", told, re.M)
 
 
+def test_an_allocator_out_of_order_is_not_agreed_with(suite: Suite) -> None:
+    suite.write("test_it.py", """
+def test_it(fresh_guest):
+    guest = fresh_guest()
+    guest.corrupt("count")
+    guest.check()
+""")
+    told = suite.run().stdout
+    assert re.search(r"^they agree up to >\d+ check\n  guest: \?\d+ bug.check ", told, re.M)
+    assert "every reply of the session" not in told
+
+
+def test_a_random_seed_is_in_the_line_that_runs_a_test_again(suite: Suite) -> None:
+    suite.write("test_it.py", "def test_it(guest, seed):\n    raise ValueError(f'seed {seed}.')\n")
+    told = suite.run("-q").stdout
+    seed = re.search(r"ValueError: seed (\d+)\.", told)
+    assert seed is not None and f" --seed {seed[1]} " in told
+
+
+def test_what_a_session_began_with_and_mended_replays(suite: Suite) -> None:
+    suite.write("test_it.py", """
+def test_it(guest):
+    guest.alloc_page()
+    guest.link._recover("for a test")
+    guest.free(0xa0000)
+""")
+    suite.run("--artifacts", "kept")
+    session, = (suite.path / "kept").rglob("session.t")
+    done = subprocess.run([sys.executable, "-m", "pfnlab", "replay", str(session)], cwd=suite.path,
+                          env={**os.environ, "PYTHONPATH": str(HOST)}, capture_output=True,
+                          text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_guest_that_there_is_not_is_one_line(suite: Suite) -> None:
     suite.write("test_it.py", FAILING)
     done = suite.run("--arch", "mips")
@@ -194,6 +228,7 @@ def test_not_here(guest, n):
     assert "ok 2 - test_it.py::test_good[native]" in tap
     assert "ok 3 - test_it.py::test_not_here[native-\\#1] # SKIP not today" in tap
     assert tap.count("  ---") == tap.count("  ...") == 1
+    assert any(line.startswith("  message: [") and "mem.unmanaged" in line for line in tap)
 
 
 def test_marks_narrow_and_expect(suite: Suite) -> None:
