@@ -7,6 +7,7 @@
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine_access.h"
+#include "kernel/smp.h"
 #include "kernel/trap.h"
 
 #define STATUS_FAILED 1
@@ -62,7 +63,9 @@ enum error access_run(void (*function)(void *), void *argument, struct fault *fa
 
 bool access_is_owned(const struct mmu_mapping *mapping, uint64_t address, uint64_t size)
 {
-    return phys_is_memory(&lab.phys, mapping->phys.a + (address - mapping->unit.a), size);
+    phys_t at = phys(mapping->phys.a + (address - mapping->unit.a));
+
+    return phys_is_memory(&lab.phys, at.a, size) && !smp_has(phys_pfn(at));
 }
 
 /* Memory, but at an address that this machine's instructions do not have for it. */

@@ -32,7 +32,10 @@ struct access_ground {
 };
 MUST_USE enum error access_share(struct access_ground *ground);
 
-/* Is [address, address + size), within one page, mapped to memory that the allocators own? */
+/*
+ * Is [address, address + size), within one page, mapped to memory that the allocators own, and that
+ * no running CPU stands on?
+ */
 bool access_is_owned(const struct mmu_mapping *mapping, uint64_t address, uint64_t size);
 
 #endif

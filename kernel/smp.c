@@ -51,12 +51,25 @@ const char *smp_need_name(void)
     return arch_cpu_need.name;
 }
 
-bool smp_owner(pfn_t frame, unsigned *cpu)
+/* In the window, or in the direct map. */
+static bool stack_has(const struct smp_info *info, pfn_t frame)
 {
-    for (*cpu = 1; *cpu < arch_cpu_count(); ++*cpu) {
-        const struct smp_info *info = &cpus[*cpu].info;
+    struct mmu_mapping mapping;
 
-        if (frame.n - phys_pfn(info->need).n < info->need_size >> PAGE_SHIFT)
+    for (uint64_t at = info->stack.a; at < info->stack.a + info->stack_size; at += PAGE_SIZE)
+        if (machine_mmu()->query(virt(at), &mapping)
+            && phys_pfn(phys(mapping.phys.a + (at - mapping.unit.a))).n == frame.n)
+            return true;
+    return false;
+}
+
+bool smp_has(pfn_t frame)
+{
+    for (unsigned cpu = 1; cpu < arch_cpu_count(); cpu++) {
+        const struct smp_info *info = &cpus[cpu].info;
+
+        if (frame.n - phys_pfn(info->need).n < info->need_size >> PAGE_SHIFT
+            || stack_has(info, frame))
             return true;
     }
     return false;

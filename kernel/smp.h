@@ -34,8 +34,11 @@ void smp_info(unsigned cpu, struct smp_info *info);
 /* The word for what a CPU of this machine needs beside a stack. */
 const char *smp_need_name(void);
 
-/* The CPU whose memory the frame is, as arch_cpu_need; false: nobody's. */
-bool smp_owner(pfn_t frame, unsigned *cpu);
+/*
+ * Is the frame memory of a CPU: of its stack, or what its machine needs? As long as the CPU has it,
+ * nobody else frees or writes it. Cost: the pages of all such memory.
+ */
+bool smp_has(pfn_t frame);
 
 /*
  * Start a CPU, in the name of request `tag`. From STAGE_PAGE on its stack is single pages in the

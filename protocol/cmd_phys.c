@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands of early memory. */
+#include "kernel/smp.h"
 #include "protocol/handlers.h"
 
 enum error cmd_phys_alloc(const struct args_phys_alloc *args, struct reply *reply)
@@ -26,6 +27,10 @@ enum error cmd_phys_free(const struct args_phys_free *args, struct reply *reply)
 
     if (e != OK)
         return e;
+    if (args->address.number < ADDRESS_LIMIT && smp_has(phys_pfn(phys(args->address.number)))) {
+        reply_key_address(reply, "at", args->address.number);
+        return E_MEM_KIND;
+    }
     e = phys_free(&lab.phys, phys(args->address.number), &size);
     if (e == OK)
         reply_number(reply, size);

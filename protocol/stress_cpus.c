@@ -22,7 +22,7 @@ struct share {
     uint64_t done, fails, bad;
     enum error error;
     struct ending ending;         /* of its guard */
-    _Atomic bool rests;           /* as CPU 0 asked: it is between two operations */
+    _Atomic uint32_t rests;       /* in this round, as CPU 0 asked: between two operations */
 };
 
 static struct share shares[SMP_MAX];
@@ -33,7 +33,11 @@ static struct {
     uint64_t until;               /* ticks; 0: no end by time */
     bool check;
     _Atomic bool stops;           /* one of them found something, or ^C */
-    _Atomic bool rest;            /* all but CPU 0 shall wait between two operations */
+    /*
+     * Odd: all but CPU 0 shall wait between two operations. A number, as who comes late to one
+     * round must not be taken for one who rests in the next.
+     */
+    _Atomic uint32_t round;
 } run;
 
 uint64_t stress_operations(unsigned cpu)
@@ -45,34 +49,44 @@ uint64_t stress_operations(unsigned cpu)
 
 static void rest_if_asked(struct share *share)
 {
-    while (atomic_load_explicit(&run.rest, memory_order_acquire)) {
-        atomic_store_explicit(&share->rests, true, memory_order_release);
+    uint32_t round;
+
+    while ((round = atomic_load_explicit(&run.round, memory_order_acquire)) % 2 != 0) {
+        atomic_store_explicit(&share->rests, round, memory_order_release);
         smp_relax();
     }
-    atomic_store_explicit(&share->rests, false, memory_order_relaxed);
 }
 
-static bool all_rest(void)
+static bool all_rest(uint32_t round)
 {
     for (unsigned cpu = 1; cpu < smp_count(); cpu++)
         if (shares[cpu].takes_part && !smp_done(cpu)
-            && !atomic_load_explicit(&shares[cpu].rests, memory_order_acquire))
+            && atomic_load_explicit(&shares[cpu].rests, memory_order_acquire) != round)
             return false;
     return true;
+}
+
+/* On CPU 0: the others go on, if they rest. */
+static void rest_end(void)
+{
+    uint32_t round = atomic_load_explicit(&run.round, memory_order_relaxed);
+
+    atomic_store_explicit(&run.round, round + round % 2, memory_order_release);
 }
 
 /* On CPU 0: what cannot be verified while others are at work. */
 static enum error check_between(struct reply *reply)
 {
+    uint32_t round = atomic_load_explicit(&run.round, memory_order_relaxed) + 1;
     enum error e;
 
-    atomic_store_explicit(&run.rest, true, memory_order_relaxed);
-    while (!all_rest()) {
+    atomic_store_explicit(&run.round, round, memory_order_relaxed);
+    while (!all_rest(round)) {
         smp_serve();
         smp_relax();
     }
     e = stress_check(reply);
-    atomic_store_explicit(&run.rest, false, memory_order_release);
+    rest_end();
     return e;
 }
 
@@ -119,6 +133,8 @@ static void share_do(unsigned cpu, struct reply *reply)
 
     stress_worker_begin(&work.worker, &run.plan, cpu);
     share->ending = trap_run(work_run, &work);
+    if (cpu == 0)
+        rest_end();               /* it may have been cut short in the middle of a check */
     share->fails = work.worker.fails;
     share->bad = work.worker.bad;
     if (share->ending.outcome != ENDED || share->error != OK)
@@ -180,7 +196,6 @@ static enum error plan(const struct args_stress *args, struct reply *reply)
     };
     run.check = args->check.number != 0;
     atomic_store_explicit(&run.stops, false, memory_order_relaxed);
-    atomic_store_explicit(&run.rest, false, memory_order_relaxed);
     return e == OK ? plan_end(args, reply) : e;
 }
 

@@ -90,16 +90,21 @@ class Log(deque[Entry]):
 
     def transcript(self) -> str:
         """The lines of both directions as a script: without checksums, noise and line editing, and
-        without what a session says to begin, or to go on after noise (tag 0)."""
-        lines = []
+        without what a session says to begin, or to go on after noise (tag 0). A reply stands
+        behind its request, however many of them were under way."""
+        blocks: list[list[str]] = [[]]
+        of_tag: dict[int | None, list[str]] = {}
         for entry in self:
             line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
-            if entry.way == "->" and entry.text.startswith(">") and entry.text[:3] != ">0 ":
-                text, sealed, _ = entry.text.rpartition(" *")
-                lines.append(text if sealed else entry.text)
-            elif entry.way == "<-" and line is not None and line.sigil != ">" and line.tag != 0:
-                lines.append(line.raw)
-        return "\n".join(lines) + "\n"
+            if line is not None and line.tag == 0:
+                continue
+            if entry.way == "->" and entry.text.startswith(">"):
+                blocks.append([line.raw if line is not None else entry.text])
+                if line is not None and line.tag is not None:
+                    of_tag[line.tag] = blocks[-1]
+            elif entry.way == "<-" and line is not None and line.sigil != ">":
+                of_tag.get(line.tag, blocks[-1]).append(line.raw)
+        return "".join(f"{line}\n" for block in blocks for line in block)
 
     def forget_rows(self, request: Request) -> None:
         """Take the rows of a reply out, where they would hide what matters."""

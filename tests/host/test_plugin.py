@@ -346,7 +346,7 @@ def test_on_purpose(guest):
 def test_a_stranger_installs_it_and_has_a_suite_of_his_own(tmp_path: Path) -> None:
     """The lines of host/README.md, in an empty place, without a network and without PFNLAB_HOME."""
     readme = (HOST / "README.md").read_text()
-    lines = re.findall(r"^    (python3 -m venv .*|\S*pip install .*)$", readme, re.M)
+    lines = re.findall(r"^    (/usr/bin/python3 -m venv .*|\S*pip install .*)$", readme, re.M)
     assert len(lines) == 2
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",

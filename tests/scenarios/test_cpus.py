@@ -18,6 +18,11 @@ def running(guest: Guest) -> list[int]:
     return [int(row[0]) for row in guest.cpus() if row[1] == "running"]
 
 
+def free_bytes(guest: Guest) -> int:
+    """Of early memory."""
+    return sum(int(row[1]) for row in guest.dump("phys") if row[2] == "free")
+
+
 def test_cpus_are_listed_started_and_stopped(guest: Guest) -> None:
     assert running(guest) == [0]
     assert len(guest.cpus()) == 4
@@ -52,6 +57,32 @@ def test_a_cpu_has_a_stack_that_nobody_takes_away(guest: Guest) -> None:
     guest.cpu("stop", 1)
     with pytest.raises(errors.FaultAddress):
         guest.peek(stack)
+
+
+def test_nobody_writes_where_a_cpu_stands(guest: Guest) -> None:
+    guest.cpu("start", 1)
+    stack = int(guest.cpus()[1].stack)
+    for frame in (guest.translate(stack), guest.translate(stack + STACK - PAGE)):
+        for line in (f"fill {frame:#x} 1", f"poke {frame:#x} 1", f"poke {stack:#x} 1"):
+            with pytest.raises(errors.FaultProtection):
+                guest.line(line)
+    assert guest.on(1, "echo 5") == 5
+    guest.cpu("stop", 1)
+    guest.fill(frame, 1)
+
+
+def test_early_memory_of_a_cpu_is_not_freed_below_it(guest: Guest) -> None:
+    guest.reset(stage="early")
+    before = free_bytes(guest)
+    guest.cpu("start", "all")
+    assert free_bytes(guest) < before
+    for row in guest.cpus():
+        for word in ("stack", "prefix"):
+            if word in row.fields:
+                with pytest.raises(errors.MemKind):
+                    guest.phys_free(row.fields[word])
+    assert guest.cpu("stop", "all") == 3
+    assert free_bytes(guest) == before
 
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing(guest: Guest) -> None:
