@@ -78,14 +78,17 @@ tsan: ## the native guest under ThreadSanitizer instead of ASan and UBSan
 deps: ## install the Debian packages that are missing, telling which and why
 	@./arch/deps.sh
 
-test: deps ## everything: build all, unit tests, lint, scenarios on all machines
+# Tests run side by side, each worker with guests of its own.
+JOBS ?= auto
+
+test: deps ## everything: build all, unit tests, lint, scenarios on all machines; JOBS=N at once
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) llvm
 	@$(MAKE) tsan
 	@$(MAKE) unit
 	@$(MAKE) bench-programs
 	@$(MAKE) lint
-	$(Q)$(PYTHON) -m pytest -q tests $(PYTEST_ARGS)
+	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) tests $(PYTEST_ARGS)
 
 SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
 lint: ## the style of scripts and Python, the types of Python
