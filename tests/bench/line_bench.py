@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import subprocess
+import sys
 
 from pfnlab.bench import PATIENCE, TURNS, Bench, Row, boot_row, boot_seconds
 from pfnlab.guest import Guest
@@ -46,8 +47,20 @@ def wait_for_prompt(transport: Transport) -> None:
         seen += data
 
 
+def client_run(client: str, fd: int, count: int, way: str, what: str) -> int | None:
+    """Nanoseconds of one run of the client in C; None if the line lost something: the client does
+    not mend a line as pfnlab.Link does, it ends, and the next one begins anew."""
+    done = subprocess.run([client, str(fd), str(count), way, what], pass_fds=[fd],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"  {way} {what}: {done.stderr.strip()}", file=sys.stderr)
+        return None
+    return int(done.stdout)
+
+
 def client_rates(client: str, name: str) -> list[Row]:
-    """Commands a second of a client in C, in two ways of sending."""
+    """Commands a second of a client in C, in two ways of sending; how many runs the line spoilt is
+    said in the row, and a row without a whole run is not there."""
     rows = []
     transport = Transport.start(name, PATIENCE)
     assert transport.socket is not None
@@ -55,19 +68,31 @@ def client_rates(client: str, name: str) -> list[Row]:
         wait_for_prompt(transport)
         fd = transport.socket.fileno()
         for way, count in (("single", 1500), ("pipelined", 6000)):
-            times: dict[str, list[int]] = {"echo": [], "pair": []}
+            took: dict[str, list[int]] = {"echo": [], "pair": []}
             for _ in range(TURNS):
-                for what, took in times.items():
-                    told = subprocess.run([client, str(fd), str(count), way, what], pass_fds=[fd],
-                                          capture_output=True, text=True, check=True).stdout
-                    took.append(int(told))
-            echo, pair = (count / statistics.median(took) * 1e9 for took in times.values())
-            rows.append(Row(f"echo, {way}, from C", name, echo, "/s"))
-            rows.append(Row(f"alloc_page + free, {way}, from C", name, pair, "/s", pair / echo,
-                            "echo"))
+                for what, times in took.items():
+                    time = client_run(client, fd, count, way, what)
+                    times += [time] if time is not None else []
+            rows += rate_rows(name, way, count, took)
     finally:
         transport.close()
     return rows
+
+
+def rate_rows(name: str, way: str, count: int, took: dict[str, list[int]]) -> list[Row]:
+    """The rows of one way of sending."""
+    rate = {what: count / statistics.median(times) * 1e9 for what, times in took.items() if times}
+    rows = [Row(title, name, rate[what], "/s", note=spoilt(len(took[what])))
+            for what, title in (("echo", f"echo, {way}, from C"),
+                                ("pair", f"alloc_page + free, {way}, from C")) if what in rate]
+    if len(rows) == 2:
+        rows[1].ratio, rows[1].of = rate["pair"] / rate["echo"], "echo"
+    return rows
+
+
+def spoilt(whole: int) -> str:
+    """What a row says of the runs that do not count."""
+    return f"{TURNS - whole} of {TURNS} runs spoilt by the line" if whole < TURNS else ""
 
 
 def rates(name: str) -> list[Row]:
