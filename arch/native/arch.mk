@@ -14,7 +14,7 @@ CFLAGS := -O1 -fsanitize=thread
 LDFLAGS := -fsanitize=thread
 endif
 # Its page tables are those of x86_64, simulated.
-SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/pte.c \
+SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/areas.c arch/x86/pte.c \
 	$(sort $(wildcard arch/native/*.c))
 # The C library has the memory functions, and the sanitizers check its.
 SKIP := kernel/lib/string.c

@@ -17,15 +17,6 @@ enum { EXIT_PORT = 0xf4, VALUE_PORT = 0xe9, SHUTDOWN_PORT = 0x8900 };
 enum { EXIT_VALUE_ORDERLY = 0x10, EXIT_VALUE_PANIC = 0x11 };
 static const char shutdown_word[] = "Shutdown";
 
-const struct area_limit arch_areas[] = {
-    { "realmode", { UINT64_C(0x100000) >> PAGE_SHIFT } },
-    { "lowest", { UINT64_C(0x1000000) >> PAGE_SHIFT } },
-    { "low", { UINT64_C(0x100000000) >> PAGE_SHIFT } },
-    { "high", { UINT64_C(0x1000000000) >> PAGE_SHIFT } },
-    { "normal", { PFN_LIMIT } },
-};
-const size_t arch_areas_count = ARRAY_SIZE(arch_areas);
-
 struct boot_info boot_info;
 
 /* Before paging_open() all that a boot loader can reach is mapped one to one. */
