@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From arch/x86/boot.S to the kernel's segments. Paging is off until paging_open(). */
-#include "arch/x86/selectors.h"
+#include "arch/x86/segments.h"
 
 #define CPUID_PAE (1 << 6)
 #define MSR_EFER 0xc0000080
@@ -21,13 +21,7 @@ boot_port:
 
 1:  lgdt gdt_pointer
     ljmp $SELECTOR_CODE, $2f
-2:  mov $SELECTOR_DATA, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    xor %eax, %eax
-    mov %eax, %fs
-    mov %eax, %gs
+2:  load_data_segments
     /*
      * A zero frame pointer ends the kernel's own backtraces. It does not return; called, so that a
      * debugger finds the end of the stack here.
@@ -39,15 +33,12 @@ boot_port:
     /* ---- Another CPU, from trampoline.S: 32-bit mode, flat segments; all as CPU 0 has it ---- */
 
     .globl cpu_enter
+    .type cpu_enter, @function
 cpu_enter:
+    .cfi_startproc
+    .cfi_undefined %eip
     ljmp $SELECTOR_CODE, $1f
-1:  mov $SELECTOR_DATA, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    xor %eax, %eax
-    mov %eax, %fs
-    mov %eax, %gs
+1:  load_data_segments
     mov cpu_start_cr4, %eax
     mov %eax, %cr4
     mov cpu_start_cr3, %eax
@@ -62,8 +53,8 @@ cpu_enter:
     mov %eax, %cr0
     mov cpu_start_stack, %esp
     xor %ebp, %ebp
-    push $0
-    jmp cpu_arrived
+    call cpu_arrived
+    .cfi_endproc
 
     .section .rodata
 no_pae: .asciz "PAE\r\n"

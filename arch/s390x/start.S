@@ -4,6 +4,7 @@
  * to kernel_main(). Until the processor is known to be new enough, only instructions of the first
  * z/Architecture are used, the service signal's handler included.
  */
+#include "arch/s390x/cfi.h"
 #include "arch/s390x/lowcore.h"
 
 #define SIGP_MODE_Z 2
@@ -11,9 +12,6 @@
 #define BOOT_STACK_SIZE 0x10000
 #define TRAP_STACK_SIZE 0x4000
 #define GUARD_SIZE 0x1000
-
-    /* gdb unwinds by it; nothing else does. */
-    .cfi_sections .debug_frame
 
     /* From LC_RESTART_NEW on. */
     .macro new_psws
@@ -150,9 +148,17 @@ restart_translated:
     .globl external_entry
     .type external_entry, @function
 external_entry:
-    .cfi_startproc
-    .cfi_undefined 14
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_return_column CFI_PSW
+    .cfi_def_cfa 15, 0
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    .cfi_same_value \n
+    .endr
+    saved_at CFI_PSW, LC_EXTERNAL_OLD + 8
     stmg %r0, %r1, LC_EXTERNAL_SAVED
+    saved_at 0, LC_EXTERNAL_SAVED
+    saved_at 1, LC_EXTERNAL_SAVED + 8
     lh %r0, LC_EXTERNAL_CODE
     chi %r0, EXTERNAL_CALL
     je 3f

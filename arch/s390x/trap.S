@@ -1,42 +1,31 @@
 /* SPDX-License-Identifier: MIT */
+#include "arch/s390x/cfi.h"
 #include "arch/s390x/lowcore.h"
 
 #define GUARD_FRAME (FRAME_SIZE + 16)
 #define GUARD_OUTER FRAME_SIZE
 #define GUARD_MASK (FRAME_SIZE + 8)
 
-    .cfi_sections .debug_frame
     .text
 
 /* ---- Program checks: on a stack of their own, never to return ---- */
 
-    /*
-     * The interrupted registers lie in the lowcore, its place in the old PSW (65 is DWARF's number
-     * of the PSW's address): DW_CFA_def_cfa_expression and DW_CFA_expression with DW_OP_const8u, so
-     * that a debugger walks through.
-     */
-    .macro address at
-    .irp shift, 56, 48, 40, 32, 24, 16, 8, 0
-    .cfi_escape (\at) >> \shift & 0xff
-    .endr
-    .endm
+    /* All interrupted registers lie in the lowcore; DW_CFA_def_cfa_expression tells the stack. */
     .macro interrupted_context lowcore
     .cfi_escape 0x0f, 10, 0x0e
     address \lowcore + LC_PROGRAM_SAVED + 120
     .cfi_escape 6
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    .cfi_escape 0x10, \n, 9, 0x0e
-    address \lowcore + LC_PROGRAM_SAVED + 8 * \n
+    saved_at \n, \lowcore + LC_PROGRAM_SAVED + 8 * \n
     .endr
-    .cfi_escape 0x10, 65, 9, 0x0e
-    address \lowcore + LC_PROGRAM_OLD + 8
+    saved_at CFI_PSW, \lowcore + LC_PROGRAM_OLD + 8
     .endm
 
     .globl program_entry
     .type program_entry, @function
     .cfi_startproc simple
     .cfi_signal_frame
-    .cfi_return_column 65
+    .cfi_return_column CFI_PSW
     interrupted_context 0
 program_entry:
     stmg %r0, %r15, LC_PROGRAM_SAVED

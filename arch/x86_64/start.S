@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From arch/x86/boot.S to 64-bit mode (Intel SDM volume 3, section 9.8.5). */
-#include "arch/x86/selectors.h"
+#include "arch/x86/segments.h"
 
 #define CR0_PG (1 << 31)
 #define CR4_PAE (1 << 5)
@@ -68,13 +68,7 @@ boot_port:
 start64:
     .cfi_startproc
     .cfi_undefined %rip
-    mov $SELECTOR_DATA, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    xor %eax, %eax
-    mov %eax, %fs
-    mov %eax, %gs
+    load_data_segments
     mov $boot_stack_top, %esp
     /*
      * A zero frame pointer ends the kernel's own backtraces. It does not return; called, so that a
@@ -88,7 +82,10 @@ start64:
 
     .code32
     .globl cpu_enter
+    .type cpu_enter, @function
 cpu_enter:
+    .cfi_startproc
+    .cfi_undefined 16               /* rip */
     mov $SELECTOR_DATA, %eax
     mov %eax, %ds
     mov %eax, %es
@@ -111,8 +108,8 @@ cpu_enter:
     mov %eax, %gs
     mov cpu_start_stack, %rsp
     xor %ebp, %ebp
-    push $0
-    jmp cpu_arrived
+    call cpu_arrived
+    .cfi_endproc
 
     .section .rodata
 no_long_mode: .asciz "64-bit mode\r\n"

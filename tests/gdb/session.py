@@ -60,17 +60,32 @@ STEPS: dict[str, list[str]] = {
     "flip": ["pfn send >30 alloc_pages 3 at=48M", FLIP, "pfn check", "pfn send check"],
 }
 
+# With another CPU that runs, on the machines that QEMU emulates.
+CPU_STEPS = {"start": ["pfn send cpu start 1"], "cpus": ["pfn cpus", "thread apply 2 bt"]}
+# On s390x external interrupts have a symbol of their own.
+INTERRUPT = {"interrupt": ["break *&external_entry", "pfn send echo 8", "bt"]}
+
 
 @functools.cache
 def session(arch: str) -> dict[str, str]:
     """What gdb printed in each step, and as `status` its exit status, as `errors` its complaints.
     """
+    return run(MACHINES.get(arch, arch), STEPS)
+
+
+@functools.cache
+def cpu_session(arch: str) -> dict[str, str]:
+    """The same of two CPUs."""
+    return run(f"{arch}?cpus=2", {**CPU_STEPS, **(INTERRUPT if arch == "s390x" else {})})
+
+
+def run(guest: str, steps: dict[str, list[str]]) -> dict[str, str]:
+    """A session with a guest."""
     commands = []
-    for name, step in STEPS.items():
+    for name, step in steps.items():
         commands += [f"python print('{MARK}{name}', flush=True)", *step]
     with subprocess.Popen(
-            [sys.executable, "-m", "pfnlab", "gdb", MACHINES.get(arch, arch),
-             "--batch", *commands],
+            [sys.executable, "-m", "pfnlab", "gdb", guest, "--batch", *commands],
             env={**os.environ, "PYTHONPATH": str(ROOT / "host")},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from tests.gdb.session import TWINS, session
+from tests.gdb.session import TWINS, cpu_session, session
 
 ARCHES = ["native", "x86_64", "i386", "s390x"]
+ENTERED = {"x86_64": "cpu_enter", "i386": "cpu_enter", "s390x": "restart_translated"}
 OUTERMOST = {"native": "main", "x86_64": "start64", "i386": "boot_port", "s390x": "start"}
 
 
@@ -72,6 +73,20 @@ def test_several_processors_are_told(arch: str, said: dict[str, str]) -> None:
         assert re.search(r"^1 pc=0x", said["cpus"], re.M)
         assert re.search(r"^cpu 1 runs jobs=0 stack=0x[0-9a-f]{16} owner=8 name=tests$",
                          said["cpus"], re.M)
+
+
+@pytest.mark.parametrize("machine", ENTERED)
+def test_the_backtrace_of_another_cpu_ends_where_it_began(machine: str) -> None:
+    said = cpu_session(machine)
+    assert re.search(r"^1 pc=0x", said["cpus"], re.M)
+    assert re.search(r"^cpu 1 runs jobs=0 stack=0x[0-9a-f]{16} owner=0$", said["cpus"], re.M)
+    assert f" {ENTERED[machine]} (" in frames(said["cpus"])[-1] and "??" not in said["cpus"]
+
+
+def test_a_backtrace_goes_through_an_interrupt() -> None:
+    told = cpu_session("s390x")["interrupt"]
+    assert is_whole("s390x", told) and "protocol_serve" in told
+    assert "#0  <signal handler called>" in told
 
 
 def test_check_agrees_with_the_guest(said: dict[str, str]) -> None:
