@@ -6,6 +6,8 @@ bench: ## the benchmark's table (some minutes); MARKDOWN=1: as in README.md; =co
 	@./arch/deps.sh peers || echo 'pfnlab: without the peers' >&2
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) bench-programs
+	@./arch/deps.sh fuzz && $(MAKE) ARCH=native build/fuzz/$(FUZZ_CC)/fuzz_ops \
+		|| echo 'pfnlab: without a fuzzer' >&2
 	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench $(MARKDOWN:1=markdown)
 
 profile: ## where the instructions and cache lines of the hot paths go; WORKLOAD=NAME only that one

@@ -54,12 +54,12 @@ def print_virtual(console: Console, rows: Iterable[virtual.Row]) -> None:
     console.print(table)
 
 
-def print_cpus(console: Console, program: str) -> None:
+def print_cpus(console: Console, rows: Iterable[cpus.Row]) -> None:
     """Time of a pair, and what a second thread gains."""
     table = Table(title="several CPUs, natively (best of several rounds in turn)")
     for heading in ("variant", "what", "ns a pair, 1 thread", "2 threads get done"):
         table.add_column(heading, justify="left" if heading in ("variant", "what") else "right")
-    for row in cpus.rows(program):
+    for row in rows:
         table.add_row(row.variant, row.what, f"{row.nanoseconds:,.1f}", f"{row.gain:.2f} times")
     console.print(table)
 
@@ -81,8 +81,10 @@ def measure(folder: Path, times: bool) -> Figures:
     programs = engine.Programs(str(folder / "engine_bench"), str(folder / "peer_bench"))
     return Figures({row.workload: row for row in engine.rows(programs)},
                    {row.workload: row for row in virtual.rows(str(folder / "virtual_bench"))},
+                   {row.variant: row for row in cpus.rows(str(folder / "cpus_bench"))}
+                   if times else {},
                    [*machine_bench.table(folder), *line_bench.table(str(folder / "line_client")),
-                    *fuzz_bench.table()] if times else [])
+                    *fuzz_bench.table(folder.parent / "fuzz")] if times else [])
 
 
 def main(folder: str, form: str = "tables") -> None:
@@ -93,7 +95,7 @@ def main(folder: str, form: str = "tables") -> None:
     console = Console(width=None if sys.stdout.isatty() else 150)
     print_engine(console, figures.engines.values())
     print_virtual(console, figures.virtual.values())
-    print_cpus(console, str(Path(folder) / "cpus_bench"))
+    print_cpus(console, figures.cpus.values())
     print_times(console, figures.times)
 
 

@@ -1,26 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""How many commands a second the fuzzer checks against the model, on the native guest.
+"""How many commands a second the fuzzers check.
 
-One figure is what the line and the comparison take: the sequence and what the model says of it are
-drawn before. The other is all of it, the model's own time included.
+On the native guest against the model: one figure is what the line and the comparison take, the
+sequence and what the model says of it are drawn before; the other is all of it, the model's own
+time included. And the operations of the coverage-guided target, with all that it checks.
 """
 from __future__ import annotations
 
+import os
 import random
+import re
 import statistics
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pfnlab
 from pfnlab.bench import Row
 from pfnlab.model import Refusal
 from pfnlab.oracle import Oracle
+from pfnlab.spec import project_root
 from pfnlab.stream import Stream, random_map
 from pfnlab.twin import OWNED, Expected, Twin
 
 COMMANDS = 3000
 UNDER_WAY = 100
 SEEDS = range(3, 8)
+INPUTS = 20_000                   # of the coverage-guided fuzzer
 
 
 class Drawn:
@@ -79,8 +87,30 @@ def as_it_goes(guest: pfnlab.Guest, seed: int) -> float:
     return (guest.link.next_tag - first) / (time.monotonic() - start)
 
 
-def table() -> list[Row]:
-    """Both figures."""
+def guided(program: Path) -> float:
+    """Operations a second of libFuzzer's program: an input is drawn, run and judged."""
+    corpus = project_root() / "tests" / "fuzz" / "corpus" / "ops"
+    with tempfile.TemporaryDirectory() as kept:
+        start = time.monotonic()
+        done = subprocess.run([program, f"-runs={INPUTS}", "-seed=1", "-max_len=1024", kept,
+                               corpus], capture_output=True, text=True, check=True,
+                              env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+        seconds = time.monotonic() - start
+    said = re.search(r"^(\d+) operations$", done.stdout, re.M)
+    assert said is not None, done.stdout
+    return int(said[1]) / seconds
+
+
+def table(fuzzers: Path) -> list[Row]:
+    """All figures; that of the coverage-guided fuzzer where one was built in this folder."""
+    found = sorted(fuzzers.glob("clang*/fuzz_ops"))
+    return [*checked(), *(Row("coverage-guided operations, checked", "fuzz_ops",
+                              guided(program), "/s", note=program.parent.name)
+                          for program in found)]
+
+
+def checked() -> list[Row]:
+    """Against the model."""
     with pfnlab.Guest("native") as guest:
         rates = [statistics.median(rate(guest, seed) for seed in SEEDS)
                  for rate in (drawn_first, as_it_goes)]
