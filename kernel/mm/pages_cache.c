@@ -27,7 +27,8 @@ struct page_cache {
 
 struct page_caches {
     unsigned cpus;
-    _Atomic bool held;                /* nothing may be kept; looked at under a cache's lock */
+    /* Nothing may be kept: as long as somebody says so, and while all is given back. */
+    _Atomic bool held, drains;        /* looked at under a cache's lock */
     _Atomic uint32_t marks[MARKS];
     struct page_cache of_cpu[];
 };
@@ -124,18 +125,39 @@ enum error pages_use_caches(struct pages *pages, unsigned cpus, struct kpool *po
     return OK;
 }
 
+/* A flag that forbids to keep is seen by whoever takes a cache's lock after it was had. */
+static void flag_set(_Atomic bool *flag, bool value)
+{
+    atomic_store_explicit(flag, value, memory_order_relaxed);
+}
+
+static bool may_keep(const struct page_caches *caches)
+{
+    return !atomic_load_explicit(&caches->held, memory_order_relaxed)
+        && !atomic_load_explicit(&caches->drains, memory_order_relaxed);
+}
+
+/*
+ * No page comes into a cache that was looked through before the last one was, so that then all of
+ * them are empty: what is freed meanwhile waits for the pages' lock.
+ */
 bool cache_drain(const struct pages *pages)
 {
+    struct page_caches *caches = pages->caches;
     bool any = false;
 
-    for (unsigned cpu = 0; pages->caches != NULL && cpu < pages->caches->cpus; cpu++) {
-        struct page_cache *cache = &pages->caches->of_cpu[cpu];
+    if (caches == NULL)
+        return false;
+    flag_set(&caches->drains, true);
+    for (unsigned cpu = 0; cpu < caches->cpus; cpu++) {
+        struct page_cache *cache = &caches->of_cpu[cpu];
 
         lock_take(&cache->lock);
         any = any || count(cache) > 0;
         give_back(pages, cache, count(cache));
         lock_release(&cache->lock);
     }
+    flag_set(&caches->drains, false);
     return any;
 }
 
@@ -146,16 +168,13 @@ void pages_drain(const struct pages *pages)
     lock_release(&pages->lock);
 }
 
-/*
- * Whoever looked before is done when the cache's lock was had; whoever looks behind that sees it.
- */
 void pages_hold_caches(struct pages *pages, bool hold)
 {
     struct page_caches *caches = pages->caches;
 
     if (caches == NULL || atomic_load_explicit(&caches->held, memory_order_relaxed) == hold)
         return;
-    atomic_store_explicit(&caches->held, hold, memory_order_relaxed);
+    flag_set(&caches->held, hold);
     YIELD_POINT("held");
     if (hold)
         pages_drain(pages);
@@ -176,8 +195,7 @@ static void refill(struct pages *pages, struct page_cache *cache,
 {
     lock_take(&pages->lock);
     lock_take(&cache->lock);
-    while (count(cache) < CACHE_BATCH
-           && !atomic_load_explicit(&pages->caches->held, memory_order_relaxed)) {
+    while (count(cache) < CACHE_BATCH && may_keep(pages->caches)) {
         uint64_t freed;
         pfn_t frame, blame;
 
@@ -248,8 +266,7 @@ bool pages_free_cached(struct pages *pages, pfn_t first)
     if (count(cache) == CACHE_PAGES)
         spill(pages, cache);
     lock_take(&cache->lock);
-    done = !atomic_load_explicit(&pages->caches->held, memory_order_relaxed)
-        && mark_change(pages->caches, first, MARK_OUT, MARK_IN);
+    done = may_keep(pages->caches) && mark_change(pages->caches, first, MARK_OUT, MARK_IN);
     if (done) {
         push(cache, first);
         if (pages->hooks.event != NULL)

@@ -71,6 +71,53 @@ static const char *last_wrong(void)
     return wrong != NULL ? wrong : free_now() == 2 ? NULL : "pages are missing";
 }
 
+/* ---- drained: while one looks through the caches, a page moves behind it ---- */
+
+/* One page is CPU 0's, one is in the cache of CPU 1, and there are no more. */
+static void drained_begin(void)
+{
+    uint64_t kept;
+
+    last_begin();
+    ASSERT(take(1, 0, &shared) == OK && take(1, 0, &kept) == OK);
+    schedule_be(1);
+    ASSERT(give(kept, 0) == OK);
+    schedule_be(0);
+}
+
+/* Into the cache that was looked through first. */
+static void drained_give(void)
+{
+    ASSERT(give(shared, 0) == OK);
+    done[0] = 1;
+}
+
+/* Out of the one that will be looked through last, once there is another page. */
+static void drained_take(void)
+{
+    uint64_t frame;
+
+    if (done[0])
+        ASSERT(take(1, 0, &frame) == OK);
+    done[1] = done[0];
+}
+
+/* In somebody's name, which no cache serves. Of two free pages the others take one at most. */
+static void drained_ask(void)
+{
+    uint64_t frame;
+
+    ASSERT(take(1, 5, &frame) == OK);
+    done[2] = 1;
+}
+
+static const char *drained_wrong(void)
+{
+    const char *wrong = broken();
+
+    return wrong != NULL ? wrong : free_now() + done[1] + done[2] == 2 ? NULL : "pages are missing";
+}
+
 /* ---- crosswise: caches get what others took ---- */
 
 static void cross_take(void)
@@ -212,6 +259,7 @@ const struct scenario scenarios[] = {
     { "caches", 2, afresh_with_caches, { pages_both, pages_both }, broken_or_lost },
     { "twice-cached", 3, twice_begin_cached, { twice_free, twice_free }, twice_wrong },
     { "last", 2, last_begin, { last_take, last_take }, last_wrong },
+    { "drained", 2, drained_begin, { drained_give, drained_take, drained_ask }, drained_wrong },
     { "crosswise", 2, afresh_with_caches, { cross_take, cross_give }, cross_wrong },
     { "attributes", 3, twice_begin, { attributes_give, twice_free }, broken_or_lost },
     { "attributes-cached", 2, twice_begin_cached, { attributes_give, twice_free },

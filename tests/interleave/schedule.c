@@ -95,6 +95,11 @@ void interleave_point(const char *name)
         go_to(run.schedule->at[next].cpu);
 }
 
+void schedule_be(unsigned cpu)
+{
+    run.self = cpu;
+}
+
 /* ---- one run ---- */
 
 static void cpu_main(void)

@@ -34,6 +34,9 @@ const char *schedule_run(const struct scenario *scenario, const struct schedule 
 const char *schedule_search(const struct scenario *scenario, struct schedule *failing,
                             uint64_t *runs);
 
+/* Before and after a run: from now on this CPU acts. */
+void schedule_be(unsigned cpu);
+
 /* The words of a schedule, "STEP>CPU" each; and from them, false: not such words. */
 void schedule_print(const struct schedule *schedule);
 bool schedule_parse(struct schedule *schedule, char **words, int n);

@@ -106,8 +106,9 @@ MUTANTS = (
            "    e = all_may(attributes, first.n, first.n + count, blame);\n"
            "    lock_take(&attributes->lock);", "lock"),
     Mutant("caches keep pages while some have attributes", "kernel/mm/pages_cache.c",
-           "    atomic_store_explicit(&caches->held, hold, memory_order_relaxed);",
-           "    atomic_store_explicit(&caches->held, false, memory_order_relaxed);", "lock"),
+           "    flag_set(&caches->held, hold);", "    flag_set(&caches->held, false);", "lock"),
+    Mutant("a cache is filled behind the back of who empties all", "kernel/mm/pages_cache.c",
+           "    flag_set(&caches->drains, true);", "    flag_set(&caches->drains, false);", "lock"),
     Mutant("what is in a cache can be freed once more", "kernel/mm/pages_cache.c",
            "        != mark_value(first, MARK_IN);", "        != mark_value(first, MARK_NONE);",
            "lock"),
