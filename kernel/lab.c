@@ -32,7 +32,7 @@ static const struct lab_map *in_force;
 static struct page_range page_ranges[LAB_EXTENTS];
 
 static const struct pages_hooks hooks = {
-    .zero = machine_zero, .event = lab_event_record, .tell = lab_event_tell,
+    .zero = machine_zero, .event = lab_event_record, .tell = lab_tell_kept,
     .stopped = machine_interrupted,
 };
 

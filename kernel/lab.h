@@ -71,7 +71,9 @@ void lab_boot(const char *command_line, void (*log)(const char *text));
 
 /*
  * Report what pages.h calls events to `event` from now on, over every reset; NULL: to nobody. It is
- * called on the CPU where it happened, at the latest by lab_tell_kept() at the end of a command.
+ * called on CPU 0, for each event in the order in which they happened, without any lock: at the
+ * latest by lab_tell_kept(), which whoever ends a command or a step of one has to call; that does
+ * nothing as long as its CPU holds a lock.
  */
 void lab_set_event_hook(void (*event)(enum pages_event event, pfn_t first, uint64_t pages,
                                       uint32_t tag));

@@ -61,9 +61,8 @@ MUST_USE enum error lab_build(const struct lab_map *map, enum lab_stage stage, u
 /* Records that lab_build() does not need before it runs: scratch for boot. LAB_EXTENTS of them. */
 struct phys_extent *lab_scratch_records(void);
 
-/* The hooks of pages.h for what happened (lab_events.c). */
+/* The hook of pages.h for what happened; lab_tell_kept() is the one that tells (lab_events.c). */
 void lab_event_record(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
-void lab_event_tell(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
 
 /* A pool smaller than this holds no instance. */
 #define POOL_MINIMUM (UINT64_C(64) << 10)

@@ -32,7 +32,8 @@
     _(MMU, "mmu")                   /* page tables, and struct tables, their memory */ \
     _(POOL, "pool")                 /* struct kpool */ \
     _(FAIL, "fail")                 /* struct fail */ \
-    _(JOURNAL, "journal")           /* struct journal */
+    _(JOURNAL, "journal")           /* struct journal */ \
+    _(QUEUE, "queue")               /* events that are to be told (lab_events.c) */
 enum lock_rank {
     LOCK_NONE,                      /* of what was not initialised */
 #define LOCK_RANK(rank, name) LOCK_##rank,

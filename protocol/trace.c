@@ -16,6 +16,12 @@ static void event(enum pages_event what, pfn_t first, uint64_t pages, uint32_t t
 
     text_init(&line, buffer, sizeof(buffer));
     text_string(&line, "% ");
+    if (what == PAGES_LOST) {
+        text_string(&line, "lost events=");
+        text_decimal(&line, pages);
+        output_between(line.buffer, line.length, true);
+        return;
+    }
     text_string(&line, names[what]);
     text_string(&line, " addr=");
     text_hex(&line, pfn_phys(first).a, 16);

@@ -243,7 +243,6 @@ enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t 
 {
     struct undo undo = { .n = 0 };
     enum error e = OK;
-    uint32_t tag;
 
     *blame = first;
     if (count <= 1 && pages_free_cached(attributes->pages, first)) {
@@ -255,14 +254,14 @@ enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t 
     if (attributes->changed != 0)
         e = restore(attributes, first, pages_to_free(attributes, first, count), &undo);
     if (e == OK) {
-        e = pages_free_quietly(attributes->pages, first, count, freed, &tag, blame);
+        e = pages_free_quietly(attributes->pages, first, count, freed, blame);
         if (e != OK)
             put_back(attributes, &undo);
     }
     pages_hold_caches(attributes->pages, attributes->changed != 0);
     lock_release(&attributes->lock);
     if (e == OK)
-        pages_tell(attributes->pages, PAGES_FREE, first, *freed, tag);
+        pages_tell(attributes->pages);
     return e;
 }
 
@@ -294,7 +293,7 @@ enum error attributes_unreserve(struct attributes *attributes, pfn_t first, uint
     pages_hold_caches(attributes->pages, attributes->changed != 0);
     lock_release(&attributes->lock);
     if (e == OK)
-        pages_tell(attributes->pages, PAGES_UNRESERVE, first, count, tag);
+        pages_tell(attributes->pages);
     return e;
 }
 

@@ -25,20 +25,10 @@ enum error pages_init(struct pages *pages, const struct page_engine *engine,
     return pages->owners != NULL ? OK : E_MEM_METADATA;
 }
 
-/* What happened is written down... */
-static void note(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
-                 uint32_t tag)
-{
-    if (pages->hooks.event != NULL)
-        pages->hooks.event(event, first, count, tag);
-}
-
-/* ...and told, with no lock held. */
-void pages_tell(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
-                uint32_t tag)
+void pages_tell(const struct pages *pages)
 {
     if (pages->hooks.tell != NULL)
-        pages->hooks.tell(event, first, count, tag);
+        pages->hooks.tell();
 }
 
 /* A plain block of tag 0 is nobody's and has no record. */
@@ -69,6 +59,16 @@ static uint32_t record_remove(struct pages *pages, pfn_t first)
     return lookup_remove(pages->owners, first.n, &tag) ? tag : 0;
 }
 
+/* Under the lock. */
+static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed)
+{
+    enum error e = pages->engine->free(pages->state, first, freed);
+
+    if (e == OK)
+        pages_note(pages, PAGES_FREE, first, *freed, record_remove(pages, first));
+    return e;
+}
+
 /* Zero a block that was just allocated, or take it back and say STOP_INTERRUPTED. */
 static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, bool *zeroed)
 {
@@ -81,9 +81,8 @@ static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, b
     lock_take(&pages->lock);
     if (!cache_release(pages, first))
         ASSERT(false);
-    e = pages->engine->free(pages->state, first, &freed);
+    e = free_whole(pages, first, &freed);
     ASSERT(e == OK && freed == count);
-    (void)record_remove(pages, first);
     lookup_trim(pages->owners);
     lock_release(&pages->lock);
     return E_STOP_INTERRUPTED;
@@ -104,10 +103,12 @@ static enum error block_take(struct pages *pages, const struct page_request *req
     if (e != OK)
         return e;
     e = pages->engine->alloc(pages->state, request, first, blame);
-    if (e == OK)
+    if (e == OK) {
         record_add(pages, *first, tag, use);
-    else
+        pages_note(pages, PAGES_ALLOC, *first, request->pages, tag);
+    } else {
         lookup_trim(pages->owners);
+    }
     return e;
 }
 
@@ -142,12 +143,11 @@ enum error pages_alloc_use(struct pages *pages, const struct page_request *reque
     YIELD_POINT("zero");
     if (e == OK && !dontzero)
         e = block_zero(pages, first, request->pages, &done);
+    pages_tell(pages);
     if (e != OK)
         return e;
     *zeroed = done;
     *out = first;
-    note(pages, PAGES_ALLOC, first, request->pages, tag);
-    pages_tell(pages, PAGES_ALLOC, first, request->pages, tag);
     return OK;
 }
 
@@ -157,19 +157,10 @@ enum error pages_alloc(struct pages *pages, const struct page_request *request, 
     return pages_alloc_use(pages, request, tag, PAGES_PLAIN, dontzero, out, zeroed, blame);
 }
 
-/* Under the lock, as all up to pages_free(). */
-static enum error free_whole(struct pages *pages, pfn_t first, uint64_t *freed, uint32_t *tag)
-{
-    enum error e = pages->engine->free(pages->state, first, freed);
-
-    if (e != OK)
-        return e;
-    *tag = record_remove(pages, first);
-    note(pages, PAGES_FREE, first, *freed, *tag);
-    return OK;
-}
-
-/* The tag of the block that holds `frame`; *end is the frame behind it, 0 without a block. */
+/*
+ * Under the lock, as all up to pages_free(): the tag of the block that holds `frame`; *end is the
+ * frame behind it, 0 without a block.
+ */
 static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end, bool *is_first)
 {
     struct page_info info = { .state = PAGE_UNMANAGED };
@@ -182,27 +173,27 @@ static uint32_t block_tag(const struct pages *pages, pfn_t frame, uint64_t *end,
 }
 
 static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
-                            uint32_t *tag, pfn_t *blame)
+                            pfn_t *blame)
 {
     pfn_t head, rest;
     uint64_t rest_pages, end;
     bool is_first, leaves_rest;
+    uint32_t tag = block_tag(pages, first, &end, &is_first);
     enum error e = OK;
 
-    *tag = block_tag(pages, first, &end, &is_first);
     leaves_rest = first.n < end && count < end - first.n;
     if (leaves_rest)
-        e = record_make_room(pages, *tag, PAGES_PLAIN);
+        e = record_make_room(pages, tag, PAGES_PLAIN);
     if (e != OK)
         return e;
     e = pages->engine->free_part(pages->state, first, count, &head, &rest, &rest_pages);
     if (e == OK) {
         if (rest_pages > 0)
-            record_add(pages, rest, *tag, PAGES_PLAIN);
+            record_add(pages, rest, tag, PAGES_PLAIN);
         if (is_first)
             (void)record_remove(pages, first);
         *freed = count;
-        note(pages, PAGES_FREE, first, count, *tag);
+        pages_note(pages, PAGES_FREE, first, count, tag);
     } else if (e == E_MEM_BEYOND) {
         *blame = head;
     }
@@ -211,7 +202,7 @@ static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, ui
 }
 
 enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
-                              uint32_t *tag, pfn_t *blame)
+                              pfn_t *blame)
 {
     enum error e;
 
@@ -222,9 +213,9 @@ enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, 
     else if (!cache_release(pages, first))
         e = E_MEM_FREE;
     else if (count == 0)
-        e = free_whole(pages, first, freed, tag);
+        e = free_whole(pages, first, freed);
     else
-        e = free_part(pages, first, count, freed, tag, blame);
+        e = free_part(pages, first, count, freed, blame);
     lock_release(&pages->lock);
     return e;
 }
@@ -232,31 +223,29 @@ enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, 
 enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
                       pfn_t *blame)
 {
-    uint32_t tag;
     enum error e;
 
     if (count <= 1 && pages_free_cached(pages, first)) {
         *freed = 1;
         return OK;
     }
-    e = pages_free_quietly(pages, first, count, freed, &tag, blame);
+    e = pages_free_quietly(pages, first, count, freed, blame);
     if (e == OK)
-        pages_tell(pages, PAGES_FREE, first, *freed, tag);
+        pages_tell(pages);
     return e;
 }
 
 enum error pages_give_back(struct pages *pages, pfn_t first, enum pages_use use)
 {
     uint64_t freed;
-    uint32_t tag;
     enum error e;
 
     lock_take(&pages->lock);
     ASSERT(use_of(pages, first) == use);
-    e = free_whole(pages, first, &freed, &tag);
+    e = free_whole(pages, first, &freed);
     lock_release(&pages->lock);
     if (e == OK)
-        pages_tell(pages, PAGES_FREE, first, freed, tag);
+        pages_tell(pages);
     return e;
 }
 
@@ -277,10 +266,10 @@ enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint3
     if (e != OK && cache_drain(pages))
         e = pages->engine->reserve(pages->state, first, count, blame);
     if (e == OK)
-        note(pages, PAGES_RESERVE, first, count, tag);
+        pages_note(pages, PAGES_RESERVE, first, count, tag);
     lock_release(&pages->lock);
     if (e == OK)
-        pages_tell(pages, PAGES_RESERVE, first, count, tag);
+        pages_tell(pages);
     return e;
 }
 
@@ -292,7 +281,7 @@ enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t co
     lock_take(&pages->lock);
     e = pages->engine->unreserve(pages->state, first, count, blame);
     if (e == OK)
-        note(pages, PAGES_UNRESERVE, first, count, tag);
+        pages_note(pages, PAGES_UNRESERVE, first, count, tag);
     lock_release(&pages->lock);
     return e;
 }
@@ -303,6 +292,6 @@ enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uin
     enum error e = pages_unreserve_quietly(pages, first, count, tag, blame);
 
     if (e == OK)
-        pages_tell(pages, PAGES_UNRESERVE, first, count, tag);
+        pages_tell(pages);
     return e;
 }

@@ -16,7 +16,10 @@
 #include "kernel/mm/lookup.h"
 
 /* What happened, for whoever listens (the serial line's `trace`). */
-enum pages_event { PAGES_ALLOC, PAGES_FREE, PAGES_RESERVE, PAGES_UNRESERVE };
+enum pages_event {
+    PAGES_ALLOC, PAGES_FREE, PAGES_RESERVE, PAGES_UNRESERVE,
+    PAGES_LOST,                   /* not of pages: so many events could not be kept until told */
+};
 
 struct pages_hooks {
     /*
@@ -27,12 +30,12 @@ struct pages_hooks {
     /* Shall what takes long stop? Asked now and then. */
     bool (*stopped)(void);
     /*
-     * Called after each success; NULL for nobody. event() writes down, and may be called with locks
-     * held; the events of a page come in their order. tell() may talk: no lock is held. Neither may
-     * call back into pages.
+     * NULL for nobody. event() writes down what has just happened, under the lock that made it so:
+     * the events of a page come in their order. Thereafter tell() may talk of what was written
+     * down; but it may be called with locks of layers above. Neither may call back into pages.
      */
     void (*event)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
-    void (*tell)(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
+    void (*tell)(void);
 };
 
 /* What a block is for: what has a use of its own is given back by who gave it that. */
@@ -91,16 +94,12 @@ MUST_USE enum error pages_alloc_use(struct pages *pages, const struct page_reque
 MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
                                pfn_t *blame);
 
-/*
- * The same for who holds a lock of their own, and then says with pages_tell() what was done: *tag
- * is the owner's.
- */
+/* The same for who holds a lock of their own, and lets pages_tell() tell of it thereafter. */
 MUST_USE enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count,
-                                       uint64_t *freed, uint32_t *tag, pfn_t *blame);
+                                       uint64_t *freed, pfn_t *blame);
 MUST_USE enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t count,
                                             uint32_t tag, pfn_t *blame);
-void pages_tell(const struct pages *pages, enum pages_event event, pfn_t first, uint64_t count,
-                uint32_t tag);
+void pages_tell(const struct pages *pages);
 
 /*
  * Free a block with a use of its own. The engine's free() of a block of one page needs no node (its

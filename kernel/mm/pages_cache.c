@@ -223,6 +223,7 @@ static bool take(struct pages *pages, struct page_cache *cache, pfn_t *first)
         *first = pop(cache);
         if (!mark_change(pages->caches, *first, MARK_IN, MARK_OUT))
             ASSERT(false);
+        pages_note(pages, PAGES_ALLOC, *first, 1, 0);
     }
     lock_release(&cache->lock);
     return found;
@@ -269,12 +270,11 @@ bool pages_free_cached(struct pages *pages, pfn_t first)
     done = may_keep(pages->caches) && mark_change(pages->caches, first, MARK_OUT, MARK_IN);
     if (done) {
         push(cache, first);
-        if (pages->hooks.event != NULL)
-            pages->hooks.event(PAGES_FREE, first, 1, 0);
+        pages_note(pages, PAGES_FREE, first, 1, 0);
     }
     lock_release(&cache->lock);
     if (done)
-        pages_tell(pages, PAGES_FREE, first, 1, 0);
+        pages_tell(pages);
     return done;
 }
 

@@ -18,6 +18,14 @@ static inline enum pages_use use_of(const struct pages *pages, pfn_t first)
     return (enum pages_use)lookup_marked(pages->owners, first.n);
 }
 
+/* Under the lock that made it so: write an event down. */
+static inline void pages_note(const struct pages *pages, enum pages_event event, pfn_t first,
+                              uint64_t count, uint32_t tag)
+{
+    if (pages->hooks.event != NULL)
+        pages->hooks.event(event, first, count, tag);
+}
+
 /* ---- caches of single pages (pages_cache.c); of pages without any these do nothing ---- */
 
 /* A page for a request that a cache may serve; false: it may not, or nothing is left for it. */

@@ -2,6 +2,8 @@
 """Several CPUs: started, used at once, stopped; each leaves everything as it found it."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from pfnlab import Guest, errors
@@ -279,6 +281,45 @@ def test_events_of_another_cpu_come_before_its_answer(guest: Guest) -> None:
     guest.on(1, f"free {block:#x}")
     guest.trace(0)
     guest.check()
+
+
+def trace_begin(guest: Guest) -> None:
+    """From now on guest.events are those of a trace."""
+    guest.link.events.clear()
+    guest.trace(1)
+
+
+def changes(guest: Guest) -> Iterator[tuple[int, bool]]:
+    """Of each event of a trace its pages, one by one: allocated or free then."""
+    for event in guest.events:
+        if event[0] in ("alloc", "free"):
+            for number in range(int(event.pages)):
+                yield int(event.addr) + number * PAGE, event[0] == "alloc"
+
+
+def test_the_events_of_a_page_come_in_their_order(guest: Guest) -> None:
+    """Whoever has a page first tells of it first, whichever CPU can talk sooner."""
+    guest.cpu("start", "all")
+    trace_begin(guest)
+    guest.stress(60, cpus="all", seed=2, mix="pages|exact|heap|virtual", order=0, timeout=120)
+    guest.trace(0)
+    taken: dict[int, bool] = {}
+    for at, allocated in changes(guest):
+        assert taken.get(at, False) != allocated, f"{at:#x}"
+        taken[at] = allocated
+    assert len(taken) > 10 and not any(taken.values())
+    assert "lost" not in {event[0] for event in guest.events}
+
+
+def test_a_command_that_takes_many_pages_tells_of_all(guest: Guest) -> None:
+    """They wait until the heap's lock is free: nobody talks while holding one."""
+    guest.malloc(1)                    # the heap's own records are there
+    trace_begin(guest)
+    block = guest.malloc(400 * PAGE)
+    assert sum(allocated for _, allocated in changes(guest)) == 400
+    guest.free(block)
+    guest.trace(0)
+    assert sum(not allocated for _, allocated in changes(guest)) == 400
 
 
 def test_a_mapping_that_goes_is_gone_for_a_cpu_that_uses_it(guest: Guest) -> None:
