@@ -28,17 +28,30 @@ unsigned cpu_self(void)
     return arch_cpu_self();
 }
 
-static _Noreturn void refuse(struct held *held, const char *what, const struct lock *lock,
+static _Noreturn void refuse(struct held *held, const char *who, const char *what,
                              const struct lock *other)
 {
     struct text text;
 
     text_init(&text, held->text, sizeof(held->text));
     text_string(&text, "lock order: ");
-    text_string(&text, names[lock->rank]);
+    text_string(&text, who);
     text_string(&text, what);
     text_string(&text, other == NULL ? "nothing" : names[other->rank]);
     assert_failed(held->text, __FILE__, __LINE__);
+}
+
+static const struct lock *latest(const struct held *held)
+{
+    return held->depth == 0 ? NULL : held->locks[held->depth - 1];
+}
+
+void lock_hold_none(const char *does)
+{
+    struct held *held = &of_cpu[arch_cpu_self()];
+
+    if (held->depth > 0)
+        refuse(held, does, " while holding ", latest(held));
 }
 
 /* A lock is no part of what its owner promises not to change. */
@@ -66,12 +79,12 @@ void lock_take(const struct lock *lock)
 {
     unsigned self = arch_cpu_self();
     struct held *held = &of_cpu[self];
-    const struct lock *last = held->depth == 0 ? NULL : held->locks[held->depth - 1];
+    const struct lock *last = latest(held);
 
     if (lock->rank <= (last == NULL ? LOCK_NONE : last->rank))
-        refuse(held, " wanted while holding ", lock, last);
+        refuse(held, names[lock->rank], " wanted while holding ", last);
     if (arch_in_interrupt())
-        refuse(held, " wanted in an interrupt, holding ", lock, last);
+        refuse(held, names[lock->rank], " wanted in an interrupt, holding ", last);
     ASSERT(held->depth < LOCKS_HELD);
     YIELD_POINT(names[lock->rank]);
     acquire(holder_of(lock), self + 1);
@@ -81,10 +94,10 @@ void lock_take(const struct lock *lock)
 void lock_release(const struct lock *lock)
 {
     struct held *held = &of_cpu[arch_cpu_self()];
-    const struct lock *last = held->depth == 0 ? NULL : held->locks[held->depth - 1];
+    const struct lock *last = latest(held);
 
     if (last != lock)
-        refuse(held, " given back while holding ", lock, last);
+        refuse(held, names[lock->rank], " given back while holding ", last);
     held->depth--;
     atomic_store_explicit(holder_of(lock), 0, memory_order_release);
 }

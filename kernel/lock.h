@@ -5,7 +5,8 @@
  * of what is kept anyway, as an ASSERT in a command gives back what the command held.
  *
  * Which lock guards what is written beside the fields. Nothing is held while memory is zeroed,
- * filled or copied, and nothing while something is said on the line.
+ * filled or copied, and nothing while something is said on the line: who does that verifies it, by
+ * lock_hold_none().
  *
  * Interrupts stay on while a lock is held, so that a CPU which waits or works for long still drops
  * stale translations and counts a ^C at once. That is safe because no handler of an interrupt takes
@@ -61,6 +62,9 @@ void lock_release(const struct lock *lock);
 
 /* Does this CPU hold it? For assertions. */
 bool lock_is_mine(const struct lock *lock);
+
+/* ASSERTs that this CPU holds no lock; the text says what it `does` and names the latest. */
+void lock_hold_none(const char *does);
 
 /* How many locks this CPU holds; and give back the latest, until only so many are left. */
 unsigned lock_depth(void);

@@ -5,6 +5,7 @@
 
 #include "arch/arch.h"
 #include "kernel/lab.h"
+#include "kernel/lock.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine_access.h"
 #include "kernel/smp.h"
@@ -192,6 +193,7 @@ static enum error each_page(pfn_t first, uint64_t pages, uint64_t seed, void (*w
     uint64_t *direct;
     enum error e = OK;
 
+    lock_hold_none("fill");
     if (lab.injected)
         return E_CALL_UNSUPPORTED;
     if (pages == 0 || first.n >= PFN_LIMIT || pages > PFN_LIMIT - first.n)
@@ -222,6 +224,7 @@ enum error machine_zero(pfn_t first, uint64_t pages)
     size_t left = (size_t)(pages << PAGE_SHIFT), step;
     unsigned char *memory = arch_pointer(pfn_phys(first), pages << PAGE_SHIFT);
 
+    lock_hold_none("fill");
     if (memory == NULL)
         return E_CALL_UNSUPPORTED;
     for (;; memory += step, left -= step) {

@@ -2,6 +2,7 @@
 /* The composition root: the boot order as one column, and the only file that sees everything. */
 #include "arch/arch.h"
 #include "kernel/lab.h"
+#include "kernel/lock.h"
 #include "kernel/trap.h"
 #include "protocol/protocol.h"
 
@@ -10,10 +11,16 @@ static size_t console_read(char *buffer, size_t size)
     return arch_console_read(buffer, size, true);
 }
 
-/* Only CPU 0 has the line, and nobody waits for it: but in a panic, when all others are halted. */
+/*
+ * Only CPU 0 has the line, and nobody waits for it, nor for a lock that it has meanwhile: but in a
+ * panic, when all others are halted.
+ */
 static void console_write(const char *text, size_t size)
 {
-    ASSERT(panicking() || arch_cpu_self() == 0);
+    if (!panicking()) {
+        ASSERT(arch_cpu_self() == 0);
+        lock_hold_none("talk");
+    }
     arch_console_write(text, size);
 }
 

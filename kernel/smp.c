@@ -93,7 +93,7 @@ static void cpu_main(void)
         if (cpu->ends)
             arch_cpu_end();
         cpu->function(cpu->argument);
-        ASSERT(lock_depth() == 0);
+        lock_hold_none("rest");
         cpu->info.jobs++;
         atomic_store_explicit(&cpu->posted, false, memory_order_release);
         arch_cpu_kick(0);
@@ -111,11 +111,11 @@ void smp_call(void (*function)(void *argument), void *argument)
 {
     struct cpu *cpu = &cpus[arch_cpu_self()];
 
+    lock_hold_none("call of CPU 0");
     if (arch_cpu_self() == 0) {
         function(argument);
         return;
     }
-    ASSERT(lock_depth() == 0);
     cpu->call = function;
     cpu->call_argument = argument;
     atomic_fetch_add_explicit(&callers, 1, memory_order_relaxed);

@@ -73,6 +73,7 @@ static void pages_twice(void) { lock_take(&pages); lock_take(&pages); }
 static void in_a_handler(void) { in_interrupt = true; lock_take(&pool); }
 static void of_no_order(void) { lock_take(&(struct lock){ .rank = LOCK_NONE }); }
 static void not_the_last(void) { lock_take(&heap); lock_take(&pages); lock_release(&heap); }
+static void talk_under_pages(void) { lock_take(&pages); lock_hold_none("talk"); }
 static void never_taken(void) { lock_release(&heap); }
 
 static void another_order_is_refused_with_both_names(void **unused)
@@ -84,6 +85,7 @@ static void another_order_is_refused_with_both_names(void **unused)
         { in_a_handler, "lock order: pool wanted in an interrupt, holding nothing" },
         { of_no_order, "lock order: none wanted while holding nothing" },
         { not_the_last, "lock order: heap given back while holding pages" },
+        { talk_under_pages, "lock order: talk while holding pages" },
         { never_taken, "lock order: heap given back while holding nothing" },
     };
 
