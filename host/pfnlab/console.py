@@ -31,6 +31,7 @@ STYLES = {"=": "ansigreen", "?": "ansired", ":": "", ";": "ansibrightblack", "%"
 LOCAL = {".save": "write the session so far as a transcript: .save FILE",
          ".quit": "end the guest, as ^D does"}
 REFRESH = 0.5                     # seconds between two looks at the line while nothing is typed
+GLANCE = 2.0                      # seconds for what a completion asks the guest
 
 
 def say(sigil: str, text: str) -> None:
@@ -101,6 +102,27 @@ class TableCompleter(Completer):
         return kind.text if kind else ""
 
 
+class GivenUp(errors.GuestSilent):
+    """Nobody waits for the guest any more."""
+
+
+class _Stop:
+    """What ^C does while a command runs. It comes at any time, in the middle of a print, too: what
+    it says goes past the buffers."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.asked = False
+
+    def __call__(self) -> None:
+        """GivenUp: it was asked already."""
+        if self.asked:
+            raise GivenUp("given up: the guest did not stop when it was asked to")
+        self.asked = True
+        os.write(sys.stdout.fileno(), b"^C; once more ends the guest\r\n")
+        self.guest.interrupt()
+
+
 class Console:
     """Reads lines, sends them, shows what comes back."""
 
@@ -114,8 +136,12 @@ class Console:
             complete_while_typing=False, bottom_toolbar=self._toolbar, refresh_interval=REFRESH)
 
     def _area_names(self) -> list[str]:
+        """Without any while the guest does not answer: a key must not wait for it."""
         if self._areas is None:
-            self._areas = [str(row[0]) for row in self.guest.call("areas")]
+            try:
+                self._areas = [str(row[0]) for row in self.guest.call("areas", timeout=GLANCE)]
+            except errors.PfnlabError:
+                return []
         return self._areas
 
     def _event(self, row: Row) -> None:
@@ -161,6 +187,8 @@ class Console:
                 say("?", f"no such command here: {name}; there is {', '.join(LOCAL)}")
             else:
                 self._send(text)
+        except GivenUp:
+            raise
         except (ValueError, OSError, errors.GuestError) as error:
             say("?", f"? {error}")
         return True
@@ -175,13 +203,14 @@ class Console:
         say("!", command_help(table, words[0]) if words else overview(table))
 
     def _send(self, text: str) -> None:
-        """The guest runs it; ^C stops what takes long."""
+        """The guest runs it; ^C stops what takes long, once more gives up a guest that hangs."""
         pending = self.guest.submit_line(text)
-        before = signal.signal(signal.SIGINT, lambda *_: self.guest.interrupt())
+        stop = _Stop(self.guest)
+        before = signal.signal(signal.SIGINT, lambda *_: stop())
         try:
             with terminal(signals=True):
                 if self._stop_typed():
-                    self.guest.interrupt()
+                    stop()
                 self._wait(pending.request)
         finally:
             signal.signal(signal.SIGINT, before)
@@ -193,6 +222,8 @@ class Console:
         while not request.done:
             try:
                 self.guest.link.wait(request, self.guest.timeout)
+            except GivenUp:
+                raise
             except errors.GuestSilent:
                 say("!", "still busy; ^C stops it")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,29 @@ def test_an_interrupt_stops_what_runs(terminal: Any) -> None:
     terminal.expect_exact("stop.interrupted")
     terminal.send("echo 5\r")
     terminal.expect_exact("= 5")
+
+
+def guest_of(console: int) -> int:
+    """The process of the native guest that a console started."""
+    children = Path(f"/proc/{console}/task/{console}/children").read_text().split()
+    pid, = (int(child) for child in children
+            if b"build/native/pfnlab" in Path(f"/proc/{child}/cmdline").read_bytes())
+    return pid
+
+
+def test_a_guest_that_hangs_is_given_up_at_the_second_interrupt(terminal: Any) -> None:
+    guest = guest_of(terminal.pid)
+    os.kill(guest, signal.SIGSTOP)
+    terminal.send("echo 5\r")
+    terminal.expect_exact(LEFT_TO_US)
+    terminal.sendintr()
+    terminal.expect_exact("once more ends the guest")
+    terminal.sendintr()
+    terminal.expect_exact("given up")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 124
+    assert not Path(f"/proc/{guest}").exists()
 
 
 def test_what_is_typed_while_a_command_runs_waits_for_the_prompt(terminal: Any, tmp_path: Path
