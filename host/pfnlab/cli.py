@@ -8,11 +8,12 @@ broke, 4 the guest panicked, 124 no answer in time, 130 stopped by ^C.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from pfnlab import (cli_bench, cli_debug, cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views,
                     errors)
@@ -41,11 +42,24 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"seconds, more than none, not {text!r}")
 
 
-def _common(default: bool) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Tells a mistake in the way that is wanted; `as_json` says which."""
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse's."""
+        if Parser.as_json:
+            _tell_json(EXIT_USAGE, "usage", message)
+            sys.exit(EXIT_USAGE)
+        super().error(message)
+
+
+def _common(default: bool) -> Parser:
     """The options of every verb, in front of it or behind it."""
     def value(what: Any) -> Any:
         return what if default else argparse.SUPPRESS
-    parent = argparse.ArgumentParser(add_help=False)
+    parent = Parser(add_help=False)
     group = parent.add_argument_group("the guest")
     guest: Any = group.add_argument(
         "--guest", "-g", default=value("native"), metavar="GUEST",
@@ -64,10 +78,10 @@ def _common(default: bool) -> argparse.ArgumentParser:
     return parent
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
     examples = "".join(f"  {verb.example}\n" for verb in VERBS)
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="pfnlab", description="Drives the pfnlab guest, a laboratory for memory allocators.",
         parents=[_common(True)], formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"examples:\n{examples}\n{(__doc__ or '').partition(chr(10) * 2)[2]}")
@@ -94,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program; its exit status."""
     top = parser()
     _complete(top)
+    Parser.as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     options = top.parse_args(arguments)
     try:
         with warnings.catch_warnings():
@@ -104,8 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
     except KeyboardInterrupt:
-        print("pfnlab: stopped", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _fail(EXIT_INTERRUPTED, "stopped")
     except errors.GuestPanic as error:
         return _fail(EXIT_PANIC, error, *error.lines)
     except errors.GuestSilent as error:
@@ -124,6 +138,14 @@ def _tell_warning(message: Warning | str, category: type[Warning], filename: str
     print(f"pfnlab: {message}", file=sys.stderr)
 
 
-def _fail(status: int, error: Exception, *more: str) -> int:
+def _fail(status: int, error: Exception | str, *more: str) -> int:
     print(f"pfnlab: {error}", *more, sep="\n", file=sys.stderr)
+    if Parser.as_json:
+        kind = "stopped" if isinstance(error, str) else type(error).__name__
+        _tell_json(status, kind, str(error), *more)
     return status
+
+
+def _tell_json(status: int, kind: str, message: str, *more: str) -> None:
+    print(json.dumps({"error": message, "kind": kind, "status": status,
+                      **({"lines": more} if more else {})}), flush=True)

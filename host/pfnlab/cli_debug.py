@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pfnlab import debugger, decode_lab, doors
-from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Verb, guest_name
+from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name
 from pfnlab.decode_lab import Lab, Processor
 from pfnlab.errors import PfnlabError
 from pfnlab.guest import Guest
@@ -25,8 +25,7 @@ def do_gdb(options: argparse.Namespace) -> int:
     options.guest = options.guest_here or options.guest
     name = guest_name(options)
     if Spec(name).scheme:
-        print("pfnlab: gdb is for a guest that it starts", file=sys.stderr)
-        return EXIT_USAGE
+        raise ValueError("gdb is for a guest that it starts")
     transport = debugger.SharedTransport.start(name)
     guest = Guest(name, timeout=options.timeout, transport=transport)
     try:
@@ -58,15 +57,15 @@ def do_post_mortem(options: argparse.Namespace) -> int:
     processors = list(_processors(dump)) if "cpus" in questions else []
     status = EXIT_OK
     for question in questions:
-        if len(questions) > 1:
-            print(f"---- {question}")
         words = question.removeprefix("pfn ").split()
         try:
             rows = list(decode_lab.ask(Lab(dump.image, processors), words))
             failed = words == ["check"] and rows != [decode_lab.WHOLE]
         except PfnlabError as error:
             rows, failed = [f"pfnlab: {error}"], True
-        print(*rows, sep="\n", flush=True)
+        head = [f"---- {question}"] if len(questions) > 1 else []
+        emit(options, {"question": question, "ok": not failed, "rows": rows},
+             "\n".join([*head, *rows]))
         status = EXIT_FAILED if failed else status
     return status
 

@@ -51,7 +51,7 @@ def do_fuzz(options: argparse.Namespace) -> int:
     run = _campaign(options)
     directory = options.output or project_root() / "build/fuzz/found"
     limit = _limit(options)
-    print(f"seed {options.seed}", flush=True)
+    emit(options, {"seed": options.seed}, f"seed {options.seed}")
     if options.jobs > 1:
         figures = spread(run, name, options.seed, limit, directory, options.jobs)
     else:
@@ -59,7 +59,8 @@ def do_fuzz(options: argparse.Namespace) -> int:
             figures = run(name, options.seed, limit, directory,
                           lambda figures: progress.advance(figures.commands - progress.done))
     for path in figures.found:
-        print(f"{path}:\n{Path(path).read_text('ascii').rstrip()}")
+        text = Path(path).read_text("ascii")
+        emit(options, {"file": path, "transcript": text}, f"{path}:\n{text.rstrip()}")
     emit(options, {"seed": options.seed, "commands": figures.commands, "lives": figures.lives,
                    "seconds": figures.seconds, "found": figures.found, "answers": figures.answers},
          f"{name}: {figures}")
@@ -88,7 +89,7 @@ def do_twins(options: argparse.Namespace) -> int:
     names = [name for text in options.names for name in split_names(text)] or architectures()
     if len(names) < 2:
         raise ValueError("it takes two guests to differ")
-    print(f"seed {options.seed}", flush=True)
+    emit(options, {"seed": options.seed}, f"seed {options.seed}")
     start = time.monotonic()
     with Lockstep(names) as guests:
         mixture = Mixture(guests, options.seed)

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pfnlab import errors
-from pfnlab.cli_common import (EXIT_FAILED, EXIT_OK, EXIT_USAGE, Verb, emit, guest_name, open_guest,
-                               row_data)
+from pfnlab.cli_common import (EXIT_FAILED, EXIT_OK, Verb, emit, guest_name, open_guest, row_data)
 from pfnlab.guest import Guest, outcome
 from pfnlab.request import Request
 from pfnlab.spec import Spec, project_root
@@ -99,8 +98,7 @@ def do_run(options: argparse.Namespace) -> int:
 def _raw(options: argparse.Namespace) -> int:
     spec = Spec(guest_name(options))
     if spec.scheme or options.map:
-        print("pfnlab: --raw starts a guest of its own on its own map", file=sys.stderr)
-        return EXIT_USAGE
+        raise ValueError("--raw starts a guest of its own on its own map")
     script = str(project_root() / "run-guest.sh")
     os.execv(script, [script, spec.arch, *spec.arguments()])
 
@@ -109,10 +107,11 @@ def do_stubs(options: argparse.Namespace) -> int:
     """Write commands.pyi, what type checkers know of a guest's commands."""
     with open_guest(options) as guest:
         text = stubs(guest.table)
-    if options.output is None:
-        print(text, end="")
-    else:
+    if options.output is not None:
         options.output.write_text(text, "ascii")
+    if options.json or options.output is None:
+        emit(options, {"file": str(options.output)} if options.output else {"text": text},
+             text.rstrip("\n"))
     return EXIT_OK
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from pfnlab import doctor
-from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Verb, emit
+from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit
 from pfnlab.memory_map import find_map, zoo
 
 
@@ -44,9 +43,9 @@ def do_completion(options: argparse.Namespace) -> int:
     try:
         import argcomplete  # type: ignore[import]
     except ImportError:
-        print("pfnlab: completion needs argcomplete: python3-argcomplete", file=sys.stderr)
-        return EXIT_USAGE
-    print(argcomplete.shellcode(["pfnlab"], shell=options.shell))
+        raise ValueError("completion needs argcomplete: python3-argcomplete") from None
+    script = argcomplete.shellcode(["pfnlab"], shell=options.shell)
+    emit(options, {"shell": options.shell, "script": script}, script)
     return EXIT_OK
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pfnlab import load
 from pfnlab.bench import read_rows
 from pfnlab.cli_common import EXIT_OK, Verb, emit, open_guest
 from pfnlab.cli_scripts import read
@@ -19,6 +21,7 @@ from pfnlab.transcript import Transcript
 if TYPE_CHECKING:
     from pfnlab.sampling import Sample
 
+JSON_INTERVAL = 1.0               # seconds between two lines of top
 SUFFIXES = (".png", ".svg", ".html")
 
 
@@ -120,21 +123,29 @@ def do_plot(options: argparse.Namespace) -> int:
 
 
 def do_top(options: argparse.Namespace) -> int:
-    """Watch a guest at work, on a load at random or a transcript."""
-    try:
-        from pfnlab import top
-    except ImportError:
-        raise ValueError("top needs rich: python3-rich") from None
+    """Watch a guest at work, on a load at random or a transcript; --json tells it each second."""
     transcript = read(options.file) if options.file else None
     with open_guest(options, transcript.options if transcript else "") as guest:
-        load = (top.transcript_load(guest, transcript) if transcript
-                else top.random_load(guest, options.seed))
+        work = (load.transcript_load(guest, transcript) if transcript
+                else load.random_load(guest, options.seed))
         try:
-            top.Top(guest).run(load, options.seconds)
+            _watch(options, guest, work)
         except KeyboardInterrupt:
             guest.link.drain(guest.timeout)
             print(f"pfnlab: {guest.link.next_tag - 1} requests", file=sys.stderr)
     return EXIT_OK
+
+
+def _watch(options: argparse.Namespace, guest: Guest, work: Iterator[None]) -> None:
+    if options.json:
+        watch = load.Watch(guest)
+        load.work(work, lambda: emit(options, watch.data(), ""), JSON_INTERVAL, options.seconds)
+        return
+    try:
+        from pfnlab import top
+    except ImportError:
+        raise ValueError("top needs rich: python3-rich") from None
+    top.Top(guest).run(work, options.seconds)
 
 
 def _map_arguments(parser: argparse.ArgumentParser) -> None:

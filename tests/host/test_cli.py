@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pfnlab
-from pfnlab.cli import VERBS
+from pfnlab.cli import VERBS, main
 from pfnlab.shrink import smaller, without
 from pfnlab.transcript import Step
 
@@ -126,6 +127,33 @@ def test_json_is_one_object_a_line() -> None:
     assert second["rows"][0]["fields"]["area"] == "realmode"
     assert not third["ok"] and third["values"] == ["mem.unaligned"]
     assert json.loads(run("--json", "zoo").stdout.splitlines()[0])["name"] == "board_1g"
+
+
+@pytest.mark.parametrize(("words", "status", "kind"), [
+    (["nonsense"], 2, "usage"), (["send"], 2, "usage"),
+    (["replay", "/nowhere.t"], 2, "FileNotFoundError"),
+    (["twins", "native"], 2, "ValueError"), (["run", "--raw", "unix:x"], 2, "ValueError"),
+    (["send", "panic"], 4, "GuestPanic"), (["--guest", "unix:/nowhere", "top"], 3, "GuestGone"),
+    (["--timeout", "0.5", "send", "stress 4611686018427387904"], 124, "GuestSilent")])
+def test_an_error_is_json_too(words: list[str], status: int, kind: str, capsys: Any) -> None:
+    try:
+        ended = main(["--json", *words])
+    except SystemExit as end:
+        ended = end.code                          # argparse's own
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+    assert (ended, told["status"], told["kind"]) == (status, status, kind)
+    assert told["error"] and told.get("lines", []) == [] or kind == "GuestPanic"
+
+
+def test_searches_and_the_live_view_speak_json_only(capsys: Any, tmp_path: Path) -> None:
+    for words in (["twins", "native", "native", "--commands", "20"], ["top", "--seconds", "0.1"],
+                  ["fuzz", "--fast", "--commands", "20", "-o", str(tmp_path)], ["stubs"],
+                  ["completion", "bash"]):
+        assert main(["--json", *words]) == 0, words
+        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert told and all(isinstance(one, dict) for one in told), words
+        if words[0] == "top":
+            assert told[-1]["events"]["alloc"]["count"] > 0 and told[-1]["areas"][0]["blocks"]
 
 
 def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:

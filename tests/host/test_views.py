@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pfnlab import Guest, sampling
+from pfnlab import Guest, load, sampling
 from pfnlab.cli import main
 from pfnlab.layout import COLUMNS, grids
 from pfnlab.sampling import Piece
@@ -216,7 +216,7 @@ def test_top_shows_map_areas_events_and_the_line(guest: Guest) -> None:
     from pfnlab import top
     console = rich.Console(file=io.StringIO(), width=130, height=40)
     shown = top.Top(guest, console)
-    shown.run(top.transcript_load(guest, Transcript(SESSION)))
+    shown.run(load.transcript_load(guest, Transcript(SESSION)))
     text = console.file.getvalue()
     for part in ("lowest", "free blocks by order", "alloc ", "(4)", "reserve ", "round trip", "#"):
         assert part in text, part
