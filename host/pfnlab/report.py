@@ -168,6 +168,8 @@ def full_report(guest: Guest, error: BaseException | None, first_tag: int) -> Re
     report.files["session.log"] = transcript_tail(log, len(log)) + "\n"
     session = exchanges(log)
     report.files["session.t"] = _script(guest, log)
+    if isinstance(error, Mismatch):
+        _expect(report, error.wanted)
     if isinstance(error, errors.GuestError) and not guest.dead:
         report.add(*_explained(guest, error, log))
     _present(report, guest, log, silent)
@@ -202,6 +204,20 @@ def _script(guest: Guest, log: list[Entry]) -> str:
     return text.transcript()
 
 
+def _expect(report: Report, wanted: list[str]) -> None:
+    """Write what should have been answered into the session's script: its replay fails there, as
+    long as the guest says something else."""
+    tag = re.sub(r"[:=?](\d+).*", r"\1", wanted[0]) if wanted else ""
+    lines: list[str] = []
+    for line in report.files["session.t"].splitlines():
+        if tag and re.match(rf"[:=?]{tag}( |$)", line):
+            continue
+        lines.append(line)
+        if tag and line.startswith(f">{tag} "):
+            lines += wanted
+    report.files["session.t"] = "\n".join([*lines, ""])
+
+
 def _past(report: Report, guest: Guest, session: list[Exchange], silent: bool) -> None:
     """The map of a clean guest, and what the model says of the session, from that guest or, if it
     is gone, from another of its name."""
@@ -215,7 +231,9 @@ def _past(report: Report, guest: Guest, session: list[Exchange], silent: bool) -
         own = map_of(clean)
         report.files["machine.map"] = _map_file(own)
         report.files["map-before.txt"] = map_text(clean.call("dump", "map")) + "\n"
-        report.add("guest against model", _model(clean, own, session, compared))
+        told, wanted = _model(clean, own, session, compared)
+        report.add("guest against model", told)
+        _expect(report, wanted)
     finally:
         if not mine:
             clean.close()
@@ -235,27 +253,38 @@ def _state_rows(guest: Guest) -> list[tuple[object, ...]] | None:
 
 
 def _model(clean: Guest, own: MemoryMap, session: list[Exchange],
-           rows: list[tuple[object, ...]] | None) -> str:
-    """The first reply of the session that is not the model's, else the first page."""
+           rows: list[tuple[object, ...]] | None) -> tuple[str, list[str]]:
+    """The first reply of the session that is not the model's, else the first page; and the reply
+    that should have been, if it is one."""
     if len(session) > MOST_EXCHANGES:
-        return f"not compared: {len(session)} requests are too many for the model"
+        return f"not compared: {len(session)} requests are too many for the model", []
     try:
         model = replica_of(clean, own)
     except Lost as why:
-        return f"not compared: {why}"
+        return f"not compared: {why}", []
     for one in session:
+        request = f">{one.tag} {one.text}"
+        assert one.final is not None
         try:
             told = model.follow(one)
         except Lost as why:
-            return f"they agree up to >{one.tag} {one.text}; from there on not compared: {why}"
-        if told is not None and one.final is not None:
-            return f">{one.tag} {one.text}\n  guest: {one.final.raw}\n  model: {told}"
-        if one.final is not None and one.final.words[:1] and one.final.words[0] in BROKEN:
-            return (f"they agree up to >{one.tag} {one.text}\n  guest: {one.final.raw}\n"
-                    "  model: no allocator in order says that")
+            return f"they agree up to {request}; from there on not compared: {why}", \
+                _unbroken(session[-1])
+        if told is not None:
+            return (f"{request}\n  guest: {one.final.raw}\n  model: {told}",
+                    [f"{told[0]}{one.tag}{told[1:]}"] if told[0] in "=?" else [])
+        if one.final.words[:1] and one.final.words[0] in BROKEN:
+            return (f"they agree up to {request}\n  guest: {one.final.raw}\n"
+                    "  model: no allocator in order says that", _unbroken(one))
     found = model.compare_rows(rows) if rows is not None else None
     return found or "they agree: every reply of the session" + (
-        ", and every page at its end" if rows is not None else "")
+        ", and every page at its end" if rows is not None else ""), []
+
+
+def _unbroken(one: Exchange) -> list[str]:
+    """If it was answered by an allocator out of order, any success; else nothing."""
+    words = one.final.words[:1] if one.final is not None else []
+    return [f"={one.tag}"] if words and words[0] in BROKEN else []
 
 
 def _changed(before: str, after: str) -> str:

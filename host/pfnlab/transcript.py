@@ -47,11 +47,13 @@ class Step:
 
 @dataclass
 class Mismatch(AssertionError):
-    """A reply was not as written."""
+    """A reply was not as written. `wanted` is what would have been, in terms of this session: with
+    its tags, and the results that the file refers to."""
 
     step: Step
     expected: str
     got: str
+    wanted: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (f"line {self.step.line}: >{self.step.tag} {self.step.text}\n"
@@ -157,11 +159,18 @@ class Run:
         got = request.final.row()
         if step.final is not None and not (step.final.sigil == request.final.sigil
                                            and _agree(step.final.words, got, self.done)):
-            raise Mismatch(step, step.final.raw, request.final.raw)
+            raise Mismatch(step, step.final.raw, request.final.raw, self._wanted(step))
         if step.rows and not (len(step.rows) == len(request.rows) and all(
                 _agree(a, b, self.done) for a, b in zip(step.rows, request.rows))):
             raise Mismatch(step, "\n".join(map(" ".join, step.rows)),
-                           "\n".join(map(repr, request.rows)))
+                           "\n".join(map(repr, request.rows)), self._wanted(step))
+
+    def _wanted(self, step: Step) -> list[str]:
+        tag = self.done[step.tag].tag
+        lines = [(":", words) for words in step.rows]
+        lines += [(step.final.sigil, step.final.words)] if step.final is not None else []
+        return [" ".join([f"{sigil}{tag}", *(_renamed(word, self.done) for word in words)])
+                for sigil, words in lines]
 
 
 def request_words(text: str, done: dict[int, Request]) -> Iterator[str | Result]:
@@ -182,6 +191,14 @@ def _value(word: Value, done: dict[int, Request]) -> Value:
     if request is None or request.final is None or not request.final.words:
         return word
     return parse_value(request.final.words[0])
+
+
+def _renamed(word: str, done: dict[int, Request]) -> str:
+    """An expected word, with what it refers to as it is in this session."""
+    key, equals, value = word.rpartition("=")
+    if key == "owner" and value.isdigit() and int(value) in done:
+        return f"owner={done[int(value)].tag}"
+    return f"{key}{equals}{_value(value, done)}"
 
 
 def _agree(expected: list[str], got: Row, done: dict[int, Request]) -> bool:

@@ -150,6 +150,37 @@ def test_each_line_to_copy_shows_the_failure_again(suite: Suite) -> None:
     assert directory.stat().st_mode & 0o077 == 0
 
 
+def replays(said: str) -> list[str]:
+    """The lines to copy that a report shows."""
+    return [line for line in said.splitlines() if " replay " in line and "-m pfnlab" in line]
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), [
+    ("refers.t", ">1 alloc_page\n>9 alloc_page\n=9 $1\n", r"expected: =\d+ 0x\w{16}$"),
+    ("rows.t", ">1 alloc_page\n>4 dump pages $1 1\n:4 $1 2 allocated owner=1\n=4 n=1\n",
+     r"expected: 0x\w{16} 2 allocated owner=\d+$"),
+    ("test_inside.py", """
+def test_it(guest, transcript):
+    guest.alloc_page()
+    transcript(">5 alloc_page\\n=5 _\\n>6 free $5\\n=6 7\\n")
+""", r"expected: =\d+ 7$"),
+    ("test_broken.py", """
+def test_it(fresh_guest):
+    guest = fresh_guest()
+    guest.corrupt("count")
+    guest.check()
+""", r"expected: =\d+$")], ids=lambda word: word if word.endswith((".t", ".py")) else "")
+def test_the_lines_to_copy_of_a_wrong_reply_fail_as_the_test_did(
+        suite: Suite, name: str, text: str, expected: str) -> None:
+    suite.write(name, text)
+    lines = replays(suite.run("--memory", "64M").stdout)
+    assert len(lines) == 3
+    for line in lines:
+        done = subprocess.run(line, shell=True, cwd=suite.path, capture_output=True, text=True,
+                              timeout=60, check=False, input="\n")
+        assert done.returncode == 1 and re.search(expected, done.stdout, re.M), done.stdout
+
+
 def test_a_panic_has_its_place_and_a_backtrace_of_source_lines(suite: Suite) -> None:
     pytest.importorskip("elftools")
     suite.write("test_it.py", "def test_it(fresh_guest):\n    fresh_guest().panic()\n")
