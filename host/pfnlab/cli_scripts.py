@@ -18,7 +18,7 @@ from pfnlab.kmem import import_trace, transcript_text
 from pfnlab.pool import Pool
 from pfnlab.progress import Progress
 from pfnlab.report import sections
-from pfnlab.shrink import Shrinker
+from pfnlab.shrink import Shrinker, with_checks
 from pfnlab.spec import split_names
 from pfnlab.sweep import Sweep
 from pfnlab.transcript import Mismatch, Run, Step, Transcript
@@ -127,8 +127,9 @@ def do_shrink(options: argparse.Namespace) -> int:
     answer that is not the model's, a difference of guests, or a condition at its end."""
     transcript = read(options.file)
     output = options.output or options.file.with_suffix(".min.t")
+    steps = transcript.steps if options.until or options.diff else with_checks(transcript.steps)
     with trials_for(options, transcript) as trials, Progress("shrink") as progress:
-        shrinker = Shrinker(transcript.steps, _criterion(options, trials, transcript),
+        shrinker = Shrinker(steps, _criterion(options, trials, transcript),
                             lambda tries, left: progress.advance(1, f"shrink, {left} lines"))
         try:
             print(f"pfnlab: {len(shrinker.best)} lines show: {shrinker.signature}",

@@ -15,6 +15,7 @@ from pfnlab.transcript import Step
 from pfnlab.trial import Trial
 
 CONFIRMATIONS = 3
+RENEW = ("map_commit", "map_machine", "reset")     # the guest forgets what was
 _MAP = ("map_begin", "map_area", "map_add", "map_commit")
 
 
@@ -91,6 +92,19 @@ class Shrinker:
                     shrunk = True
                     break
         return shrunk
+
+
+def with_checks(steps: Sequence[Step]) -> list[Step]:
+    """The steps, with a `check` at the end and in front of whatever makes all new: a broken
+    invariant that no line asks for shows, too. Shrinking leaves out those that show nothing."""
+    tag = max((step.tag for step in steps), default=0)
+    kept: list[Step] = []
+    for step in steps:
+        if step.text.split(" ")[0] in RENEW:
+            tag += 1
+            kept.append(Step(tag, "check", step.line))
+        kept.append(step)
+    return [*kept, Step(tag + 1, "check", kept[-1].line if kept else 0)]
 
 
 def without(steps: Sequence[Step], first: int, end: int) -> list[Step]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from pfnlab import errors
 from pfnlab.guest import Guest
+from pfnlab.shrink import RENEW
 from pfnlab.transcript import Run, Step
 from pfnlab.trial import Trials
 from pfnlab.values import PAGE_SIZE, Address, Row, Value
 
 REFUSED = ("mem.injected", "mem.metadata")
 PARTS = ("run", "stress")         # stop at the first failure, with what was done before it
-RENEW = ("map_commit", "map_machine", "reset")     # the guest forgets what is to be refused
 State = list[tuple[str, int, int, Value]]
 
 

@@ -247,12 +247,22 @@ def test_shrink_keeps_only_what_the_failure_needs(tmp_path: Path) -> None:
     assert "nothing is wrong" in run("shrink", calm).stderr
 
 
+def test_shrink_finds_a_broken_invariant_that_no_line_asks_for(tmp_path: Path) -> None:
+    for more in ([], ["reset", "alloc_page"]):
+        path = script(tmp_path / "s.t", "alloc_page", "corrupt count", "alloc_pages 2", *more)
+        done = run("--json", "shrink", path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["signature"] == "bug.check invariant=14 in check"
+        lines = (tmp_path / "s.min.t").read_text().splitlines()[1:]
+        assert [line.partition(" ")[2] for line in lines] == ["corrupt count", "check"]
+
+
 def test_what_was_shrunk_so_far_is_kept_on_an_interrupt(tmp_path: Path) -> None:
     noise = [f"stress 200 seed={n}" for n in range(400)]
     path = script(tmp_path / "s.t", *noise, "panic assert", *noise)
     child = subprocess.Popen([sys.executable, "-m", "pfnlab", "shrink", path], cwd=HOST,
                              stderr=subprocess.PIPE, text=True)
-    assert child.stderr is not None and "801 lines show" in child.stderr.readline()
+    assert child.stderr is not None and "802 lines show" in child.stderr.readline()
     child.send_signal(signal.SIGINT)
     assert child.wait(20) == 130 and "stopped" in child.stderr.read()
     assert ">401 panic assert" in (tmp_path / "s.min.t").read_text()
