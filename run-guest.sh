@@ -58,7 +58,8 @@ At a terminal Ctrl-A is the emulator's own key: pressed twice, the guest gets on
   --loadparm NAME   the LOADPARM of an IPL, the name of a preset (arch/s390x/loadparm.h)
   --module FILE     a boot module, kept out of the allocators' memory
   --serial WHERE    stdio; pty: a terminal of its own, its name is printed;
-                    unix:PATH: a socket, the guest starts when a client has connected
+                    unix:PATH: a socket; the guest starts when a client has connected, and
+                    stays for the next one
   --qmp PATH        the emulator's control socket
   --snapshot FILE   a qcow2 image for savevm and loadvm, made if missing; a reset then restarts
                     the guest instead of ending it

@@ -32,6 +32,7 @@ void console_restore(void)
     if (is_raw)
         tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
     is_raw = false;
+    socket_remove();
 }
 
 static _Noreturn void console_end(int status)
@@ -83,29 +84,39 @@ static bool is_ready(int fd, short events, int timeout)
     return poll(&p, 1, timeout) > 0;
 }
 
+/* Where input comes from: between two clients of a socket, the next one itself. */
+static int input(void)
+{
+    return socket_waiting() < 0 ? STDIN_FILENO : socket_waiting();
+}
+
 /* One read, which does not block unless nothing is there. */
 static void ring_fill(void)
 {
     char buffer[4096];
+    if (socket_waiting() >= 0) {
+        at_end = !socket_accept();
+        return;
+    }
     size_t room = RING - used < sizeof(buffer) ? RING - used : sizeof(buffer);
     ssize_t n;
     do
         n = read(STDIN_FILENO, buffer, room);
     while (n < 0 && errno == EINTR);
-    at_end = n <= 0;
+    at_end = n <= 0 && !socket_leave();
     for (ssize_t i = 0; i < n; i++)
         ring_put(buffer[i]);
 }
 
 static void ring_drain(void)
 {
-    while (!at_end && used < RING && is_ready(STDIN_FILENO, POLLIN, 0))
+    while (!at_end && used < RING && is_ready(input(), POLLIN, 0))
         ring_fill();
 }
 
 size_t arch_console_read(char *buffer, size_t size, bool wait)
 {
-    while (used == 0 && !at_end && (wait || is_ready(STDIN_FILENO, POLLIN, 0)))
+    while (used == 0 && !at_end && (wait || is_ready(input(), POLLIN, 0)))
         ring_fill();
     if (used == 0)
         return at_end ? SIZE_MAX : 0;
@@ -119,7 +130,7 @@ size_t arch_console_read(char *buffer, size_t size, bool wait)
 
 void arch_console_write(const char *text, size_t size)
 {
-    while (size != 0) {
+    while (size != 0 && socket_waiting() < 0) {
         struct pollfd p[2] = {
             { .fd = STDOUT_FILENO, .events = POLLOUT },
             { .fd = at_end || used == RING ? -1 : STDIN_FILENO, .events = POLLIN },
@@ -132,7 +143,7 @@ void arch_console_write(const char *text, size_t size)
             continue;
         /* A pipe that polls writable takes this much without blocking. */
         ssize_t n = write(STDOUT_FILENO, text, size < 4096 ? size : 4096);
-        if (n < 0 && errno != EINTR && errno != EAGAIN)
+        if (n < 0 && errno != EINTR && errno != EAGAIN && !socket_leave())
             console_end(EXIT_EMULATOR);
         if (n > 0) {
             text += n;

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "arch/native/native.h"
@@ -20,7 +18,7 @@ static const char usage[] =
     "  --memory SIZE       RAM of the machine it plays, 4M to 1T, suffixes K M G T (256M)\n"
     "  --cpus N            processors, 1 to 256 (1)\n"
     "  --append STRING     the kernel command line\n"
-    "  --serial unix:PATH  the line is a socket: wait there for one client\n"
+    "  --serial unix:PATH  the line is a socket: start with the first client, and stay for more\n"
     "  --gdb wait          stop before the kernel starts, until a debugger lets it go on\n";
 
 static _Noreturn void fail(const char *problem, const char *value)
@@ -72,25 +70,14 @@ static void parse_append(const char *text)
     command_line = text;
 }
 
-/* The first client's connection becomes standard input and output. */
 static void serve_socket(const char *serial)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    const char *path = serial + strlen("unix:");
-    if (strncmp(serial, "unix:", strlen("unix:")) != 0 || strlen(path) >= sizeof(address.sun_path))
-        fail("serial is unix:PATH, of at most 107 characters", serial);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    unlink(path);
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0
-        || listen(listener, 1) != 0)
+    static const char scheme[] = "unix:";
+    const char *path = serial + strlen(scheme);
+    if (strncmp(serial, scheme, strlen(scheme)) != 0)
+        fail("serial is unix:PATH", serial);
+    if (!socket_open(path))
         fail(strerror(errno), path);
-    int client = accept(listener, NULL, NULL);
-    if (client < 0 || dup2(client, STDIN_FILENO) < 0 || dup2(client, STDOUT_FILENO) < 0)
-        fail(strerror(errno), path);
-    close(client);
-    close(listener);
-    unlink(path);
 }
 
 struct options { uint64_t memory; unsigned cpus; const char *serial; bool waits; };

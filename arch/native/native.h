@@ -57,6 +57,24 @@ void trap_open_thread(void *stack, size_t size);
 /* The machine has so many CPUs, 1 to ARCH_CPUS_MAX. Once, by the thread that is CPU 0. */
 void cpus_open(unsigned count);
 
+/*
+ * The serial line is the socket `path`, which is made anew: waits for the first client, and has it as
+ * standard input and output. False, with errno: it cannot be had.
+ */
+bool socket_open(const char *path);
+
+/* Take the next client, waiting for it; false if there will be none. */
+bool socket_accept(void);
+
+/* The client has left; false if there is no socket, and never will be another one. */
+bool socket_leave(void);
+
+/* What becomes readable when the next client is there; -1 while one is, or without a socket. */
+int socket_waiting(void);
+
+/* Nobody shall find the socket any more. Safe in a signal handler. */
+void socket_remove(void);
+
 /* A terminal goes into raw mode until the process ends, however it ends. */
 void console_open(void);
 /* Safe in a signal handler. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import subprocess
 import threading
 import time
 import tty
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from pfnlab import Guest, errors, wire
-from pfnlab.spec import Spec
-from pfnlab.transport import Transport
+from pfnlab.spec import Spec, project_root
+from pfnlab.transport import KILL_WITH_PARENT, Transport
 
 pytestmark = [pytest.mark.only("native"),
               pytest.mark.filterwarnings("ignore:set(Daemon|Name).*:DeprecationWarning")]
@@ -182,6 +183,43 @@ def test_a_guest_that_restarts_is_named(board: Board, tmp_path: Path) -> None:
         guest.link._inbox.put(wire.seal("% boot proto=1 arch=native").rstrip())
         with pytest.raises(errors.GuestGone, match="restarted"):
             guest.alloc_page()
+
+
+@contextmanager
+def served(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The native guest on a socket of its own."""
+    with subprocess.Popen([*KILL_WITH_PARENT, project_root() / "build/native/pfnlab", "--serial",
+                           f"unix:{path}"], stdin=subprocess.DEVNULL) as guest:
+        while not path.is_socket():
+            assert guest.poll() is None
+        yield guest
+        guest.kill()
+
+
+def test_a_native_guest_on_a_socket_serves_one_client_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "line"
+    with served(path) as process:
+        with Guest(f"unix:{path}") as guest:
+            block = guest.alloc_page()
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.connect(str(path))
+            rude.sendall(b"> dump pages\n" * 200 + b"half a li")      # and does not listen
+        with Guest(f"unix:{path}") as guest:
+            assert guest.free(block) == 1
+            assert process.poll() is None
+            guest.link.raw(b"> sync 0\n> poweroff\n")
+            assert process.wait(20) == 0
+    assert not path.exists()
+
+
+def test_what_a_guest_says_while_nobody_listens_is_lost_and_it_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "line"
+    with served(path):
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(path))
+            first.sendall(b"> stress 300000\n> alloc_page at=16M\n")
+        with Guest(f"unix:{path}") as guest:
+            assert guest.dump("pages", 16 << 20, 1)[0][2] == "allocated"
 
 
 @pytest.mark.parametrize(("name", "status"), [
