@@ -52,10 +52,12 @@ def do_fuzz(options: argparse.Namespace) -> int:
     directory = options.output or project_root() / "build/fuzz/found"
     limit = _limit(options)
     emit(options, {"seed": options.seed}, f"seed {options.seed}")
-    if options.jobs > 1:
-        figures = spread(run, name, options.seed, limit, directory, options.jobs)
-    else:
-        with Progress("fuzz") as progress:
+    total = None if limit.commands == math.inf else int(limit.commands) * options.jobs
+    with Progress("fuzz", total) as progress:
+        if options.jobs > 1:
+            figures = spread(run, name, options.seed, limit, directory, options.jobs,
+                             lambda count: progress.advance(count - progress.done))
+        else:
             figures = run(name, options.seed, limit, directory,
                           lambda figures: progress.advance(figures.commands - progress.done))
     for path in figures.found:
@@ -64,6 +66,8 @@ def do_fuzz(options: argparse.Namespace) -> int:
     emit(options, {"seed": options.seed, "commands": figures.commands, "lives": figures.lives,
                    "seconds": figures.seconds, "found": figures.found, "answers": figures.answers},
          f"{name}: {figures}")
+    if figures.stopped:
+        raise KeyboardInterrupt
     return EXIT_FAILED if figures.found else EXIT_OK
 
 
@@ -72,7 +76,7 @@ def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time", type=seconds,
                         help=f"as 90, 10m, 2h (default: {TIME:.0f}, without --commands)")
     parser.add_argument("--commands", type=int, metavar="N",
-                        help="about so many for each guest: the same ones on any machine")
+                        help="so many for each guest at most: the same ones on any machine")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a campaign")
     parser.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="so many guests")
     parser.add_argument("--fast", action="store_true",
@@ -84,6 +88,10 @@ def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
 
 # ---- twins ----
 
+class Enough(Exception):
+    """So many commands were wanted, or so much time."""
+
+
 def do_twins(options: argparse.Namespace) -> int:
     """Send one stream of commands to several guests: every line of every reply must be the same."""
     names = [name for text in options.names for name in split_names(text)] or architectures()
@@ -91,22 +99,39 @@ def do_twins(options: argparse.Namespace) -> int:
         raise ValueError("it takes two guests to differ")
     emit(options, {"seed": options.seed}, f"seed {options.seed}")
     start = time.monotonic()
-    with Lockstep(names) as guests:
-        mixture = Mixture(guests, options.seed)
+    found, stopped = None, False
+    with Lockstep(names) as guests, Progress("twins", options.commands) as progress:
+        def look() -> None:
+            if guests.commands == options.commands or (
+                    options.time is not None and time.monotonic() - start >= options.time):
+                raise Enough
+            progress.advance()
+        guests.on_command = look
         try:
-            while guests.commands < options.commands and (
-                    options.time is None or time.monotonic() - start < options.time):
-                mixture.run(min(1000, options.commands - guests.commands))
-            found = None
+            Mixture(guests, options.seed).run(options.commands + 1)
+        except Enough:
+            found = _last_difference(guests)
         except Difference as difference:
             found = str(difference)
+        except KeyboardInterrupt:
+            stopped = True
         done, took = guests.commands, time.monotonic() - start
     emit(options, {"seed": options.seed, "guests": names, "commands": done, "seconds": took,
                    **({"difference": found} if found else {})},
          f"the replies differ: {found}" if found else
          f"{' '.join(names)}: {done} commands, {took:.0f} s, {done / took:.0f}/s, "
          "all replies were equal")
+    if stopped:
+        raise KeyboardInterrupt
     return EXIT_FAILED if found else EXIT_OK
+
+
+def _last_difference(guests: Lockstep) -> str | None:
+    try:
+        guests.collect()
+    except Difference as difference:
+        return str(difference)
+    return None
 
 
 def _twins_arguments(parser: argparse.ArgumentParser) -> None:

@@ -198,7 +198,7 @@ def do_sweep(options: argparse.Namespace) -> int:
     with trials_for(options, transcript) as trials, Progress("sweep") as progress:
         sweep = Sweep(trials, transcript.steps, options.what or "")
         try:
-            sweep.run(lambda attempt: progress.advance())
+            sweep.run(lambda attempt: progress.advance(total=sweep.total))
         except AttributeError as error:
             raise ValueError(str(error)) from None
         finally:                  # after ^C, what was found so far

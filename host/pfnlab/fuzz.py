@@ -15,10 +15,11 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from pfnlab import errors, wire
 from pfnlab.fuzz_lines import Dice, Lines
@@ -37,15 +38,17 @@ LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
 CHECK_EVERY = 25
 UNDER_WAY = 20                    # lines that are not answered yet
+LOOK = 0.2                        # seconds between two looks at how far the workers are
 
 
 @dataclass
 class Figures:
-    """What a campaign did."""
+    """What a campaign did; `stopped` by ^C."""
 
     commands: int = 0
     lives: int = 0
     seconds: float = 0.0
+    stopped: bool = False
     found: list[str] = field(default_factory=list)
     words: dict[str, int] = field(default_factory=dict)      # commands, by name
     answers: dict[str, int] = field(default_factory=dict)    # `=`, or an error's word
@@ -55,6 +58,7 @@ class Figures:
         self.commands += other.commands
         self.lives += other.lives
         self.seconds = max(self.seconds, other.seconds)
+        self.stopped |= other.stopped
         self.found += other.found
         for mine, theirs in ((self.words, other.words), (self.answers, other.answers)):
             for key, n in theirs.items():
@@ -101,6 +105,11 @@ class Life:
     choose: Dice
     steps: list[Step] = field(default_factory=list)
 
+    @property
+    def beginning(self) -> int:
+        """The lines that make the map."""
+        return len(self.memory_map.lines()) + 2
+
     def make(self, count: int) -> Iterator[Step]:
         """So many lines behind those that make the map."""
         for text in ("map_begin", *self.memory_map.lines(), "map_commit"):
@@ -140,7 +149,8 @@ def judge(request: Request, model: Replica | None) -> None:
             raise Wrong(f"{request.text()}: {request.final.raw}, the model says {told}")
 
 
-def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE) -> str | None:
+def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE,
+         on_command: Callable[[Figures], None] = lambda figures: None) -> str | None:
     """Run a life; what is wrong with it, None if nothing is."""
     run = Run(guest)
     model: Replica | None = Replica(guest.table, life.memory_map,
@@ -153,6 +163,7 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE) -> str |
             step, request = posted.popleft()
             run.wait(request)
             figures.note(request)
+            on_command(figures)
             life.answered(step, request)
             try:
                 judge(request, model)
@@ -172,13 +183,18 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE) -> str |
 
 
 def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path) -> Path:
-    """Shrink what was found, and save it with what the model expects."""
+    """Shrink what was found, and save it with what the model expects. ^C ends the shrinking only.
+    """
     trials = Trials(pool, name)
+    shrinker: Shrinker | None = None
     try:
         shrinker = Shrinker(steps, trials.failure)
         steps, note = shrinker.run(), shrinker.signature
     except NothingToShrink as error:
         note = f"not shrunk: {error}"
+    except KeyboardInterrupt:
+        steps = shrinker.best if shrinker is not None else steps
+        note = "shrinking was stopped"
     steps = renumbered(steps)
     expect(trials, steps)
     transcript = Transcript("")
@@ -225,30 +241,60 @@ def expect(trials: Trials, steps: Sequence[Step]) -> None:
 
 # ---- campaigns ----
 
+Campaign = Callable[[str, int, Limit, Path, Callable[[Figures], None]], Figures]
+
+
 def campaign(name: str, seed: int, limit: Limit, directory: Path,
-             on_life: Callable[[Figures], None] = lambda figures: None) -> Figures:
-    """Lives one after another until the limit is reached or something is found. The same seed makes
-    the same lives."""
+             on_command: Callable[[Figures], None] = lambda figures: None) -> Figures:
+    """Lives one after another until the limit is reached, something is found, or ^C. The same seed
+    makes the same lives."""
     figures = Figures()
     start = time.monotonic()
     with Pool() as pool:
-        while not limit.reached(figures) and not figures.found:
-            guest = pool.acquire(name)
-            life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
-            guest.link.log.clear()
-            why = live(guest, life, figures)
-            if why is not None:
-                figures.found.append(str(keep(pool, name, life.steps, why, directory)))
-            figures.seconds = time.monotonic() - start
-            on_life(figures)
+        try:
+            while not limit.reached(figures) and not figures.found:
+                guest = pool.acquire(name)
+                life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
+                guest.link.log.clear()
+                left = limit.commands - figures.commands - life.beginning
+                why = live(guest, life, figures, int(max(1, min(LIFE, left))), on_command)
+                if why is not None:
+                    figures.found.append(str(keep(pool, name, life.steps, why, directory)))
+                figures.seconds = time.monotonic() - start
+        except KeyboardInterrupt:
+            figures.stopped = True
     return figures
 
 
-def spread(run: Callable[[str, int, Limit, Path], Figures], name: str, seed: int, limit: Limit,
-           directory: Path, workers: int) -> Figures:
-    """So many campaigns at once, each in a process of its own with the next seed."""
-    total = Figures()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for done in [pool.submit(run, name, seed + i, limit, directory) for i in range(workers)]:
+_count: Any = None                # of commands, shared by the workers
+
+
+def _share(count: Any) -> None:
+    global _count
+    _count = count
+
+
+def _work(run: Campaign, name: str, seed: int, limit: Limit, directory: Path) -> Figures:
+    def count(figures: Figures) -> None:
+        with _count.get_lock():
+            _count.value += 1
+    return run(name, seed, limit, directory, count)
+
+
+def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, workers: int,
+           on_commands: Callable[[int], None] = lambda count: None) -> Figures:
+    """So many campaigns at once, each in a process of its own with the next seed. `on_commands` now
+    and then hears of all their commands. ^C, which each of them gets, ends them."""
+    total, context = Figures(), get_context("spawn")
+    count: Any = context.Value("Q", 0)
+    with ProcessPoolExecutor(workers, context, _share, (count,)) as pool:
+        working = [pool.submit(_work, run, name, seed + i, limit, directory)
+                   for i in range(workers)]
+        try:
+            while wait(working, LOOK).not_done:
+                on_commands(count.value)
+        except KeyboardInterrupt:
+            total.stopped = True
+        for done in working:
             total.add(done.result())
     return total

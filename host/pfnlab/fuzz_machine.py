@@ -49,12 +49,18 @@ class Drawn:
         return self.number(0, 99) >= 100 - percent
 
 
+class Enough(BaseException):
+    """The limit is reached. No error: hypothesis would look for the smallest example of it."""
+
+
 class Machine(RuleBasedStateMachine):
-    """Guest and model, led by the rules that `machine_for` adds."""
+    """Guest and model, led by the rules that `machine_for` adds. `why` tells what is wrong first,
+    and `culprit` holds the steps that show it."""
 
     guest: Guest
     figures: Figures
-    last: list[Step] = []         # the steps of the latest run
+    tell: Callable[[Figures], None]          # of each command; Enough: no more of them
+    culprit: list[Step] = []
     why = ""
 
     def __init__(self) -> None:
@@ -68,7 +74,6 @@ class Machine(RuleBasedStateMachine):
         """A map."""
         self.guest.link.log.clear()
         self.life = new_life(self.guest, random.Random(number))
-        type(self).last = self.life.steps
         self.figures.lives += 1
         self.model = Replica(self.guest.table, self.life.memory_map,
                              window=self.life.lines.window)
@@ -86,8 +91,13 @@ class Machine(RuleBasedStateMachine):
         except Lost:
             self.model = None
         except (Wrong, errors.GuestGone, errors.GuestSilent) as error:
-            type(self).why = str(error)
+            self._blame(str(error))
             raise
+        type(self).tell(self.figures)
+
+    def _blame(self, why: str) -> None:
+        if not self.why and self.life is not None:
+            type(self).why, type(self).culprit = why, self.life.steps
 
     def command(self, command: Command, data: Any) -> None:
         """Any arguments for it."""
@@ -102,23 +112,25 @@ class Machine(RuleBasedStateMachine):
             self.ask(self.life.add("check"))
 
     def teardown(self) -> None:
-        """The whole state."""
-        if self.model is None or self.guest.dead:
+        """The whole state, if the life has begun."""
+        if self.model is None or self.guest.dead or self.life is None or (
+                len(self.life.steps) < self.life.beginning):
             return
         told = self.model.compare_state(self.guest)
         if told is not None:
-            type(self).why = told
+            self._blame(told)
             raise Wrong(told)
 
 
-def machine_for(guest: Guest, figures: Figures) -> type[Machine]:
+def machine_for(guest: Guest, figures: Figures, tell: Callable[[Figures], None]) -> type[Machine]:
     """The machine with a rule for each command that the guest knows."""
     life = new_life(guest, random.Random(0))
     rules: dict[str, Any] = {}
     for command in life.lines.commands:
         for i in range(MANY if command in life.lines.busy else 1):
             rules[f"{command.name}_{i}"] = _rule_for(command)
-    return type("GuestMachine", (Machine,), {"guest": guest, "figures": figures, **rules})
+    return type("GuestMachine", (Machine,), {
+        "guest": guest, "figures": figures, "tell": staticmethod(tell), **rules})
 
 
 def _rule_for(command: Command) -> Any:
@@ -129,24 +141,33 @@ def _rule_for(command: Command) -> Any:
 
 
 def machine_campaign(name: str, seed: int, limit: Limit, directory: Path,
-                     on_life: Callable[[Figures], None] = lambda figures: None) -> Figures:
+                     on_command: Callable[[Figures], None] = lambda figures: None) -> Figures:
     """As pfnlab.fuzz.campaign."""
     figures = Figures()
     start = time.monotonic()
+
+    def tell(figures: Figures) -> None:
+        figures.seconds = time.monotonic() - start
+        on_command(figures)
+        if limit.reached(figures):
+            raise Enough
     how = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None,
                    suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
                    phases=[Phase.generate])
     with Pool() as pool:
         while not limit.reached(figures) and not figures.found:
-            machine = seeded(seed)(machine_for(pool.acquire(name), figures))
+            machine = seeded(seed)(machine_for(pool.acquire(name), figures, tell))
             seed += 1_000_003
             try:
                 run_state_machine_as_test(  # type: ignore[no-untyped-call]
                     machine, settings=how)
-            except Exception:
-                if not machine.why:
+            except KeyboardInterrupt:
+                figures.stopped = True
+                break
+            except (Exception, Enough) as end:
+                if not (machine.why or isinstance(end, Enough)):
                     raise
-                figures.found.append(str(keep(pool, name, machine.last, machine.why, directory)))
-            figures.seconds = time.monotonic() - start
-            on_life(figures)
+            if machine.why:
+                figures.found.append(str(keep(pool, name, machine.culprit, machine.why,
+                                              directory)))
     return figures

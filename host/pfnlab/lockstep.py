@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import zip_longest
 from types import TracebackType
@@ -40,6 +40,7 @@ class Lockstep:
         self.areas: list[str] = []
         self.spans: list[tuple[int, int]] = []
         self.commands = 0
+        self.on_command: Callable[[], None] = lambda: None      # in front of each
         self._posted: deque[tuple[int, list[Pending]]] = deque()
         with ExitStack() as stack:
             self.guests = [stack.enter_context(Guest(with_window(name))) for name in names]
@@ -65,6 +66,7 @@ class Lockstep:
 
     def send(self, text: str) -> Request:
         """A line to all of them; what the first answered."""
+        self.on_command()
         self.commands += 1
         if len({guest.link.next_tag for guest in self.guests}) > 1:
             raise LinkLost("a line was lost on the way to a guest: its tags are not those of the "

@@ -38,14 +38,16 @@ class Progress:
             redirect_stdout=sys.stdout.isatty())      # results in a file stay there
         self._task = self._bar.add_task(self.what, total=self.total, rate="")
 
-    def advance(self, n: int = 1, what: str | None = None) -> None:
-        """So many steps more."""
+    def advance(self, n: int = 1, what: str | None = None, total: int | None = None) -> None:
+        """So many steps more; of how many, where that was not known."""
         self.done += n
         self.what = what or self.what
+        self.total = total or self.total
         now = time.monotonic()
         rate = self.done / max(1e-9, now - self._start)
         if self._bar is not None:
-            self._bar.update(self._task, advance=n, description=self.what, rate=_spelled(rate))
+            self._bar.update(self._task, advance=n, total=self.total, description=self.what,
+                             rate=_spelled(rate))
         elif now - self._told >= LINE_INTERVAL:
             self._told = now
             print(self._line(rate), file=sys.stderr, flush=True)

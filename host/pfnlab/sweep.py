@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pfnlab import errors
 from pfnlab.guest import Guest
@@ -20,6 +21,7 @@ from pfnlab.values import PAGE_SIZE, Address, Row, Value
 
 REFUSED = ("mem.injected", "mem.metadata")
 PARTS = ("run", "stress")         # stop at the first failure, with what was done before it
+NEVER = (1 << 64) - 1             # the number of an attempt that nobody lives to see
 State = list[tuple[str, int, int, Value]]
 
 
@@ -61,14 +63,15 @@ def _append(state: State, what: str, row: Row) -> None:
 
 
 class Sweep:
-    """`findings` so far, at any time; `attempts` that were refused."""
+    """`findings` so far, at any time; `attempts` that were refused, of `total` if nothing that was
+    refused made more necessary."""
 
     def __init__(self, trials: Trials, steps: Sequence[Step], what: str = "") -> None:
         self.trials = trials
         self.steps = [s for s in steps if s.text.split(" ")[0] not in ("poweroff", "fail")]
         self.what = what
         self.findings: list[Finding] = []
-        self.attempts = 0
+        self.attempts = self.total = 0
         self._before: list[State] = []
 
     def run(self, on_attempt: Callable[[int], None] | None = None) -> list[Finding]:
@@ -81,13 +84,20 @@ class Sweep:
         return self.findings
 
     def _untouched(self) -> list[State]:
-        """The state in front of each step."""
+        """The state in front of each step; the attempts are counted."""
         guest = self.trials.guest()
         guest.command("fail")
         run, states = Run(guest), []
+        self._refuse(guest, NEVER)
         for step in self.steps:
             states.append(state_of(guest))
+            renews = step.text.split(" ")[0] in RENEW
+            self.total += guest.call("failures").fields["attempts"] if renews else 0
             run.wait(run.submit(step))
+            if renews:
+                self._refuse(guest, NEVER)
+        self.total += guest.call("failures").fields["attempts"]
+        self._refuse(guest, 0)
         return states
 
     def _attempt(self, number: int) -> bool:
@@ -115,7 +125,8 @@ class Sweep:
         return True
 
     def _refuse(self, guest: Guest, number: int) -> None:
-        guest.call("fail", nth=number, what=self.what or None)
+        keys: dict[str, Any] = {"nth": number, "what": self.what or None} if number else {}
+        guest.call("fail", **keys)
 
     def _compare(self, number: int, index: int, guest: Guest) -> None:
         step = self.steps[index]

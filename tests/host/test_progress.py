@@ -64,7 +64,8 @@ def test_a_terminal_has_a_bar_and_a_file_its_results(tmp_path: Path) -> None:
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes ^C come after so many steps of any work."""
     def after(steps: int) -> None:
-        def advance(self: Progress, n: int = 1, what: str | None = None) -> None:
+        def advance(self: Progress, n: int = 1, what: str | None = None,
+                    total: int | None = None) -> None:
             self.done += n
             if self.done >= steps:
                 raise KeyboardInterrupt
@@ -83,7 +84,8 @@ def script(tmp_path: Path) -> Path:
 def test_an_interrupt_keeps_the_rows_of_a_benchmark(interrupt: Any, capsys: Any) -> None:
     interrupt(2)
     assert main(["--json", "bench", "native", "--turns", "1"]) == EXIT_INTERRUPTED
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    *rows, stopped = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2 and json.loads(stopped)["status"] == EXIT_INTERRUPTED
 
 
 @pytest.mark.parametrize(("words", "steps", "told"), [
@@ -99,4 +101,39 @@ def test_an_interrupt_tells_what_was_found_so_far(
     status = main(["--json", verb, str(script), *more])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert status == EXIT_INTERRUPTED
-    assert told.items() <= lines[-1].items()
+    assert told.items() <= lines[-2].items()
+
+
+@pytest.mark.parametrize("words", [["fuzz", "native", "--fast"], ["fuzz", "native"],
+                                   ["twins", "native", "native"]])
+def test_an_interrupt_tells_how_far_a_search_was(words: list[str], interrupt: Any, capsys: Any,
+                                                 tmp_path: Path) -> None:
+    interrupt(30)
+    more = ["-o", str(tmp_path)] if words[0] == "fuzz" else []
+    assert main(["--json", *words, *more]) == EXIT_INTERRUPTED
+    told = json.loads(capsys.readouterr().out.splitlines()[-2])
+    assert told["commands"] in (29, 30)       # twins tell of a command before it, fuzz behind it
+
+
+@pytest.mark.parametrize("words", [["fuzz", "native", "--fast", "--commands", "77"],
+                                   ["fuzz", "native", "--commands", "77"],
+                                   ["fuzz", "native", "--commands", "77", "-j", "2"],
+                                   ["twins", "native", "native", "--commands", "77"], ["sweep"]])
+def test_a_search_knows_how_far_it_is_and_does_as_many_as_it_was_told(
+        words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any, script: Path) -> None:
+    made: list[Progress] = []
+    begin = Progress.__enter__
+
+    def enter(self: Progress) -> Progress:
+        made.append(self)
+        return begin(self)
+    monkeypatch.setattr(Progress, "__enter__", enter)
+    more = {"fuzz": ["-o", str(script.parent)], "sweep": [str(script)]}.get(words[0], [])
+    assert main(["--json", *words, *more]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    wanted = made[0].total
+    assert wanted == told.get("commands", told.get("attempts"))
+    if "-j" in words:
+        assert wanted == 154 and made[0].done <= wanted
+    else:
+        assert wanted == made[0].done and (wanted == 77 or words == ["sweep"])
