@@ -58,8 +58,8 @@ void trap_open_thread(void *stack, size_t size);
 void cpus_open(unsigned count);
 
 /*
- * The serial line is the socket `path`, which is made anew: waits for the first client, and has it as
- * standard input and output. False, with errno: it cannot be had.
+ * The serial line is the socket `path`, which is made anew: waits for the first client, and has it
+ * as standard input and output. False, with errno: it cannot be had.
  */
 bool socket_open(const char *path);
 
