@@ -65,7 +65,7 @@ def _drawing(options: argparse.Namespace) -> int:
         output.write_text(page.html_page(samples, title, _subtitle(options, samples), transcript),
                           "utf-8")
     else:
-        picture.save(options.figure(picture, samples), output)
+        picture.save(options.figure(picture, samples, options.upto is not None), output)
     emit(options, {"file": str(output), "samples": len(samples)}, f"{output}: made")
     return EXIT_OK
 
@@ -76,12 +76,20 @@ def _subtitle(options: argparse.Namespace, samples: list[Sample]) -> str:
 
 
 def do_map(options: argparse.Namespace) -> int:
-    """Draw memory by state and owner, as it is at first or after a transcript: a picture, a page to
-    step through, or, without --output, letters."""
+    """Draw memory by state and owner, as it is at first or after a transcript (which frees all that
+    it has: at its fullest): a picture, a page to step through, or, without --output, letters."""
     if options.output is None:
         return _letters(options)
-    options.figure = lambda picture, samples: picture.figure_map(samples[-1])
+    options.figure = _figure_map
     return _drawing(options)
+
+
+def _figure_map(picture: Any, samples: list[Sample], exactly: bool) -> Any:
+    from pfnlab.sampling import worth_seeing
+    one = samples[-1] if exactly else worth_seeing(samples)
+    return picture.figure_map(one, "" if one is samples[-1] else
+                              f"memory after {one.step} of {samples[-1].step} requests, when most "
+                              "was allocated: at the end nothing is")
 
 
 def _letters(options: argparse.Namespace) -> int:
@@ -116,7 +124,7 @@ def do_plot(options: argparse.Namespace) -> int:
     if options.file.suffix in BENCHES:
         return _benches(options)
 
-    def figure(picture: object, samples: list[Sample]) -> object:
+    def figure(picture: object, samples: list[Sample], exactly: bool) -> object:
         return getattr(picture, f"figure_{options.what}")(samples)
     options.figure = figure
     return _drawing(options)

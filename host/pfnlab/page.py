@@ -10,7 +10,7 @@ from typing import Any
 from pfnlab.layout import COLUMNS, Grid, grids
 from pfnlab.picture import (FREE, FRESH, GUARD, OWNERS, RESERVED, figure_fragmentation,
                             figure_history, figure_largest, ranks_of, size_text, svg_text)
-from pfnlab.sampling import Area, Piece, Sample
+from pfnlab.sampling import Area, Piece, Sample, worth_seeing
 from pfnlab.transcript import Transcript
 
 _STATES = ({"name": "free, never handed out", "colour": FRESH}, {"name": "free", "colour": FREE},
@@ -63,6 +63,7 @@ def _data(frames: list[Sample], areas: list[Grid], transcript: Transcript | None
         "frames": [{"step": one.step, "text": one.text,
                     "pieces": [[_piece(p) for p in one.pieces or [] if p.area == grid.name]
                                for grid in areas]} for one in frames],
+        "start": frames.index(worth_seeing(frames)),
         "requests": {step.tag: step.text for step in transcript.steps} if transcript else {}}
     # Nothing in it may end the element that holds it.
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")

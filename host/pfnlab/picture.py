@@ -14,7 +14,7 @@ import numpy  # noqa: E402
 from matplotlib.figure import Figure  # type: ignore[import]  # noqa: E402
 from matplotlib.patches import Patch  # type: ignore[import]  # noqa: E402
 
-from pfnlab.layout import COLUMNS, Grid, grids  # noqa: E402
+from pfnlab.layout import COLUMNS, Grid, clipped, grids, used_grids  # noqa: E402
 from pfnlab.sampling import Piece, Sample  # noqa: E402
 from pfnlab.values import PAGE_SHIFT  # noqa: E402
 
@@ -23,6 +23,8 @@ GUARD = "#1d2430"                 # of a range of the window
 OWNERS = ("#0072b2", "#e69f00", "#cc4e8f", "#56a4d9", "#b3541e", "#7a4fb5", "#c9a227", "#2b4a6f")
 LINES = ("#0072b2", "#d55e00", "#7a4fb5", "#2a8c68", "#c9a227", "#cc4e8f")
 WIDTH = 10.0                      # inches
+MOST_RUNS = 6                     # that are told apart in a column: their addresses have to fit
+HISTORY_CELLS = 256               # of a column, from bottom to top
 
 
 def ranks_of(samples: list[Sample]) -> dict[int, int]:
@@ -48,18 +50,9 @@ def _paint(grid: Grid, pieces: list[Piece], ranks: dict[int, int]) -> Any:
     """The grid as colours; a cell of several pages has the mixture of theirs."""
     total = grid.rows * COLUMNS
     ink, weight = numpy.zeros((total, 3)), numpy.zeros(total)
-    offsets = {}
-    position = 0
-    for first, pages in grid.spans:
-        offsets[first] = position
-        position += pages
-    starts = sorted(offsets)
-    for piece in pieces:
-        if piece.area == grid.name:
-            start = starts[int(numpy.searchsorted(starts, piece.first, "right")) - 1]
-            begin = offsets[start] + piece.first - start
-            _ink(ink, weight, begin / grid.unit, (begin + piece.pages) / grid.unit,
-                 _rgb(color_of(piece, ranks)))
+    for begin, piece in clipped(pieces, grid):
+        _ink(ink, weight, begin / grid.unit, (begin + piece.pages) / grid.unit,
+             _rgb(color_of(piece, ranks)))
     empty = _rgb(NOTHING)
     left = numpy.clip(1 - weight, 0, 1)[:, None]
     return numpy.clip(ink + left * empty, 0, 1).reshape(grid.rows, COLUMNS, 3)
@@ -131,27 +124,44 @@ def _legend(ranks: dict[int, int], pieces: list[Piece]) -> list[Any]:
 
 
 def figure_history(samples: list[Sample], title: str = "") -> Any:
-    """The map over time: a column for each sample, addresses upwards, one panel an area."""
+    """The map over time: a column for each sample, addresses upwards, one panel an area. What is
+    never used is left out, and areas of which nothing is."""
     frames = [one for one in samples if one.pieces]
-    areas, ranks = grids(frames[-1].pieces or []) if frames else [], ranks_of(frames)
-    figure = Figure(figsize=(WIDTH, 1.0 + 1.6 * max(1, len(areas))), layout="constrained")
-    axes = figure.subplots(max(1, len(areas)), 1, squeeze=False)[:, 0]
+    areas, ranks = used_grids([one.pieces or [] for one in frames]), ranks_of(frames)
+    areas = areas or (grids(frames[-1].pieces or []) if frames else [])
+    heights = [*(1.0 for _ in areas), 0.3]
+    figure = Figure(figsize=(WIDTH, 1.4 + 2.0 * len(areas)), layout="constrained")
+    axes = figure.subplots(len(heights), 1, squeeze=False,
+                           gridspec_kw={"height_ratios": heights})[:, 0]
     for axis, grid in zip(axes, areas):
-        tall = Grid(grid.name, grid.spans, max(1, -(-grid.pages // 256)))
-        columns = [_paint(tall, one.pieces or [], ranks).reshape(-1, 3)[:tall.cells]
-                   for one in frames]
-        axis.imshow(numpy.stack(columns, axis=1), aspect="auto", origin="lower",
-                    interpolation="nearest", extent=(0, len(frames), 0, tall.cells))
-        axis.set_yticks([0, tall.cells], [f"{tall.frame(0) << PAGE_SHIFT:#x}",
-                                          f"{sum(tall.spans[-1]) << PAGE_SHIFT:#x}"],
-                        family="monospace", fontsize=7)
-        places = sorted({0, len(frames) // 2, len(frames) - 1})
-        axis.set_xticks([p + 0.5 for p in places], [str(frames[p].step) for p in places],
-                        fontsize=7)
-        axis.set_title(grid.name, loc="left", fontsize=9)
-    axes[-1].set_xlabel("requests", fontsize=8)
+        _draw_history(axis, grid, frames, ranks)
+    axes[-1].axis("off")
+    pieces = [piece for one in frames for piece in one.pieces or []]
+    axes[-1].legend(handles=_legend(ranks, pieces), loc="center", ncol=6, fontsize=8, frameon=False)
+    if areas:
+        axes[len(areas) - 1].set_xlabel("requests", fontsize=8)
     figure.suptitle(title or "memory over time", fontsize=11)
     return figure
+
+
+def _draw_history(axis: Any, grid: Grid, frames: list[Sample], ranks: dict[int, int]) -> None:
+    tall = Grid(grid.name, grid.spans, max(1, -(-grid.pages // HISTORY_CELLS)))
+    columns = [_paint(tall, one.pieces or [], ranks).reshape(-1, 3)[:tall.cells] for one in frames]
+    axis.imshow(numpy.stack(columns, axis=1), aspect="auto", origin="lower",
+                interpolation="nearest", extent=(0, len(frames), 0, tall.cells))
+    marks: dict[float, int] = {tall.cells * n // 4: tall.frame(tall.cells * n // 4) for n in range(4)}
+    if 1 < len(tall.spans) <= MOST_RUNS:
+        marks = {begin / tall.unit: piece.first for begin, piece in clipped(
+            [Piece(first, n, "", False, 0, grid.name) for first, n in tall.spans], tall)}
+        for cell in marks:
+            axis.axhline(cell, color=NOTHING, linewidth=1.5)
+    axis.set_yticks(list(marks), [f"{frame << PAGE_SHIFT:#x}" for frame in marks.values()],
+                    family="monospace", fontsize=7)
+    places = sorted({0, len(frames) // 4, len(frames) // 2, 3 * len(frames) // 4, len(frames) - 1})
+    axis.set_xticks([p + 0.5 for p in places], [str(frames[p].step) for p in places], fontsize=7)
+    managed = sum(p.pages for p in frames[-1].pieces or [] if p.area == grid.name)
+    left_out = f" of {size_text(managed)}, the rest is never used" if managed > grid.pages else ""
+    axis.set_title(f"{grid.name}: {size_text(grid.pages)}{left_out}", loc="left", fontsize=9)
 
 
 def _lines(samples: list[Sample], what: str, label: str, title: str, log: bool = False) -> Any:

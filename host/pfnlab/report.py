@@ -237,6 +237,7 @@ def _past(report: Report, guest: Guest, session: list[Exchange], silent: bool) -
     finally:
         if not mine:
             clean.close()
+    report.add("guest map at the beginning", report.files["map-before.txt"])
     changed = _changed(report.files["map-before.txt"], report.files["map-after.txt"])
     report.add("guest map, what changed since the beginning", changed)
 

@@ -164,6 +164,15 @@ def sample_run(guest: Guest, transcript: Transcript, on_step: Callable[[Step], N
     return found
 
 
+def worth_seeing(samples: list[Sample]) -> Sample:
+    """The frame at the end; if nothing is allocated any more, the fullest one."""
+    frames = [one for one in samples if one.pieces is not None]
+
+    def allocated(one: Sample) -> int:
+        return sum(piece.pages for piece in one.pieces or [] if piece.state == "allocated")
+    return frames[-1] if allocated(frames[-1]) else max(frames, key=allocated)
+
+
 def _try_sample(guest: Guest, step: int, text: str, frame: bool) -> Sample | None:
     """None as long as there are no pages."""
     if guest.call("info").fields["stage"] == "early":

@@ -67,6 +67,7 @@ def test_a_failure_explains_itself(suite: Suite) -> None:
     assert done.returncode == 1
     for text in ("ERROR free 0xa0000: mem.unmanaged at=", "-> >", "; usable 0x", "area=low unit=",
                  "they agree: every reply of the session, and every page at its end",
+                 " guest map -", " guest map at the beginning -", " guest map, what changed",
                  "MemUnmanaged", "test_it.py::test_it[native]", "session.t", "machine.map"):
         assert text in done.stdout, text
     assert "alias of=" not in done.stdout

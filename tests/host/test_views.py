@@ -117,6 +117,33 @@ def test_a_map_shows_states_and_owners(session: Path, tmp_path: Path) -> None:
     assert has_color(pixels(path), picture.GUARD)
 
 
+def test_what_is_never_used_is_left_out_of_time(guest: Guest) -> None:
+    from pfnlab.layout import MARGIN, clipped, used_grids
+    frames = [one.pieces or [] for one in samples_of(guest)]
+    grids_used = {grid.name: grid for grid in used_grids(frames)}
+    assert set(grids_used) == {"lowest", "low"}        # nothing happens in realmode
+    low = grids_used["low"]
+    assert low.pages < 16 + 4 + 4 * MARGIN
+    for pieces in frames:                              # of what is shown every page is there once
+        parts = sorted((begin, piece.pages) for begin, piece in clipped(pieces, low))
+        assert [begin for begin, _ in parts] == [
+            sum(pages for _, pages in parts[:n]) for n in range(len(parts))]
+        assert sum(pages for _, pages in parts) == low.pages
+    assert used_grids([frames[0]]) == []
+
+
+def test_a_transcript_that_frees_all_is_shown_at_its_fullest(session: Path, tmp_path: Path) -> None:
+    picture = pytest.importorskip("pfnlab.picture")
+    session.write_text("; with memory=64M\n>1 alloc_pages 6\n>2 free $1\n>3 check\n")
+    path = tmp_path / "map.png"
+    assert main(["map", str(session), "-o", str(path)]) == 0
+    assert has_color(pixels(path), picture.OWNERS[0])
+    assert main(["map", str(session), "--upto", "3", "-o", str(path)]) == 0
+    assert not has_color(pixels(path), picture.OWNERS[0])
+    assert main(["plot", str(session), "-o", str(path.with_suffix(".html"))]) == 0
+    assert '"start":1,' in path.with_suffix(".html").read_text()
+
+
 @pytest.mark.parametrize("what", ["history", "fragmentation", "largest"])
 def test_plots_are_svg_with_the_names_of_the_areas(session: Path, tmp_path: Path, what: str
                                                    ) -> None:
@@ -125,7 +152,7 @@ def test_plots_are_svg_with_the_names_of_the_areas(session: Path, tmp_path: Path
     assert main(["plot", str(session), "--what", what, "-o", str(path)]) == 0
     text = path.read_text()
     assert ElementTree.fromstring(text).tag.endswith("svg")
-    assert {"lowest", "realmode"} <= set(re.findall(r"<!-- (\w+) -->", text))
+    assert {"lowest", "low"} <= {name for name in re.findall(r"<!-- (\w+)", text)}
 
 
 @pytest.mark.parametrize("words", [["map", "-o", "x.gif"], ["plot", "/nowhere.t", "-o", "x.png"]])
