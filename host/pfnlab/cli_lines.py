@@ -15,7 +15,7 @@ from pfnlab.guest import Guest, outcome
 from pfnlab.request import Request
 from pfnlab.spec import Spec, project_root
 from pfnlab.stubs import stubs
-from pfnlab.transcript import request_words
+from pfnlab.transcript import Recorder, request_words
 
 
 def requests(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -28,7 +28,8 @@ def requests(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
             yield number, found[2]
 
 
-def run_lines(options: argparse.Namespace, guest: Guest, lines: Iterable[str]) -> int:
+def run_lines(options: argparse.Namespace, guest: Guest, lines: Iterable[str],
+              recorder: Recorder | None = None) -> int:
     """Send lines one by one and print the answers; whether one was an error.
 
     `$N` in a line is the result of the Nth of them.
@@ -37,7 +38,11 @@ def run_lines(options: argparse.Namespace, guest: Guest, lines: Iterable[str]) -
     done: dict[int, Request] = {}
     for number, text in requests(lines):
         request = guest.submit_words(list(request_words(text, done)))
+        if recorder is not None:
+            recorder.asked(request)
         done[number] = guest.link.wait(request, guest.timeout)
+        if recorder is not None:
+            recorder.answered(request)
         tell_reply(options, number, text, request)
         try:
             outcome(request, None)
@@ -70,14 +75,14 @@ def do_pipe(options: argparse.Namespace) -> int:
 
 
 def do_record(options: argparse.Namespace) -> int:
-    """As pipe, and write the session as a transcript."""
+    """As pipe, and write the session as a transcript, while it goes on."""
     with open_guest(options) as guest:
-        if not options.map:
-            guest.link.log.clear()
+        before = guest.link.log.transcript() if options.map else ""
+        recorder = Recorder(guest, options.file, before)
         try:
-            return run_lines(options, guest, sys.stdin)
+            return run_lines(options, guest, sys.stdin, recorder)
         finally:
-            options.file.write_text(guest.transcript(), "ascii")
+            recorder.close()
 
 
 def do_run(options: argparse.Namespace) -> int:

@@ -21,13 +21,8 @@ from pfnlab.report import sections
 from pfnlab.shrink import Shrinker, with_checks
 from pfnlab.spec import split_names
 from pfnlab.sweep import Sweep
-from pfnlab.transcript import Mismatch, Run, Step, Transcript
+from pfnlab.transcript import Mismatch, Run, Step, Transcript, read_transcript
 from pfnlab.trial import Condition, Trial, Trials, common_map, first_difference
-
-
-def read(path: Path) -> Transcript:
-    """A transcript's file."""
-    return Transcript(path.read_text("ascii"), str(path))
 
 
 @contextmanager
@@ -43,7 +38,7 @@ def do_replay(options: argparse.Namespace) -> int:
     """Replay transcripts and compare what is written in them, or several guests."""
     status = EXIT_OK
     for path in options.file:
-        transcript = read(path)
+        transcript = read_transcript(path)
         with Progress(path.name, len(transcript.steps)) as progress:
             try:
                 how = _replay_many if options.diff else _replay_one
@@ -125,7 +120,7 @@ def _criterion(options: argparse.Namespace, trials: Trials, transcript: Transcri
 def do_shrink(options: argparse.Namespace) -> int:
     """Find the smallest transcript that shows the same failure: a panic, a broken invariant, an
     answer that is not the model's, a difference of guests, or a condition at its end."""
-    transcript = read(options.file)
+    transcript = read_transcript(options.file)
     output = options.output or options.file.with_suffix(".min.t")
     steps = transcript.steps if options.until or options.diff else with_checks(transcript.steps)
     with trials_for(options, transcript) as trials, Progress("shrink") as progress:
@@ -154,7 +149,7 @@ def _write(path: Path, transcript: Transcript, steps: list[Step], why: str) -> N
 
 def do_bisect(options: argparse.Namespace) -> int:
     """Find the line of a transcript after which a condition holds."""
-    transcript = read(options.file)
+    transcript = read_transcript(options.file)
     condition = Condition(options.until)
     steps, bounds = transcript.steps, [0, len(transcript.steps)]
     with trials_for(options, transcript) as trials, Progress("bisect") as progress:
@@ -179,7 +174,7 @@ def do_import(options: argparse.Namespace) -> int:
     of trace-cmd report or tracefs; it replays without a leak."""
     imported = import_trace(options.file.read_text("utf-8", "replace"))
     output = options.output or options.file.with_suffix(".t")
-    output.write_text(transcript_text(imported, options.file.name), "ascii")
+    output.write_text(transcript_text(imported, options.file.name), "utf-8")
     told = ", ".join(f"{n} {name}" for name, n in sorted(imported.counts.items()))
     emit(options, {"file": str(output), "counts": imported.counts, "peak": imported.peak},
          f"{output}: {told}")
@@ -194,7 +189,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 def do_sweep(options: argparse.Namespace) -> int:
     """Run a transcript with the 1st, 2nd, 3rd, ... attempt to get memory refused, until it runs
     through, and name every refused command that leaves something behind."""
-    transcript = read(options.file)
+    transcript = read_transcript(options.file)
     with trials_for(options, transcript) as trials, Progress("sweep") as progress:
         sweep = Sweep(trials, transcript.steps, options.what or "")
         try:

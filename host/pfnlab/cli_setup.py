@@ -38,13 +38,19 @@ def size(n: int) -> str:
     return f"{n:.4g} TiB"
 
 
+_FLAVOUR = {"zsh": "bash"}        # it takes bash's, once it is told
+_ZSH = "autoload -U +X compinit && compinit && autoload -U +X bashcompinit && bashcompinit"
+
+
 def do_completion(options: argparse.Namespace) -> int:
     """Print what makes a shell complete verbs, options, guests and maps."""
     try:
         import argcomplete  # type: ignore[import]
     except ImportError:
         raise ValueError("completion needs argcomplete: python3-argcomplete") from None
-    script = argcomplete.shellcode(["pfnlab"], shell=options.shell)
+    script = argcomplete.shellcode(["pfnlab"], shell=_FLAVOUR.get(options.shell, options.shell))
+    if options.shell == "zsh":
+        script = f"{_ZSH}\n{script}"
     emit(options, {"shell": options.shell, "script": script}, script)
     return EXIT_OK
 
@@ -55,5 +61,5 @@ VERBS = [
                                   help="remove what dead runs left behind")),
     Verb("zoo", do_zoo, "pfnlab zoo; pfnlab --map laptop send 'dump areas'"),
     Verb("completion", do_completion, "eval \"$(pfnlab completion bash)\"",
-         lambda p: p.add_argument("shell", choices=["bash", "tcsh", "fish"])),
+         lambda p: p.add_argument("shell", choices=["bash", "zsh", "tcsh", "fish"])),
 ]

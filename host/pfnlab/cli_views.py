@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pfnlab import load
 from pfnlab.bench import read_rows
 from pfnlab.cli_common import EXIT_OK, Verb, emit, open_guest
-from pfnlab.cli_scripts import read
 from pfnlab.guest import Guest
 from pfnlab.progress import Progress
 from pfnlab.report import map_text
-from pfnlab.transcript import Transcript
+from pfnlab.transcript import Transcript, read_transcript
 
 if TYPE_CHECKING:
     from pfnlab.sampling import Sample
@@ -54,7 +53,7 @@ def _modules(*names: str) -> list[Any]:
 def _drawing(options: argparse.Namespace) -> int:
     """map and plot differ in what a picture shows; a page shows all of it."""
     output = _output(options)
-    transcript = read(options.file) if options.file else None
+    transcript = read_transcript(options.file) if options.file else None
     page, picture = _modules("page", "picture")
     with open_guest(options, transcript.options if transcript else "") as guest:
         samples = _sampled(options, guest, transcript)
@@ -93,7 +92,7 @@ def _figure_map(picture: Any, samples: list[Sample], exactly: bool) -> Any:
 
 
 def _letters(options: argparse.Namespace) -> int:
-    transcript = read(options.file) if options.file else None
+    transcript = read_transcript(options.file) if options.file else None
     with open_guest(options, transcript.options if transcript else "") as guest:
         if transcript is not None:
             transcript.steps = [s for s in transcript.steps if s.tag <= (options.upto or s.tag)]
@@ -132,7 +131,7 @@ def do_plot(options: argparse.Namespace) -> int:
 
 def do_top(options: argparse.Namespace) -> int:
     """Watch a guest at work, on a load at random or a transcript; --json tells it each second."""
-    transcript = read(options.file) if options.file else None
+    transcript = read_transcript(options.file) if options.file else None
     with open_guest(options, transcript.options if transcript else "") as guest:
         work = (load.transcript_load(guest, transcript) if transcript
                 else load.random_load(guest, options.seed))

@@ -157,6 +157,10 @@ class Console:
                 f"{link.next_tag - 1} requests" + (f", {link.recoveries} recoveries of the line"
                                                    if link.recoveries else ""))
 
+    def _prompt(self) -> str:
+        """With the tag of the line: `$TAG` is its result, `owner=TAG` what it allocates."""
+        return f"{self.guest.link.next_tag}> "
+
     def run(self) -> int:
         """Until the end of the input or of the guest; an exit status."""
         with terminal(signals=False):
@@ -164,7 +168,7 @@ class Console:
                      f"{len(self.guest.table.commands)} commands; help lists them")
             while not self.guest.dead:
                 try:
-                    text = self.session.prompt("> ").strip()
+                    text = self.session.prompt(self._prompt).strip()
                 except KeyboardInterrupt:
                     continue
                 except EOFError:
@@ -195,7 +199,7 @@ class Console:
 
     def _save(self, path: Path) -> None:
         text = self.guest.transcript()
-        path.write_text(text, "ascii")
+        path.write_text(text, "ascii", "backslashreplace")
         say("!", f"{path}: {text.count(chr(10))} lines")
 
     def _help(self, words: list[str]) -> None:

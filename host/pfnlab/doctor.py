@@ -110,11 +110,19 @@ def _accelerator() -> Finding:
 
 def _left_behind(clean: bool) -> Iterator[Finding]:
     """Private directories of guests whose owner is gone: a process that was killed by force."""
+    found = list(_of_the_dead())
+    for path in found if clean else []:
+        shutil.rmtree(path, ignore_errors=True)
+    if found:
+        number = f"{len(found)} of runs that were killed" if len(found) > 1 else \
+            "of a run that was killed"
+        yield Finding(str(found[0]), LEFT, number + (", removed" if clean
+                                                     else ": pfnlab doctor --clean"))
+
+
+def _of_the_dead() -> Iterator[Path]:
     for path in sorted(Path(tempfile.gettempdir()).glob("pfnlab-*-*")):
         pid = path.name.split("-")[1]
         if not pid.isdigit() or Path(f"/proc/{pid}").exists() or path.stat().st_uid != os.getuid():
             continue
-        if clean:
-            shutil.rmtree(path, ignore_errors=True)
-        text = "removed" if clean else "of a run that was killed: pfnlab doctor --clean"
-        yield Finding(str(path), LEFT, text)
+        yield path

@@ -222,8 +222,13 @@ class Guest(Commands):
         return list(self.link.events)
 
     def transcript(self) -> str:
-        """The session so far as a script: requests, rows and finals, without checksums."""
-        return self.link.log.transcript()
+        """The session so far as a script: requests, rows and finals, without checksums, and what it
+        needs of a guest."""
+        return self.needs() + self.link.log.transcript()
+
+    def needs(self) -> str:
+        """The line of a transcript that says what a session here needs of a guest elsewhere."""
+        return f"; with {self.spec.anywhere}\n" if self.spec.anywhere else ""
 
     # ---- snapshots ----
 

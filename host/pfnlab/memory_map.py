@@ -110,7 +110,9 @@ def find_map(name: str) -> MemoryMap:
     """A map of the zoo by its name, or of a file."""
     path = Path(name) if "/" in name or name.endswith(".map") else ZOO / f"{name}.map"
     try:
-        return parse_map(path.read_text("ascii"), str(path))
+        return parse_map(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise MapError(f"{path}: no text") from None
     except OSError:
         raise MapError(f"no map {name!r}: a file, or one of {', '.join(zoo())}") from None
 

@@ -149,7 +149,8 @@ def _draw_history(axis: Any, grid: Grid, frames: list[Sample], ranks: dict[int, 
     columns = [_paint(tall, one.pieces or [], ranks).reshape(-1, 3)[:tall.cells] for one in frames]
     axis.imshow(numpy.stack(columns, axis=1), aspect="auto", origin="lower",
                 interpolation="nearest", extent=(0, len(frames), 0, tall.cells))
-    marks: dict[float, int] = {tall.cells * n // 4: tall.frame(tall.cells * n // 4) for n in range(4)}
+    quarters = [tall.cells * n // 4 for n in range(4)]
+    marks: dict[float, int] = {cell: tall.frame(cell) for cell in quarters}
     if 1 < len(tall.spans) <= MOST_RUNS:
         marks = {begin / tall.unit: piece.first for begin, piece in clipped(
             [Piece(first, n, "", False, 0, grid.name) for first, n in tall.spans], tall)}

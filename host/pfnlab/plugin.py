@@ -14,7 +14,7 @@ from pfnlab.memory_map import map_of
 from pfnlab.plugin_report import SEED, use
 from pfnlab.pool import Pool
 from pfnlab.spec import Spec, architectures, project_root
-from pfnlab.transcript import Run, Transcript
+from pfnlab.transcript import Run, Transcript, read_transcript
 
 _pool_key = pytest.StashKey[Pool]()
 _second_key = pytest.StashKey[Pool]()
@@ -100,7 +100,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = "&".join(m.args[0] for m in marks("options"))
     names = [with_options(n, options) for n in guest_names(metafunc.config)
              if Spec(n).scheme or all(Spec(n).arch in o for o in only)]
-    metafunc.parametrize("guest_name", names, scope="session", ids=names)
+    wanted, there = (" ".join(words) for words in (sum(only, ()), guest_names(metafunc.config)))
+    nobody: Any = pytest.param("nobody", marks=pytest.mark.skip(
+        reason=f"it is for {wanted}, this run has {there}"))
+    metafunc.parametrize("guest_name", names or [nobody], scope="session", ids=names or ["nobody"])
 
 
 def acquire(config: pytest.Config, name: str) -> Guest:
@@ -129,7 +132,7 @@ def check_marks(node: pytest.Item, guest: Guest) -> None:
     for kind in ("arch", "only"):
         for mark in node.iter_markers(kind):
             if guest.arch not in mark.args:
-                pytest.skip(f"{guest.name} is {guest.arch}")
+                pytest.skip(f"it is for {' '.join(mark.args)}, {guest.name} is {guest.arch}")
 
 
 @pytest.fixture
@@ -211,8 +214,8 @@ def transcript(request: pytest.FixtureRequest, guest: Guest) -> Callable[[str], 
     """Replays a transcript on the guest, a text or a file beside the test: transcript("setup.t").
     The requests that it made are in `done`, by their tags."""
     def play(text: str) -> Run:
-        path = request.path.parent / text
-        one = Transcript(path.read_text("ascii") if text.endswith(".t") else text, text)
+        one = read_transcript(request.path.parent / text) if text.endswith(".t") else \
+            Transcript(text)
         run = Run(guest)
         for step in one.steps:
             run.compare(step, run.wait(run.submit(step)))

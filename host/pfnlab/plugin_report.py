@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from _pytest.junitxml import xml_key
+
 from pfnlab import debugger, errors, report
+from pfnlab.bench import commit
 from pfnlab.guest import Guest
 from pfnlab.qmp import MonitorError
 from pfnlab.tap import TapFile
@@ -41,7 +44,9 @@ def used_by(node: pytest.Item) -> list[Used]:
 def use(node: pytest.Item, guest: Guest) -> None:
     """The test's report shall tell of this guest."""
     node.stash[_used_key] = [*used_by(node), Used(guest, guest.link.next_tag)]
-    node.user_properties.append(("pfnlab_guest", f"{guest.name} {guest.link.hello.get('schema')}"))
+    node.user_properties += [
+        ("pfnlab_guest", guest.name), ("pfnlab_schema", f"{guest.link.limit('schema', 0):#06x}"),
+        ("pfnlab_started", shlex.join(guest.transport.argv))]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,6 +65,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """TAP is written where the results come together."""
     if config.getoption("tap") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(TapFile(Path(config.getoption("tap"))), "pfnlab-tap")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In JUnit's file, what the run was of."""
+    if xml_key in session.config.stash:
+        for name, value in (("seed", session.config.stash[SEED]), ("commit", commit())):
+            session.config.stash[xml_key].add_global_property(f"pfnlab_{name}", str(value))
 
 
 @pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
@@ -82,7 +94,8 @@ def _expected_panic(item: pytest.Item, call: pytest.CallInfo[None], result: Any)
     mark = item.get_closest_marker("expect_panic")
     if mark is None or result.skipped:
         return
-    wanted = [f"{key}={value}" for key, value in mark.kwargs.items()]
+    named = dict(zip(("kind", "at"), mark.args)) | mark.kwargs
+    wanted = [f"{key}={value}" for key, value in named.items()]
     panic = next((used.guest.link.reason for used in used_by(item)
                   if isinstance(used.guest.link.reason, errors.GuestPanic)), None)
     raised = call.excinfo.value if call.excinfo is not None else None
@@ -91,7 +104,7 @@ def _expected_panic(item: pytest.Item, call: pytest.CallInfo[None], result: Any)
         result.outcome, result.longrepr = "passed", None
     elif panic is not None or raised is None:
         result.outcome = "failed"
-        result.longrepr = (f"a panic {' '.join(wanted)} was expected; "
+        result.longrepr = (f"{' '.join(['a panic', *wanted])} was expected; "
                            + (str(panic) if panic else "there was none"))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pfnlab.plugin_report import use
 from pfnlab.spec import Spec
-from pfnlab.transcript import Mismatch, Transcript
+from pfnlab.transcript import Mismatch, Transcript, read_transcript
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -36,7 +36,7 @@ class TranscriptFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Its tests."""
         from pfnlab.plugin import guest_names, with_options
-        transcript = Transcript(self.path.read_text("ascii"), str(self.path))
+        transcript = read_transcript(self.path)
         names = guest_names(self.config)
         names += [name for name in transcript.also if Spec(name).arch in names]
         for name in names:

@@ -123,7 +123,7 @@ def statistics(guest: Guest) -> str:
     """The guest's name, how it was started, and how its line was."""
     return (f"guest {guest.name}: {' '.join(guest.transport.argv)}\n"
             f"exit status {guest.transport.status()}, command table "
-            f"{guest.link.hello.get('schema')}, recoveries of the line {guest.link.recoveries}, "
+            f"{guest.link.limit('schema', 0):#06x}, recoveries of the line {guest.link.recoveries}, "
             f"round trip {guest.link.round_trip * 1000:.1f} ms")
 
 
@@ -201,7 +201,7 @@ def _explained(guest: Guest, error: errors.GuestError, log: list[Entry]) -> tupl
 def _script(guest: Guest, log: list[Entry]) -> str:
     text = type(guest.link.log)()
     text.extend(log)
-    return text.transcript()
+    return guest.needs() + text.transcript()
 
 
 def _expect(report: Report, wanted: list[str]) -> None:

@@ -17,13 +17,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from pfnlab.errors import PfnlabError
 
 _OPTIONS = ("memory", "cpus", "boot", "firmware", "machine", "accel", "cpu", "emulator", "qmp",
             "snapshot", "loadparm")
 _OURS = ("snapshots",)
+_ANYWHERE = ("memory", "cpus", "append")     # among them, what every machine takes
+MEMORY = "256M"                   # what run-guest.sh gives a guest that is not told
 
 
 def project_root() -> Path:
@@ -90,6 +92,18 @@ class Spec:
         """The native guest with the same page engine, which so has the same addresses."""
         engine = self.option("engine")
         return f"native?engine={engine}" if engine else "native"
+
+    @property
+    def anywhere(self) -> str:
+        """Those of its options that any machine takes, its memory in any case: what a session on it
+        needs elsewhere. Nothing of a guest that runs."""
+        if self.scheme:
+            return ""
+        kept = [(k, v) for k, v in self.options
+                if k in _ANYWHERE or k not in (*_OPTIONS, *_OURS)]
+        if self.option("memory") is None:
+            kept.insert(0, ("memory", MEMORY))
+        return "&".join(f"{k}={quote(v, safe=':,|./$')}" if v else k for k, v in kept)
 
     def option(self, key: str) -> str | None:
         """The value of an option, the last one given; None without one."""

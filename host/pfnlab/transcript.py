@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfnlab import wire
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 
 class TranscriptError(ValueError):
     """The file is no transcript; the message names file and line."""
+
+
+def read_transcript(path: Path) -> Transcript:
+    """The file of that name; remarks may be of any letters."""
+    try:
+        return Transcript(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise TranscriptError(f"{path}: no text") from None
 
 
 @dataclass
@@ -79,6 +88,8 @@ class Transcript:
         line = wire.parse(raw.encode("ascii", "replace"))
         if line is None:
             raise TranscriptError("not a line of a transcript")
+        if line.sigil != ";" and not raw.isascii():
+            raise TranscriptError("only a remark may hold what is not ASCII")
         if line.sigil == ";":
             word, _, rest = line.text.partition(" ")
             if word in ("with", "also") and len(rest.split()) != 1:
@@ -171,6 +182,35 @@ class Run:
         lines += [(step.final.sigil, step.final.words)] if step.final is not None else []
         return [" ".join([f"{sigil}{tag}", *(_renamed(word, self.done) for word in words)])
                 for sigil, words in lines]
+
+
+class Recorder:
+    """A session on its way into a file: what was asked and answered so far is there, whatever comes
+    next. What `guest` is asked by others is not."""
+
+    def __init__(self, guest: Guest, path: Path, before: str = "") -> None:
+        self._file = open(path, "w", encoding="ascii", buffering=1)
+        self._file.write(guest.needs() + before)
+        guest.link.on_log = self._say
+        guest.link.on_event = lambda row: self._say(f"% {row}")
+
+    def _say(self, line: str) -> None:
+        self._file.write(f"{line}\n")
+
+    def asked(self, request: Request) -> None:
+        """A request is on its way."""
+        self._say(f">{request.tag} {request.text()}")
+
+    def answered(self, request: Request) -> None:
+        """It has its reply."""
+        for row in request.rows:
+            self._say(f":{request.tag} {row}")
+        if request.final is not None:
+            self._say(request.final.raw)
+
+    def close(self) -> None:
+        """No more comes."""
+        self._file.close()
 
 
 def request_words(text: str, done: dict[int, Request]) -> Iterator[str | Result]:

@@ -16,6 +16,7 @@ import pytest
 import pfnlab
 from pfnlab.cli import VERBS, main
 from pfnlab.shrink import smaller, without
+from pfnlab.spec import MEMORY, Spec
 from pfnlab.transcript import Step
 
 HOST = Path(pfnlab.__file__).parents[1]
@@ -73,6 +74,50 @@ def test_what_was_recorded_replays(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_what_was_recorded_is_in_the_file_when_a_crash_comes(tmp_path: Path) -> None:
+    path = tmp_path / "session.t"
+    lines = "; a remark, größe\nmark hello\nalloc_pages 3\nfree $2\npanic\ncheck\n"
+    assert run("--memory", "64M", "record", str(path), stdin=lines).returncode == 4
+    told = path.read_text().splitlines()
+    assert told[0] == "; with memory=64M" and told[-1] == ">5 panic" and "; hello" in told
+    assert run("replay", str(path), "--no-compare").returncode == 4
+    with subprocess.Popen([sys.executable, "-m", "pfnlab", "record", str(path)], cwd=HOST,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write("alloc_page\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        child.kill()
+    assert path.read_text().splitlines()[0] == "; with memory=256M"
+    assert re.search(r"^>(\d+) alloc_page\n=\1 0x\w+\n\Z", path.read_text(), re.M)
+
+
+def test_a_transcript_takes_what_it_was_recorded_with_anywhere() -> None:
+    for name, wanted in (("native", "memory=256M"), ("unix:/x", ""),
+                         ("x86_64?boot=iso&cpus=2&areas=dma:16M,rest&snapshots",
+                          "memory=256M&cpus=2&areas=dma:16M,rest"),
+                         ("s390x?memory=4G&append=kpool=4M onpanic=stay",
+                          "memory=4G&append=kpool%3D4M%20onpanic%3Dstay")):
+        assert Spec(name).anywhere == wanted
+        assert Spec(name).arguments()[-1:] == Spec("native").with_options(wanted).arguments()[-1:] \
+            or not Spec(name).option("append")
+    for path in (ROOT / "arch").glob("*/machine.sh"):
+        text = path.read_text()
+        assert "machine_memory=" not in text or f"machine_memory={MEMORY} " in text
+
+
+def test_a_remark_may_be_of_any_letters(tmp_path: Path) -> None:
+    path = tmp_path / "größe.t"
+    path.write_text("; Größe, 大小\n>1 alloc_page\n", "utf-8")
+    assert run("replay", str(path)).returncode == 0
+    path.write_text(">1 mark größe\n", "utf-8")
+    done = run("replay", str(path))
+    assert done.returncode == 2 and f"{path}:1: only a remark" in done.stderr
+    path.write_bytes(b"\xff\xfe\0")
+    done = run("replay", str(path))
+    assert done.returncode == 2 and done.stderr == f"pfnlab: {path}: no text\n"
+
+
 def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> None:
     path = tmp_path / "wrong.t"
     path.write_text(">1 alloc_page\n=1 0x0000000000001000\n")
@@ -106,6 +151,7 @@ def test_a_shell_completes_verbs_options_guests_and_maps() -> None:
     assert "s390x" in completions("pfnlab --guest s")
     assert "laptop" in completions("pfnlab send --map l")
     assert "pfnlab" in run("completion", "bash").stdout
+    assert "bashcompinit" in run("completion", "zsh").stdout.splitlines()[0]
 
 
 def test_the_tutorials_first_lines_teach_bash_to_complete() -> None:
@@ -169,10 +215,13 @@ def test_the_doctor_removes_what_a_killed_run_left(tmp_path: Path) -> None:
     left = tmp_path / "pfnlab-4194304-abc"
     left.mkdir()
     env = {**os.environ, "PYTHONPATH": str(HOST), "TMPDIR": str(tmp_path)}
+    (tmp_path / "pfnlab-4194304-def").mkdir()
     for words, there in ((["doctor"], True), (["doctor", "--clean"], False)):
         done = subprocess.run([sys.executable, "-m", "pfnlab", *words], env=env, text=True,
                               capture_output=True, check=True)
-        assert str(left) in done.stdout and left.exists() == there
+        told, = (line for line in done.stdout.splitlines() if str(tmp_path) in line)
+        assert str(left) in told and "2 of runs that were killed" in told
+        assert left.exists() == there
 
 
 # ---- maps ----

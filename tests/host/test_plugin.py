@@ -253,7 +253,11 @@ def test_not_here(guest, n):
              ElementTree.parse(suite.path / "out.xml").iter("testcase")}
     failure = cases["test_it[native]"].find("failure")
     assert failure is not None and "guest against model" in str(failure.text)
-    assert cases["test_good[native]"].find(".//property[@name='pfnlab_guest']") is not None
+    for name, value in (("guest", "native"), ("schema", "0x"), ("started", "build/native/pfnlab")):
+        found = cases["test_good[native]"].find(f".//property[@name='pfnlab_{name}']")
+        assert found is not None and value in found.get("value", "")
+    run = ElementTree.parse(suite.path / "out.xml").find("testsuite/properties")
+    assert run is not None and {p.get("name") for p in run} == {"pfnlab_seed", "pfnlab_commit"}
     tap = (suite.path / "out.tap").read_text().splitlines()
     assert tap[0] == "TAP version 13" and tap[-1] == "1..3"
     assert "not ok 1 - test_it.py::test_it[native]" in tap
@@ -276,6 +280,8 @@ def test_elsewhere(guest): assert False
 def test_panics(fresh_guest): fresh_guest().panic()
 @pytest.mark.expect_panic(kind="assert")
 def test_panics_otherwise(fresh_guest): fresh_guest().panic()
+@pytest.mark.expect_panic("assert")
+def test_panics_otherwise_by_place(fresh_guest): fresh_guest().panic()
 @pytest.mark.expect_panic()
 def test_does_not_panic(guest): guest.alloc_page()
 """)
@@ -283,7 +289,10 @@ def test_does_not_panic(guest): guest.alloc_page()
     outcomes = re.findall(r"^(PASSED|FAILED) test_it.py::(\w+)", done.stdout, re.M)
     assert [name for how, name in outcomes if how == "PASSED"] == ["test_has", "test_panics"]
     assert [name for how, name in outcomes if how == "FAILED"] == [
-        "test_panics_otherwise", "test_does_not_panic"]
+        "test_panics_otherwise", "test_panics_otherwise_by_place", "test_does_not_panic"]
+    assert "a panic kind=assert was expected; the guest panicked: % panic kind=req" in done.stdout
+    assert "a panic was expected; there was none" in done.stdout
+    assert "it is for s390x, this run has native" in done.stdout
     assert "native has no command bananas" in done.stdout
     assert "test_elsewhere" not in re.findall(r"FAILED.*", done.stdout)
 
