@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
 from pfnlab import (cli_bench, cli_debug, cli_fuzz, cli_lines, cli_scripts, cli_setup, cli_views,
-                    errors)
+                    doctor, errors)
 from pfnlab.cli_common import (EXIT_FAILED, EXIT_INTERRUPTED, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT,
                                EXIT_USAGE, Verb)
 from pfnlab.memory_map import zoo
@@ -43,16 +43,16 @@ def _seconds(text: str) -> float:
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells a mistake in the way that is wanted; `as_json` says which."""
+    """Tells a mistake in one line, `as_json` in one more for programs."""
 
     as_json = False
 
     def error(self, message: str) -> NoReturn:
         """As argparse's."""
+        print(f"{self.prog}: {message}; {self.prog} --help tells", file=sys.stderr)
         if Parser.as_json:
             _tell_json(EXIT_USAGE, "usage", message)
-            sys.exit(EXIT_USAGE)
-        super().error(message)
+        sys.exit(EXIT_USAGE)
 
 
 def _common(default: bool) -> Parser:
@@ -124,7 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(EXIT_PANIC, error, *error.lines)
     except errors.GuestSilent as error:
         return _fail(EXIT_TIMEOUT, error)
-    except (ValueError, OSError, errors.GuestRefused, errors.CallError) as error:
+    except OSError as error:
+        return _fail(EXIT_USAGE, error if error.filename is None else
+                     type(error)(f"{error.filename}: {error.strerror}"))
+    except ModuleNotFoundError as missing:
+        return _fail(EXIT_USAGE, type(missing)(doctor.how_to_get(missing.name or "")))
+    except (ValueError, errors.GuestRefused, errors.CallError) as error:
         return _fail(EXIT_USAGE, error)
     except (errors.MemError, errors.FaultError, errors.BugError, errors.StopError) as error:
         return _fail(EXIT_FAILED, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pfnlab import bench
-from pfnlab.cli_common import EXIT_OK, Verb, emit, guest_name
+from pfnlab.cli_common import EXIT_OK, Verb, emit, guest_name, natural
 from pfnlab.progress import Progress
 from pfnlab.spec import Spec
 
@@ -25,15 +25,9 @@ def do_bench(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _turns(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"a number from 1 on, not {text!r}")
-    return int(text)
-
-
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="GUEST", help="instead of --guest")
-    parser.add_argument("--turns", type=_turns, default=bench.TURNS, metavar="N",
+    parser.add_argument("--turns", type=natural, default=bench.TURNS, metavar="N",
                         help=f"of each, the median counts (default: {bench.TURNS})")
 
 

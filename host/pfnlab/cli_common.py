@@ -18,6 +18,13 @@ EXIT_INTERRUPTED = 130
 MAP_MEMORY = "64M"                # of a guest on a map that is not its own
 
 
+def natural(text: str) -> int:
+    """A number from 1 on, of an option."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"a number from 1 on, not {text!r}")
+    return int(text)
+
+
 @dataclass
 class Verb:
     """A verb: what it does, an example, and what adds its arguments."""

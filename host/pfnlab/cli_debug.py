@@ -15,7 +15,7 @@ from pfnlab.decode_lab import Lab, Processor
 from pfnlab.errors import PfnlabError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import start_on_map
-from pfnlab.spec import Spec
+from pfnlab.spec import Spec, architectures
 from pfnlab.symbols import Symbols
 
 
@@ -52,7 +52,7 @@ def _tell_console(line: Path, log: Path) -> None:
 def do_post_mortem(options: argparse.Namespace) -> int:
     """Look at a guest in a file: a dump of QEMU (dump-guest-memory, pmemsave), or a core of the
     native guest. Without questions: its lines, areas and invariants."""
-    dump = doors.open_dump(options.file, options.arch, options.program)
+    dump = _opened(options)
     questions = options.question or [*(["cpus"] if dump.places else []), "ring", "areas", "check"]
     processors = list(_processors(dump)) if "cpus" in questions else []
     status = EXIT_OK
@@ -68,6 +68,23 @@ def do_post_mortem(options: argparse.Namespace) -> int:
              "\n".join([*head, *rows]))
         status = EXIT_FAILED if failed else status
     return status
+
+
+def _opened(options: argparse.Namespace) -> doors.Dump:
+    """ValueError: the file is none, or nobody knows such a question: nothing is wrong with a guest.
+    """
+    for question in options.question:
+        if question.removeprefix("pfn ").split()[:1] not in [[name] for name in
+                                                             decode_lab.QUESTIONS]:
+            raise ValueError(f"no question {question!r}; there is: "
+                             f"{' '.join(decode_lab.QUESTIONS)}")
+    if options.arch is not None and options.arch not in architectures():
+        raise ValueError(f"no such architecture: {options.arch}; there is: "
+                         f"{' '.join(architectures())}")
+    try:
+        return doors.open_dump(options.file, options.arch, options.program)
+    except PfnlabError as error:
+        raise ValueError(str(error)) from None
 
 
 def _processors(dump: doors.Dump) -> Iterator[Processor]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name
+from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name, natural
 from pfnlab.fuzz import Figures, Limit, campaign, spread
 from pfnlab.lockstep import Difference, Lockstep, Mixture
 from pfnlab.progress import Progress
@@ -75,10 +75,10 @@ def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="GUEST", help="instead of --guest")
     parser.add_argument("--time", type=seconds,
                         help=f"as 90, 10m, 2h (default: {TIME:.0f}, without --commands)")
-    parser.add_argument("--commands", type=int, metavar="N",
+    parser.add_argument("--commands", type=natural, metavar="N",
                         help="so many for each guest at most: the same ones on any machine")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a campaign")
-    parser.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="so many guests")
+    parser.add_argument("--jobs", "-j", type=natural, default=1, metavar="N", help="so many guests")
     parser.add_argument("--fast", action="store_true",
                         help="long sequences drawn beforehand, many lines under way, instead of a "
                              "hypothesis state machine")
@@ -137,7 +137,8 @@ def _last_difference(guests: Lockstep) -> str | None:
 def _twins_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="GUEST",
                         help="the first leads (default: all architectures, native first)")
-    parser.add_argument("--commands", type=int, default=10_000, metavar="N", help="default: 10000")
+    parser.add_argument("--commands", type=natural, default=10_000, metavar="N",
+                        help="default: 10000")
     parser.add_argument("--time", type=seconds, help="at most so long")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a stream")
 

@@ -64,6 +64,9 @@ def tell_reply(options: argparse.Namespace, number: int, text: str, request: Req
 
 def do_send(options: argparse.Namespace) -> int:
     """Start a guest, send it lines, end it."""
+    for line in options.line:
+        if not list(requests([line])):
+            raise ValueError(f"no command: {line!r}")
     with open_guest(options) as guest:
         return run_lines(options, guest, options.line)
 

@@ -36,6 +36,8 @@ def trials_for(options: argparse.Namespace, transcript: Transcript) -> Iterator[
 
 def do_replay(options: argparse.Namespace) -> int:
     """Replay transcripts and compare what is written in them, or several guests."""
+    if options.stop is not None and not (options.gdb or options.batch):
+        raise ValueError("--stop goes with --gdb")
     status = EXIT_OK
     for path in options.file:
         transcript = read_transcript(path)
@@ -196,14 +198,20 @@ def do_sweep(options: argparse.Namespace) -> int:
             sweep.run(lambda attempt: progress.advance(total=sweep.total))
         except AttributeError as error:
             raise ValueError(str(error)) from None
-        finally:                  # after ^C, what was found so far
-            for finding in sweep.findings:
-                emit(options, {"attempt": finding.attempt, "line": finding.step.line,
-                               "request": finding.step.text, "what": finding.what}, str(finding))
-            emit(options, {"attempts": sweep.attempts, "findings": len(sweep.findings)},
-                 f"{options.file}: {sweep.attempts} attempts refused one by one, "
-                 f"{len(sweep.findings)} left something behind")
+        except KeyboardInterrupt:
+            _tell_sweep(options, sweep)           # what was found so far
+            raise
+    _tell_sweep(options, sweep)
     return EXIT_FAILED if sweep.findings else EXIT_OK
+
+
+def _tell_sweep(options: argparse.Namespace, sweep: Sweep) -> None:
+    for finding in sweep.findings:
+        emit(options, {"attempt": finding.attempt, "line": finding.step.line,
+                       "request": finding.step.text, "what": finding.what}, str(finding))
+    emit(options, {"attempts": sweep.attempts, "findings": len(sweep.findings)},
+         f"{options.file}: {sweep.attempts} attempts refused one by one, "
+         f"{len(sweep.findings)} left something behind")
 
 
 def _sweep_arguments(parser: argparse.ArgumentParser) -> None:

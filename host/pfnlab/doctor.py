@@ -32,6 +32,14 @@ _MODULES = (
 )
 
 
+def how_to_get(module: str) -> str:
+    """What to say where a module of Python is missing."""
+    module = module.partition(".")[0]
+    packages = {name: package for name, package, _ in _MODULES}
+    return f"this needs {module}: apt install {packages[module]}" if module in packages else \
+        f"no module {module}"
+
+
 @dataclass
 class Finding:
     """One thing: its name, how it is, what it is for or what to do."""

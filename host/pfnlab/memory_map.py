@@ -108,13 +108,15 @@ def _parse_line(found: MemoryMap, words: list[str]) -> None:
 
 def find_map(name: str) -> MemoryMap:
     """A map of the zoo by its name, or of a file."""
-    path = Path(name) if "/" in name or name.endswith(".map") else ZOO / f"{name}.map"
+    path = ZOO / f"{name}.map"
+    if "/" in name or not path.is_file():
+        path = Path(name)
     try:
         return parse_map(path.read_text("utf-8"), str(path))
     except UnicodeDecodeError:
         raise MapError(f"{path}: no text") from None
     except OSError:
-        raise MapError(f"no map {name!r}: a file, or one of {', '.join(zoo())}") from None
+        raise MapError(f"no map {name!r}: it is a file, or one of {', '.join(zoo())}") from None
 
 
 def zoo() -> list[str]:

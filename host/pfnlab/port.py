@@ -30,7 +30,7 @@ def open_port(spec: Spec, timeout: float) -> Channel:
             return Channel(link)
         if spec.scheme == "tcp":
             host, _, port = spec.place.rpartition(":")
-            if not (host and port.isdigit()):
+            if not (host and port.isdigit() and 0 < int(port) < 1 << 16):
                 raise ValueError(f"tcp:HOST:PORT is the form, not {spec.name!r}")
             link = socket.create_connection((host.strip("[]"), int(port)), timeout)
             link.settimeout(None)

@@ -123,7 +123,8 @@ def statistics(guest: Guest) -> str:
     """The guest's name, how it was started, and how its line was."""
     return (f"guest {guest.name}: {' '.join(guest.transport.argv)}\n"
             f"exit status {guest.transport.status()}, command table "
-            f"{guest.link.limit('schema', 0):#06x}, recoveries of the line {guest.link.recoveries}, "
+            f"{guest.link.limit('schema', 0):#06x}, recoveries of the line "
+            f"{guest.link.recoveries}, "
             f"round trip {guest.link.round_trip * 1000:.1f} ms")
 
 

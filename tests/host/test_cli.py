@@ -128,11 +128,15 @@ def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> No
 
 # ---- help, completion, JSON ----
 
-def test_the_help_has_an_example_for_each_verb() -> None:
-    told = run("--help").stdout
+def test_the_help_has_an_example_for_each_verb(capsys: Any) -> None:
+    def help_of(*words: str) -> str:
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        return str(capsys.readouterr().out)
+    told = help_of()
     for verb in VERBS:
         assert verb.example in told
-        assert verb.example in run(verb.name, "--help").stdout
+        assert verb.example in help_of(verb.name)
         assert f"pfnlab {verb.name}" in verb.example or f" {verb.name}" in verb.example
 
 
@@ -189,6 +193,43 @@ def test_an_error_is_json_too(words: list[str], status: int, kind: str, capsys: 
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
     assert (ended, told["status"], told["kind"]) == (status, status, kind)
     assert told["error"] and told.get("lines", []) == [] or kind == "GuestPanic"
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["doctor", "bananas"], "unrecognized arguments: bananas"),
+    (["gdb", "unix:/x"], "gdb is for a guest"),
+    (["replay", "/nowhere.t"], "/nowhere.t: No such file"), (["send", "; text"], "no command: "),
+    (["replay", "--stop", "1", "x.t"], "--stop goes with --gdb"),
+    (["fuzz", "-j", "0"], "a number from 1 on"),
+    (["twins", "--commands", "0"], "a number from 1 on"), (["post-mortem", "/nowhere"], "/nowhere"),
+    (["post-mortem", __file__], "is no ELF file"), (["run", "--raw", "unix:x"], "--raw starts a"),
+    (["post-mortem", "x", "bananas"], "no question 'bananas'; there is: areas "),
+    (["post-mortem", "--arch", "mips", "x"], "no such architecture: mips"),
+    (["--guest", "tcp:localhost:99999", "send", "info"], "tcp:HOST:PORT is the form"),
+    (["--map", "tests", "send", "info"], "no map 'tests'"),
+    (["gdb", "mips"], "no such architecture: mips")])
+def test_wrong_use_is_told_in_a_line(words: list[str], told: str, capsys: Any) -> None:
+    try:
+        ended = main(words)
+    except SystemExit as end:
+        ended = end.code
+    said, = capsys.readouterr().err.splitlines()
+    assert ended == 2 and told in said and said.startswith("pfnlab")
+
+
+@pytest.mark.parametrize(("words", "package"), [
+    (["fuzz"], "hypothesis"), (["post-mortem", sys.executable], "pyelftools"), (["top"], "rich"),
+    (["map", "-o", "x.png"], "matplotlib"), (["completion", "bash"], "argcomplete"),
+    (["--guest", "/dev/nothing", "send", "info"], "serial")])
+def test_a_missing_package_is_named(words: list[str], package: str, tmp_path: Path) -> None:
+    for name in ("hypothesis", "elftools", "rich", "matplotlib", "argcomplete", "serial"):
+        (tmp_path / f"{name}.py").write_text(
+            f"raise ModuleNotFoundError('it is hidden', name='{name}')\n")
+    done = subprocess.run([sys.executable, "-m", "pfnlab", *words], text=True, timeout=60,
+                          env={**os.environ, "PYTHONPATH": f"{tmp_path}:{HOST}"},
+                          capture_output=True, check=False)
+    assert done.returncode == 2 and f"python3-{package}" in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_searches_and_the_live_view_speak_json_only(capsys: Any, tmp_path: Path) -> None:
