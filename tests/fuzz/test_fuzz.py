@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pfnlab import Guest
+from pfnlab import Guest, errors
 from pfnlab.cli import main
 from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
 from pfnlab.fuzz_lines import NOT_FUZZED, Dice, Lines
@@ -18,8 +18,9 @@ from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
 from pfnlab.replica import WINDOW
+from pfnlab.request import Request
 from pfnlab.table import Argument, Command
-from pfnlab.transcript import Mismatch, Transcript
+from pfnlab.transcript import Mismatch, Run, Transcript
 
 MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
 
@@ -60,6 +61,20 @@ def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
         life = new_life(guest, random.Random(f"7/{number}"))
         assert live(guest, life, figures, 400 if guest.arch == "native" else 150) is None
     assert figures.answers["="] > figures.commands // 4     # most of it is no nonsense
+
+
+@pytest.mark.only("native")
+def test_a_reply_that_the_line_lost_is_no_difference(guest: Guest,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(run: Run, request: Request) -> Request:
+        if right(run, request).kind == "query":
+            lost.append(request)
+            raise errors.LinkLost(request.text())
+        return request
+    right, lost, figures = Run.wait, [], Figures()
+    monkeypatch.setattr(Run, "wait", wait)
+    assert live(guest, new_life(guest, random.Random("7/0")), figures, 100) is None
+    assert lost and figures.commands > 50
 
 
 @pytest.mark.only("native")
