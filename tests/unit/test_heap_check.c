@@ -193,6 +193,23 @@ static void number_608(void **unused)
     assert_int_equal(broken_invariant(), 0);
 }
 
+/* Finding the object of a red zone, of another slab, would mend it. */
+static void number_608_beside_red_zones(void **unused)
+{
+    const struct heap_request request = { .size = 100, .align = 1, .redzone = true };
+    bool zeroed;
+    virt_t at;
+
+    (void)unused;
+    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), OK);
+    (void)must_get(20);
+    (void)must_get(20);
+    assert_int_equal(broken_invariant(), 0);
+    (void)must_get(20);
+    heap.root->recent.class = CLASS;
+    assert_int_equal(broken_invariant(), 608);
+}
+
 static void it_can_be_stopped(void **unused)
 {
     struct page_violation violation;
@@ -228,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup(number_606, begin),
         cmocka_unit_test_setup(number_607, begin),
         cmocka_unit_test_setup(number_608, begin),
+        cmocka_unit_test_setup(number_608_beside_red_zones, begin),
         cmocka_unit_test_setup(it_can_be_stopped, begin),
     };
 
