@@ -158,6 +158,7 @@ enum error lab_build(const struct lab_map *map, enum lab_stage stage, uint64_t *
         return e;
     }
     smp_abandon();
+    lab_corrupt_heal();
     virtual_end(&before);
     active = !active;
     in_force = map;

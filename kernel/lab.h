@@ -149,18 +149,30 @@ MUST_USE enum error lab_check(struct page_violation *violation);
 
 /*
  * To test whoever should notice: break an invariant of the instance in force, so that lab_check()
- * names it; a reset heals. In the order of the words of the type `corruption`, with the number of
- * the invariant. CALL_STATE: there is nothing of the kind at this stage. CALL_UNSUPPORTED: the
- * engine is another one. MEM_METADATA: no record for a stray owner.
+ * names just that one; a reset heals. `what` counts the rows: the words of the type `corruption`,
+ * in their order, and the invariant that each breaks. CALL_STATE: there is nothing now to break it
+ * with. CALL_UNSUPPORTED: the engine is another one. MEM_METADATA: no record, or no page table, for
+ * what is entered against the rules.
  */
-enum lab_corruption {
-    CORRUPT_COUNT,                    /* the engine's pages of an area */
-    CORRUPT_OWNER,                    /* 100 */
-    CORRUPT_EXTENT,                   /* 202 */
-    CORRUPT_ALIGNMENT,                /* 208 */
-    CORRUPT_HANDED,                   /* 300 */
-    CORRUPT_FRESH,                    /* 301 */
-};
-MUST_USE enum error lab_corrupt(enum lab_corruption what);
+#define LAB_CORRUPTIONS(row) \
+    row("areas", 1) row("orders", 2) row("leaf_class", 3) row("lead", 4) row("chunk_class", 5) \
+    row("row", 6) row("open_unit", 7) row("active_chunk", 8) row("kept_leaf", 9) row("nodes", 10) \
+    row("unmanaged", 11) row("fresh_block", 12) row("headless", 13) row("count", 14) \
+    row("hot_word", 15) row("hot_slots", 16) row("hot_choice", 17) \
+    row("owner", 100) row("cache", 101) \
+    row("records", 201) row("extent", 202) row("overlap", 203) row("alike", 204) \
+    row("early", 205) row("frame_zero", 206) row("scrap", 207) row("alignment", 208) \
+    row("handed", 300) row("fresh", 301) \
+    row("range", 400) row("range_order", 401) row("balance", 402) row("gap", 403) \
+    row("ranges", 404) row("busy", 405) \
+    row("mapped", 500) row("unmapped", 501) row("frame", 502) row("frames", 503) \
+    row("tables", 510) row("table_pieces", 511) row("table_walk", 512) \
+    row("heap_page", 600) row("slab", 601) row("slots", 602) row("waiting", 603) \
+    row("queue", 604) row("slab_page", 605) row("heap_block", 606) row("zone", 607) \
+    row("recent", 608) \
+    row("attribute", 700) row("attributes", 701)
+#define LAB_CORRUPTION_ONE(word, invariant) + 1
+enum { LAB_CORRUPTION_ROWS = 0 LAB_CORRUPTIONS(LAB_CORRUPTION_ONE) };
+MUST_USE enum error lab_corrupt(uint64_t what);
 
 #endif

@@ -64,6 +64,9 @@ struct phys_extent *lab_scratch_records(void);
 /* The hook of pages.h for what happened; lab_tell_kept() is the one that tells (lab_events.c). */
 void lab_event_record(enum pages_event event, pfn_t first, uint64_t pages, uint32_t tag);
 
+/* Mend what lab_corrupt() broke of the memory of page tables, which a new instance takes over. */
+void lab_corrupt_heal(void);
+
 /* A pool smaller than this holds no instance. */
 #define POOL_MINIMUM (UINT64_C(64) << 10)
 

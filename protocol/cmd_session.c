@@ -85,8 +85,8 @@ enum error cmd_poweroff(const struct args_poweroff *args, struct reply *reply)
 enum error cmd_corrupt(const struct args_corrupt *args, struct reply *reply)
 {
     (void)reply;
-    if (args->what.number <= CORRUPT_FRESH)
-        return lab_corrupt((enum lab_corruption)args->what.number);
+    if (args->what.number < LAB_CORRUPTION_ROWS)
+        return lab_corrupt(args->what.number);
     session_corrupt();
     return OK;
 }

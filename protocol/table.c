@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "protocol/table.h"
 
+#include "kernel/lab.h"
 #include "kernel/lib/string.h"
 
 /* Each handler behind one signature, so that a command's argument struct is the only way in. */
@@ -45,6 +46,7 @@ const struct alias aliases[] = {
 #undef COMMAND
 const size_t aliases_count = ARRAY_SIZE(aliases);
 
+#define CORRUPTION_WORD(word, invariant) word,
 #define NUMBER(name, min, max, text)
 #define WORDS(name, text, ...) static const char *const words_##name[] = { __VA_ARGS__ };
 #define JOINED(name, text, ...) WORDS(name, text, __VA_ARGS__)

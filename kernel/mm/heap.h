@@ -196,4 +196,11 @@ void heap_totals(const struct heap *heap, unsigned class, struct heap_totals *to
 MUST_USE bool heap_check(const struct heap *heap, bool (*stop)(void),
                          struct page_violation *violation);
 
+/*
+ * To test whoever should notice: break that invariant of heap_check.c, so that heap_check() names
+ * just that one. CALL_STATE: the present stage has nothing to break it with. MEM_METADATA: no
+ * record for what is entered against the rules.
+ */
+MUST_USE enum error heap_corrupt(struct heap *heap, unsigned invariant);
+
 #endif

@@ -117,4 +117,11 @@ void vmap_clear(struct vmap *vmap);
  */
 MUST_USE bool vmap_check(const struct vmap *vmap, struct page_violation *violation);
 
+/*
+ * To test whoever should notice: break that invariant, 400 to 503, so that vmap_check() names just
+ * that one. CALL_STATE: there is nothing in the window to break it with. MEM_METADATA: no page
+ * table for what is mapped against the rules.
+ */
+MUST_USE enum error vmap_corrupt(struct vmap *vmap, unsigned invariant);
+
 #endif

@@ -103,7 +103,7 @@ def test_a_flipped_bit_is_found_as_the_guest_finds_it(said: dict[str, str]) -> N
 
 def test_a_planted_corruption_is_caught_in_the_act(arch: str, said: dict[str, str]) -> None:
     told = said["planted"]
-    assert "New value = 1" in told and re.search(r"^#0 .*\blab_corrupt \(", told, re.M)
+    assert "New value = 1" in told and re.search(r"^#0 .*\bpage_corrupt \(", told, re.M)
     assert is_whole(arch, told) and re.search(r"^\d+ runs: > corrupt count$", told, re.M)
     theirs = re.search(r"^\? bug.check (invariant=14 at=0x[0-9a-f]{16}) ", told, re.M)
     assert theirs is not None and f"\n{theirs[1]}" in told

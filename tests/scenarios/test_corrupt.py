@@ -9,38 +9,93 @@ import pytest
 from pfnlab import Guest, errors
 from pfnlab.fuzz import Figures, live, new_life
 
-NUMBERS = {"count": range(1, 100), "owner": (100,), "extent": (202,), "alignment": (208,),
-           "handed": (300,), "fresh": (301,), "slot": (800,)}
+NUMBERS = {
+    "areas": 1, "orders": 2, "leaf_class": 3, "lead": 4, "chunk_class": 5, "row": 6,
+    "open_unit": 7, "active_chunk": 8, "kept_leaf": 9, "nodes": 10, "unmanaged": 11,
+    "fresh_block": 12, "headless": 13, "count": 14, "hot_word": 15, "hot_slots": 16,
+    "hot_choice": 17, "owner": 100, "cache": 101, "records": 201, "extent": 202, "overlap": 203,
+    "alike": 204, "early": 205, "frame_zero": 206, "scrap": 207, "alignment": 208, "handed": 300,
+    "fresh": 301, "range": 400, "range_order": 401, "balance": 402, "gap": 403, "ranges": 404,
+    "busy": 405, "mapped": 500, "unmapped": 501, "frame": 502, "frames": 503, "tables": 510,
+    "table_pieces": 511, "table_walk": 512, "heap_page": 600, "slab": 601, "slots": 602,
+    "waiting": 603, "queue": 604, "slab_page": 605, "heap_block": 606, "zone": 607, "recent": 608,
+    "attribute": 700, "attributes": 701, "slot": 800,
+}
+# A history of their own is below.
+RARE = ("hot_slots", "cache")
+# Early memory, and malloc out of it.
+OF_EARLY = [word for word, number in NUMBERS.items() if number // 100 in (2, 6, 8)]
+
+
+def make_history(guest: Guest) -> int:
+    """Something of everything: the first page that was handed out."""
+    guest.reset(stage="virtual")
+    first = int(guest.alloc_page())
+    guest.alloc_pages(3)
+    for size in (12000, 9000):
+        guest.vmalloc(size)
+        guest.malloc(size)
+    guest.malloc(40)
+    guest.malloc(100, redzone=1)
+    guest.alloc_page()
+    guest.check()
+    return first
+
+
+def expect_broken(guest: Guest, what: str) -> None:
+    """It is broken, and check names just that."""
+    guest.corrupt(what)
+    with pytest.raises(errors.BugCheck) as caught:
+        guest.check()
+    assert caught.value.fields["invariant"] == NUMBERS[what]
 
 
 def test_there_is_a_number_for_each_word(guest: Guest) -> None:
     assert set(guest.table.types["corruption"].words) == set(NUMBERS)
 
 
-@pytest.mark.parametrize("what", NUMBERS)
+@pytest.mark.parametrize("what", [word for word in NUMBERS if word not in RARE])
 def test_check_names_what_is_broken_and_a_reset_heals(guest: Guest, what: str) -> None:
-    block = guest.alloc_page()
-    guest.corrupt(what)
-    with pytest.raises(errors.BugCheck) as caught:
-        guest.check()
-    assert caught.value.fields["invariant"] in NUMBERS[what]
-    if what not in ("slot", "fresh"):     # the line's own; gone once pages were handed out
-        with pytest.raises(errors.BugCheck):
-            guest.stress(2000, check=1, area="low")
+    block = make_history(guest)
+    expect_broken(guest, what)
     guest.reset()
     guest.check()
-    assert guest.alloc_page() == block
+    assert make_history(guest) == block
 
 
-@pytest.mark.parametrize("what", ["extent", "alignment"])
+def test_a_hot_word_may_depend_on_too_much(guest: Guest) -> None:
+    """64 pages: the largest free block of the leaf is in the word that serves."""
+    guest.map_begin()
+    guest.map_add(0x1000000, 64 << 12)
+    guest.map_commit()
+    for _ in range(3):
+        guest.alloc_page()
+    expect_broken(guest, "hot_slots")
+    guest.reset()
+    guest.check()
+
+
+@pytest.mark.options("percpu=on")
+def test_what_a_cache_handed_out_may_have_an_owner(guest: Guest) -> None:
+    guest.alloc_page()
+    expect_broken(guest, "cache")
+    guest.reset()
+    guest.check()
+
+
+@pytest.mark.parametrize("what", OF_EARLY)
 def test_early_memory_alone_is_broken_too(guest: Guest, what: str) -> None:
     guest.reset(stage="early")
-    guest.corrupt(what)
-    with pytest.raises(errors.BugCheck):
-        guest.check()
+    guest.malloc(100, redzone=1)
+    guest.malloc(9000)
+    for _ in range(2):
+        guest.malloc(40)
+    expect_broken(guest, what)
+    guest.reset()
+    guest.check()
 
 
-@pytest.mark.parametrize("what", ["count", "owner", "handed", "fresh"])
+@pytest.mark.parametrize("what", [word for word in NUMBERS if word not in OF_EARLY])
 def test_what_is_not_there_cannot_be_broken(guest: Guest, what: str) -> None:
     guest.reset(stage="early")
     with pytest.raises(errors.CallState):
@@ -48,8 +103,35 @@ def test_what_is_not_there_cannot_be_broken(guest: Guest, what: str) -> None:
     guest.check()
 
 
+@pytest.mark.parametrize("what", ["unmapped", "frames", "range", "frame", "zone", "slab", "slots",
+                                  "range_order", "headless", "fresh_block", "cache", "hot_word",
+                                  "heap_page"])
+def test_what_nobody_has_asked_for_cannot_be_broken(guest: Guest, what: str) -> None:
+    guest.reset(stage="page")
+    with pytest.raises(errors.CallState):
+        guest.corrupt(what)
+    guest.check()
+
+
 @pytest.mark.only("native")
-@pytest.mark.parametrize("what", ["count", "extent", "slot"])
+@pytest.mark.options("engine=list")
+def test_the_words_of_the_tree_are_the_trees(guest: Guest) -> None:
+    for what, number in NUMBERS.items():
+        if number < 100:
+            with pytest.raises(errors.CallUnsupported):
+                guest.corrupt(what)
+    guest.check()
+
+
+def test_stress_notices(guest: Guest) -> None:
+    guest.corrupt("owner")
+    with pytest.raises(errors.BugCheck):
+        guest.stress(2000, check=1, area="low")
+
+
+@pytest.mark.only("native")
+@pytest.mark.parametrize("what", ["orders", "lead", "count", "owner", "extent", "range", "busy",
+                                  "mapped", "tables", "heap_page", "attributes", "slot"])
 def test_the_fuzzer_notices(guest: Guest, what: str) -> None:
     life = new_life(guest, random.Random("1/0"))
     lines = life.lines.line

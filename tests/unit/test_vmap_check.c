@@ -80,6 +80,19 @@ static int begin_with_ranges(void **unused)
     return 0;
 }
 
+/* virt's last one, which only vmap can break. */
+static void check_sees_405(void **unused)
+{
+    const struct virt_range *range = virt_next(&vmap.virt, virt(broken_at));
+
+    (void)unused;
+    assert_non_null(range);
+    virt_set_busy(range, true);
+    assert_broken(405);
+    virt_set_busy(range, false);
+    assert_whole();
+}
+
 static void check_sees_500(void **unused)
 {
     virt_t out, blame;
@@ -155,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(every_step_fails_without_a_trace, begin),
         cmocka_unit_test_setup(an_empty_pool_does_not_keep_from_giving_back, begin),
+        cmocka_unit_test_setup(check_sees_405, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_500, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_501, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_502, begin_with_ranges),
