@@ -92,10 +92,12 @@ class Copy:
         green, out = (True, "") if self.scenarios_only else self.make("unit-run", f"TEST={tests}")
         if not green and "\nfuzz: " in out:
             return "corpus"
+        if not green and "unit tests FAILED" in out:
+            return "unit"
         if not green and " error: " in out:
             raise Broken("the unit tests do not compile:\n" + out[-2000:])
         if not green:
-            return "unit" if "unit tests FAILED" in out else "a hang"
+            return "a hang"
         if not self.run(sys.executable, "-m", "pytest", *SCENARIOS)[0]:
             return "scenarios"
         return ""
