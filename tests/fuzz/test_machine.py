@@ -6,6 +6,7 @@ replays as it is: `pfnlab replay build/fuzz/last.t`, or as a test when it lies u
 """
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pfnlab import Guest
 from pfnlab.spec import project_root
 from pfnlab.twin import Twin
 from pfnlab.values import PAGE_SIZE
+from tests.fuzz.conftest import SHARED
 
 # Three areas whose limits lie inside 2 MiB leaves; a hole, a one-page range, a scrap of bytes.
 AREAS = [("odd", 0x301000), ("middle", 0x780000), ("rest", 1 << 52)]
@@ -190,8 +192,8 @@ class Machine(RuleBasedStateMachine):
 def test_every_history_is_answered_as_the_model_says(guest: Guest,
                                                      pytestconfig: pytest.Config) -> None:
     Machine.guest = guest
-    # The same histories each time, unless --hypothesis-seed asks for others.
-    seeded = pytestconfig.getoption("--hypothesis-seed", None) is not None
+    # The same histories each time, unless --hypothesis-seed asks for others, or many hosts search.
+    seeded = pytestconfig.getoption("--hypothesis-seed", None) is not None or SHARED in os.environ
     run_state_machine_as_test(Machine, settings=settings(
         max_examples=150, stateful_step_count=30, deadline=None, derandomize=not seeded,
         suppress_health_check=list(HealthCheck), print_blob=True))
