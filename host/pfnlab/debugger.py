@@ -23,6 +23,8 @@ from pfnlab.transport import Transport
 
 COMMANDS = Path(__file__).with_name("gdb_commands.py")
 LINE = "PFNLAB_LINE"              # in gdb's environment: the socket of the guest's line
+FRAMES = 20
+PATIENCE = 60.0                   # seconds for gdb to read a program
 # gdb-multiarch reads every guest; a plain gdb those of its own machine.
 _DEBUGGERS = ("gdb-multiarch", "gdb")
 
@@ -56,6 +58,19 @@ def run(argv: list[str], commands: Sequence[str] = (), line: Path | None = None)
                               if commands else None).returncode
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def frames(argv: list[str]) -> list[str]:
+    """Where the guest is that command_line() is about, as gdb tells it, frame by frame; nothing
+    without a gdb, or if it cannot tell in time."""
+    if shutil.which(argv[0]) is None:
+        return []
+    with suppress(subprocess.TimeoutExpired):
+        said = subprocess.run([*argv, "-nx", "-batch", "-ex", "set print frame-arguments none",
+                               "-ex", f"backtrace {FRAMES}"], check=False, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+        return [line for line in said.stdout.splitlines() if line.startswith("#")]
+    return []
 
 
 def hold(argv: list[str], commands: Sequence[str] = (), to: TextIO | None = None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from pfnlab import errors
+from pfnlab import debugger, errors
 from pfnlab.guest import Guest
 from pfnlab.lockstep import Difference
 from pfnlab.memory_map import MemoryMap, map_of
@@ -138,8 +138,21 @@ def sections(guest: Guest, silent: bool = False) -> list[tuple[str, str]]:
     return report.sections
 
 
+def place(guest: Guest) -> str:
+    """Where a guest is that says nothing: it may be in a loop. It goes on afterwards."""
+    try:
+        argv = guest.open_to_debugger()
+    except (errors.PfnlabError, AttributeError, OSError):
+        return ""                 # there is no way in
+    try:
+        return "\n".join(debugger.frames(argv))
+    finally:
+        guest.close_to_debugger()
+
+
 def _present(report: Report, guest: Guest, log: list[Entry], silent: bool) -> None:
     if silent and not guest.dead:
+        report.add("where the guest is", place(guest))
         guest.interrupt()
     report.add("guest", statistics(guest))
     report.add("guest transcript", transcript_tail(log))

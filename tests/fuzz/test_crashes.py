@@ -4,6 +4,7 @@ request that was to blame, and the next guest is a clean one."""
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.guest import Pending
-from pfnlab.report import reason_of
+from pfnlab.report import place, reason_of
 from pfnlab.symbols import backtrace
 
 Start = Callable[..., Guest]
@@ -121,4 +122,16 @@ def test_an_endless_loop_is_silence_with_the_request_that_began_it(fresh_guest: 
     with pytest.raises(errors.GuestSilent) as caught:
         guilty.result(timeout=PATIENCE)
     assert "panic hang" in str(caught.value)
+    guest.kill()
+
+
+@pytest.mark.only("native", "x86_64", "i386", "s390x")
+@pytest.mark.skipif(shutil.which("gdb-multiarch") is None, reason="there is no gdb for all guests")
+def test_a_report_of_a_hang_tells_where_the_guest_is(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    with pytest.raises(errors.GuestSilent):
+        guest.submit_line("panic hang").result(timeout=PATIENCE)
+    told = place(guest).splitlines()
+    assert re.match(r"#0 .*\bcmd_panic \(.*\) at protocol/cmd_session.c:\d+", told[0]), told
+    assert any(" dispatch " in frame for frame in told)
     guest.kill()

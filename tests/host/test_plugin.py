@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -101,6 +102,9 @@ def test_dead(fresh_guest):
 """)
     done = suite.run()
     assert "HANG >" in done.stdout and "GONE the guest has ended, exit status -9" in done.stdout
+    if shutil.which("gdb-multiarch"):
+        assert re.search(r"where the guest is -+\n#0 .*\n(#.*\n)*#\d+ .*\bcmd_stress \(",
+                         done.stdout)
 
 
 def test_an_answer_that_is_not_the_models_is_named(suite: Suite) -> None:
