@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The allocators again, by brute force: what the guest must answer, exactly.
+"""The page allocator again, by brute force: what the guest must answer, exactly.
 
 `Pages` follows kernel/mm/engine.h and the placement paragraph of kernel/mm/page.h word by word, one
-byte for each page; `Phys` follows kernel/mm/phys.h; `Lab` has the commands. Meant for maps of up to
-a few hundred thousand pages. An expected refusal is a `Refusal`; nothing has changed then.
+byte for each page: there are no free lists, no tree, nothing to be kept in order but `_orders`,
+which is counted anew wherever a page has changed. Meant for maps of up to a few hundred thousand
+pages. An expected refusal is a `Refusal`; nothing has changed then.
 """
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pfnlab.values import ADDRESS_LIMIT, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
+from pfnlab.values import ADDRESS_LIMIT, MAX_ORDER, PAGE_SHIFT
 
 PFN_LIMIT = ADDRESS_LIMIT >> PAGE_SHIFT
 LEAF_PAGES, LEAF_ORDER = 512, 9            # 2 MiB
@@ -63,6 +64,13 @@ class Run:
     def end(self) -> int:
         """The first frame behind it."""
         return self.first + len(self.state)
+
+    def last_unfit(self, first: int, end: int, fresh: bool) -> int | None:
+        """The last frame of [first, end) that is not free, or not fresh where that is wanted."""
+        part = slice(first - self.first, end - self.first)
+        unfit = max(self.state[part].rfind(ALLOCATED), self.state[part].rfind(RESERVED),
+                    self.fresh[part].rfind(0) if fresh else -1)
+        return None if unfit < 0 else first + unfit
 
 
 @dataclass(frozen=True)
@@ -118,13 +126,12 @@ class Pages:
 
     def state(self, frame: int) -> int:
         """FREE, ALLOCATED, RESERVED or UNMANAGED."""
-        for run, at, _ in self.pieces(frame, frame + 1):
-            return run.state[at - run.first]
-        return UNMANAGED
+        return next((run.state[frame - run.first] for run, _, _ in self.pieces(frame, frame + 1)),
+                    UNMANAGED)
 
     def is_fresh(self, frame: int) -> bool:
         """Was the frame never handed out?"""
-        return any(run.fresh[at - run.first] for run, at, _ in self.pieces(frame, frame + 1))
+        return any(run.fresh[frame - run.first] for run, _, _ in self.pieces(frame, frame + 1))
 
     def block(self, frame: int) -> int:
         """The first frame of the allocated block that holds `frame`."""
@@ -142,6 +149,7 @@ class Pages:
             self._orders[area, leaf] = largest_order(busy)
 
     def _paint(self, first: int, end: int, state: int) -> None:
+        """The only place where pages change: what is handed out is not fresh any more."""
         for run, low, high in self.pieces(first, end):
             run.state[low - run.first:high - run.first] = bytes([state]) * (high - low)
             if state == ALLOCATED:
@@ -151,23 +159,18 @@ class Pages:
     # ---- placement ----
 
     def _lowest(self, area: int, want: Request, first: int, end: int) -> int | None:
-        """The lowest slot of `area` in [first, end)."""
-        align = 1 << want.align
+        """The lowest slot of `area` in [first, end): from slot to slot, each time to the next free
+        page behind the last one that was in the way."""
         for run, low, high in self.pieces(max(first, want.min), min(end, want.max)):
-            if run.area != area:
-                continue
-            at = low
-            while at + want.pages <= high:
-                free = run.state.find(FREE, at - run.first, high - run.first)
-                at = align_up(run.first + free, align)
-                if free < 0 or at + want.pages > high:
+            at = low if run.area == area else high
+            while (free := run.state.find(FREE, at - run.first, high - run.first)) >= 0:
+                at = align_up(run.first + free, 1 << want.align)
+                if at + want.pages > high:
                     break
-                i, j = at - run.first, at - run.first + want.pages
-                busy = max(run.state.rfind(ALLOCATED, i, j), run.state.rfind(RESERVED, i, j),
-                           run.fresh.rfind(0, i, j) if want.fresh else -1)
-                if busy < 0:
+                in_the_way = run.last_unfit(at, at + want.pages, want.fresh)
+                if in_the_way is None:
                     return at
-                at = run.first + busy + 1
+                at = in_the_way + 1
         return None
 
     def _best_leaf(self, area: int, order: int) -> int | None:
@@ -193,6 +196,7 @@ class Pages:
         return min(found)[1:] if found else None
 
     def _place(self, area: int, want: Request) -> int | None:
+        """A slot of one area: where the rules say, or the lowest one anywhere."""
         if want.fresh or want.min > 0 or want.max < PFN_LIMIT:
             return self._lowest(area, want, 0, PFN_LIMIT)
         order = max(order_for(want.pages), want.align)
@@ -292,91 +296,6 @@ class Pages:
         counts = {name: sum(run.state.count(state) for run in self.runs if run.area == area)
                   for state, name in enumerate(STATES[:UNMANAGED])}
         return {"managed": sum(counts.values()), **counts}
-
-
-@dataclass
-class Phys:
-    """The early allocator: disjoint free extents, allocations and the rest, in bytes."""
-
-    usable: list[tuple[int, int]] = field(default_factory=list)
-    reserved: list[tuple[int, int]] = field(default_factory=list)
-    early: dict[int, int] = field(default_factory=dict)          # start -> size
-    used: list[tuple[int, int]] = field(default_factory=list)
-    handed: list[tuple[int, int]] = field(default_factory=list)
-    minimum: int = 32
-    handed_over: bool = False
-
-    def free_extents(self) -> list[tuple[int, int]]:
-        """What is usable and nothing else, in ascending order, touching extents joined."""
-        early = [(start, start + size) for start, size in self.early.items()]
-        return subtract(self.usable, self.reserved + early + self.handed)
-
-    def alloc(self, size: int, align: int = 1, low: int = 0, high: int = ADDRESS_LIMIT,
-              from_low: bool = False) -> int:
-        """Early memory: its address."""
-        align = max(align, self.minimum)
-        fits = []
-        for start, end in self.free_extents():
-            lowest = align_up(max(start, low), align)
-            highest = (min(end, high) - size) // align * align
-            if highest >= lowest:
-                fits.append(lowest if from_low else highest)
-        if not fits:
-            raise Refusal("mem.none")
-        at = min(fits) if from_low else max(fits)
-        self.early[at] = size
-        self.used.append((at, at + size))
-        return at
-
-    def free(self, start: int) -> int:
-        """Give back early memory; its size."""
-        if self.find(start) != start:
-            raise Refusal("mem.inside", start)
-        return self.early.pop(start)
-
-    def find(self, at: int) -> int:
-        """The start of the early allocation that holds an address."""
-        for start, size in self.early.items():
-            if start <= at < start + size:
-                return start
-
-        def within(ranges: Iterable[tuple[int, int]]) -> bool:
-            return any(a <= at < b for a, b in ranges)
-        if within(self.reserved):
-            raise Refusal("mem.reserved", at)
-        if within(self.handed):
-            raise Refusal("mem.busy", at)
-        raise Refusal("mem.free" if within(self.usable) else "mem.unmanaged", at)
-
-    def hand_over(self) -> list[tuple[int, int, bool]]:
-        """Every whole free page but page 0, as (first frame, pages, fresh)."""
-        ranges = []
-        self.handed_over = True
-        for start, end in self.free_extents():
-            first, last = max(1, align_up(start, PAGE_SIZE) >> PAGE_SHIFT), end >> PAGE_SHIFT
-            if first >= last:
-                continue
-            self.handed.append((first << PAGE_SHIFT, last << PAGE_SHIFT))
-            stale = [(max(first, a >> PAGE_SHIFT), min(last, align_up(b, PAGE_SIZE) >> PAGE_SHIFT))
-                     for a, b in self.used]
-            fresh = subtract([(first, last)], stale)
-            ranges += [(a, b - a, True) for a, b in fresh]
-            ranges += [(a, b - a, False) for a, b in subtract([(first, last)], fresh)]
-        return sorted(ranges)
-
-
-def subtract(these: list[tuple[int, int]], those: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The union of `these` without `those`: sorted, disjoint, not touching."""
-    edges = sorted({x for pair in these + those for x in pair})
-    out: list[tuple[int, int]] = []
-    for a, b in zip(edges, edges[1:]):
-        if any(s <= a and b <= e for s, e in these) and not any(
-                s <= a and b <= e for s, e in those):
-            if out and out[-1][1] == a:
-                out[-1] = (out[-1][0], b)
-            else:
-                out.append((a, b))
-    return out
 
 
 assert MAX_ORDER == 2 * LEAF_ORDER

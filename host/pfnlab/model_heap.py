@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pfnlab.model import (ALLOCATED, FREE, PFN_LIMIT, RESERVED, Pages, Phys, Refusal, Request,
-                          align_up, order_for)
+from pfnlab.model import (ALLOCATED, FREE, PFN_LIMIT, RESERVED, Pages, Refusal, Request, align_up,
+                          order_for)
+from pfnlab.model_early import Phys
 from pfnlab.model_virtual import DATA, Place as Addresses, Virtual
 from pfnlab.values import MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
 

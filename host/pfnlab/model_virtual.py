@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pfnlab.model import PFN_LIMIT, Pages, Refusal, Request, align_up, order_for, subtract
+from pfnlab.model import PFN_LIMIT, Pages, Refusal, Request, align_up, order_for
+from pfnlab.model_early import subtract
 from pfnlab.values import PAGE_SHIFT, PAGE_SIZE
 
 ZONE = 16                              # bytes of a red zone, at least
 DATA = frozenset({"nx"})               # attributes of a mapping that asks for none
-BATCH = 64                             # frames of a vmalloc that are taken, and undone, at once
+BATCH = 64                             # frames of a vmalloc that are taken at once
 CONFLICTS = ({"rw", "ro"}, {"uncached", "wc"})
 LARGE_UNITS = (30, 21)                 # vmap aligns to them where both sides can be
 
@@ -165,6 +166,7 @@ class Virtual:
             for _ in range(found.pages):
                 found.frames.append(self.pages.alloc(request, owner))
         except Refusal as why:
+            # The last ones first, as the guest does: the list engine, unlike the tree, tells.
             done = len(found.frames) // BATCH * BATCH
             for frame in found.frames[done:] + found.frames[:done]:
                 self.pages.free(frame)

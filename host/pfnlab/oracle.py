@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pfnlab.model import (ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Phys, Refusal, Request,
-                          order_for)
+from pfnlab.model import ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Refusal, Request, order_for
+from pfnlab.model_early import Phys
 from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource, check_object
 from pfnlab.model_list import ListPages
 from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pfnlab.model import Pages, Phys, Refusal, Request, largest_order, subtract
+from pfnlab.model import Pages, Refusal, Request, largest_order
+from pfnlab.model_early import Phys, subtract
 from pfnlab.transcript import Transcript, TranscriptError
 
 ALL = frozenset({0, 1})
