@@ -42,12 +42,26 @@ def make_history(guest: Guest) -> int:
     return first
 
 
+def put_map(guest: Guest, pages: int) -> None:
+    """One range of so many pages."""
+    guest.map_begin()
+    guest.map_add(0x1000000, pages << 12)
+    guest.map_commit()
+
+
 def expect_broken(guest: Guest, what: str) -> None:
     """It is broken, and check names just that."""
     guest.corrupt(what)
     with pytest.raises(errors.BugCheck) as caught:
         guest.check()
     assert caught.value.fields["invariant"] == NUMBERS[what]
+
+
+def refuse(guest: Guest, what: str) -> None:
+    """Not now."""
+    with pytest.raises(errors.CallState):
+        guest.corrupt(what)
+    guest.check()
 
 
 def test_there_is_a_number_for_each_word(guest: Guest) -> None:
@@ -65,9 +79,7 @@ def test_check_names_what_is_broken_and_a_reset_heals(guest: Guest, what: str) -
 
 def test_a_hot_word_may_depend_on_too_much(guest: Guest) -> None:
     """64 pages: the largest free block of the leaf is in the word that serves."""
-    guest.map_begin()
-    guest.map_add(0x1000000, 64 << 12)
-    guest.map_commit()
+    put_map(guest, 64)
     for _ in range(3):
         guest.alloc_page()
     expect_broken(guest, "hot_slots")
@@ -98,9 +110,7 @@ def test_early_memory_alone_is_broken_too(guest: Guest, what: str) -> None:
 @pytest.mark.parametrize("what", [word for word in NUMBERS if word not in OF_EARLY])
 def test_what_is_not_there_cannot_be_broken(guest: Guest, what: str) -> None:
     guest.reset(stage="early")
-    with pytest.raises(errors.CallState):
-        guest.corrupt(what)
-    guest.check()
+    refuse(guest, what)
 
 
 @pytest.mark.parametrize("what", ["unmapped", "frames", "range", "frame", "zone", "slab", "slots",
@@ -108,9 +118,24 @@ def test_what_is_not_there_cannot_be_broken(guest: Guest, what: str) -> None:
                                   "heap_page"])
 def test_what_nobody_has_asked_for_cannot_be_broken(guest: Guest, what: str) -> None:
     guest.reset(stage="page")
-    with pytest.raises(errors.CallState):
-        guest.corrupt(what)
-    guest.check()
+    refuse(guest, what)
+
+
+def test_where_there_is_no_room_nothing_is_broken(guest: Guest) -> None:
+    guest.vmalloc(4096)
+    refuse(guest, "range_order")
+    guest.alloc_vpages(1, at=guest.info().fields["window_limit"] - 4096)
+    refuse(guest, "mapped")
+    put_map(guest, 512)
+    refuse(guest, "hot_slots")
+    for _ in range(3):
+        guest.alloc_page()
+    refuse(guest, "hot_slots")            # other words of the leaf have larger blocks
+    put_map(guest, 4)
+    guest.alloc_pages(2)
+    refuse(guest, "row")
+    refuse(guest, "attribute")
+    refuse(guest, "owner")
 
 
 @pytest.mark.only("native")
