@@ -116,6 +116,12 @@ class Copy:
             path.write_text(text)
 
 
+def stale(mutants: list[Mutant]) -> list[str]:
+    """The rows whose line has moved, so that they do not apply: told before an hour has gone."""
+    return [f"{m.name}: {count} places in {m.file} fit instead of 1" for m in mutants
+            if (count := (ROOT / m.file).read_text().count(m.old)) != 1]
+
+
 def try_mutant(mutant: Mutant, copies: SimpleQueue[Copy]) -> bool:
     """One row of the table: was it killed?"""
     copy = copies.get()
@@ -140,6 +146,9 @@ def main() -> int:
     options = parser.parse_args()
     wanted = [m for m in (*MUTANTS, *AROUND) if not options.names
               or any(text in m.name or text in m.file for text in options.names)]
+    if moved := stale(wanted):
+        print("\n".join(moved))
+        return 1
     copies: SimpleQueue[Copy] = SimpleQueue()
     for number in range(min(options.jobs, len(wanted))):
         copy = Copy(number, options.scenarios)

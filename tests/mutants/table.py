@@ -131,6 +131,10 @@ MUTANTS = (
     Mutant("other processors keep their translations", "arch/native/processor.c",
            "        struct processor *processor = &processors[cpu];",
            "        struct processor *processor = &processors[arch_cpu_self()];", "lock"),
+    Mutant("check mends the slab found last before it looks", "kernel/mm/heap_check.c",
+           "    return recent_check(heap, violation) && zones_check(heap, stop, violation);",
+           "    return zones_check(heap, stop, violation) && recent_check(heap, violation);",
+           "heap_check"),
     # Bugs that other allocators shipped.
     Mutant("freed buddies never coalesce", "kernel/mm/page_word.h",
            "pair->free = cell == CELL_FREE || cell == CELL_RESERVED ? pair->free | mask",
@@ -225,7 +229,7 @@ MUTANTS = (
     Mutant("a page too few is zeroed", "kernel/machine.c",
            "memset(memory, 0, step);", "memset(memory, 0, step - 8);", "machine"),
     Mutant("the rest of a block loses its owner", "kernel/mm/pages.c",
-           "record_add(pages, rest, *tag, PAGES_PLAIN);",
+           "record_add(pages, rest, tag, PAGES_PLAIN);",
            "record_add(pages, rest, 0, PAGES_PLAIN);", "pages"),
     # Early memory.
     Mutant("an early block goes beyond its extent", "kernel/mm/phys.c",

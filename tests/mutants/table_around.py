@@ -16,7 +16,8 @@ AROUND = (
     Mutant("a page of rows is kept", "kernel/mm/rows.c",
            "nodes->give(nodes->context, directory->pages[place]);", "(void)nodes;", "rows"),
     Mutant("a refused request keeps a page of records", "kernel/mm/pages.c",
-           "    else\n        lookup_trim(pages->owners);", "", "pages"),
+           "        lookup_trim(pages->owners);\n    }\n    return e;", "    }\n    return e;",
+           "pages"),
     # Early memory.
     Mutant("a range wraps in silence", "kernel/mm/phys.c",
            "if (end < start && end != 0)", "if (end < start && start == 0)", "phys*"),
