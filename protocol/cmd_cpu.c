@@ -76,40 +76,62 @@ static void stop_those(const bool *started)
             continue;
 }
 
-static enum error change_all(unsigned action, struct reply *reply)
+static enum error start_all(uint64_t *n, struct reply *reply)
 {
-    static bool changed[SMP_MAX];
-    uint64_t n = 0;
+    static bool started[SMP_MAX];
     enum error e = OK;
 
-    memset(changed, 0, sizeof(changed));
+    memset(started, 0, sizeof(started));
     for (unsigned cpu = 1; e == OK && cpu < smp_count(); cpu++) {
-        if (is_running(cpu) == (action == CPU_START))
+        if (is_running(cpu))
             continue;
-        e = machine_interrupted() ? E_STOP_INTERRUPTED : change_one(action, cpu, reply);
-        changed[cpu] = e == OK;
-        n += e == OK;
+        e = machine_interrupted() ? E_STOP_INTERRUPTED : change_one(CPU_START, cpu, reply);
+        started[cpu] = e == OK;
+        *n += e == OK;
     }
-    if (e != OK && action == CPU_START)
-        stop_those(changed);
-    if (e == OK)
-        reply_number(reply, n);
+    if (e != OK)
+        stop_those(started);
     return e;
+}
+
+/* One that cannot give all of its memory back has stopped, and is no reason to let others run. */
+static enum error stop_all(uint64_t *n, struct reply *reply)
+{
+    enum error first = OK;
+
+    for (unsigned cpu = 1; cpu < smp_count() && !machine_interrupted(); cpu++) {
+        enum error e = is_running(cpu) ? smp_stop(cpu) : E_CALL_STATE;
+
+        *n += e == OK;
+        if (e == OK || e == E_CALL_STATE || first != OK)
+            continue;
+        reply_key_number(reply, "cpu", cpu);
+        first = e;
+    }
+    if (first == OK && machine_interrupted())
+        first = E_STOP_INTERRUPTED;
+    if (first != OK)
+        reply_key_number(reply, "done", *n);
+    return first;
 }
 
 enum error cmd_cpu(const struct args_cpu *args, struct reply *reply)
 {
     unsigned action = (unsigned)args->action.number;
-    uint64_t cpu = args->cpu.number;
+    uint64_t cpu = args->cpu.number, n = 0;
     enum error e;
 
-    if (!args->cpu.is_number)
-        return word_is(args->cpu.text, args->cpu.length, "all")
-            ? change_all(action, reply) : refuse_argument(reply, "cpu", E_CALL_WORD);
-    e = cpu < smp_count() ? change_one(action, (unsigned)cpu, reply) : E_CALL_CPU;
+    if (args->cpu.is_number) {
+        e = cpu < smp_count() ? change_one(action, (unsigned)cpu, reply) : E_CALL_CPU;
+        n = 1;
+    } else if (word_is(args->cpu.text, args->cpu.length, "all")) {
+        e = action == CPU_START ? start_all(&n, reply) : stop_all(&n, reply);
+    } else {
+        e = E_CALL_WORD;
+    }
     if (e == OK)
-        reply_number(reply, 1);
-    return e == E_CALL_CPU ? refuse_argument(reply, "cpu", e) : e;
+        reply_number(reply, n);
+    return e == E_CALL_CPU || e == E_CALL_WORD ? refuse_argument(reply, "cpu", e) : e;
 }
 
 /* ---- on ---- */
