@@ -94,7 +94,6 @@ static void cpu_main(void)
             arch_cpu_end();
         cpu->function(cpu->argument);
         lock_hold_none("rest");
-        cpu->info.jobs++;
         atomic_store_explicit(&cpu->posted, false, memory_order_release);
         arch_cpu_kick(0);
     }
@@ -191,7 +190,7 @@ static enum error may_change(unsigned cpu, bool running)
 enum error smp_start(unsigned cpu, uint32_t tag, const char **lacking)
 {
     struct smp_info *info = &cpus[cpu].info;
-    enum error e = may_change(cpu, false), undone;
+    enum error e = may_change(cpu, false);
 
     *lacking = NULL;
     if (e == OK)
@@ -201,13 +200,13 @@ enum error smp_start(unsigned cpu, uint32_t tag, const char **lacking)
     cpus[cpu].ends = false;
     atomic_store_explicit(&cpus[cpu].posted, false, memory_order_relaxed);
     e = arch_cpu_start(cpu, info->need, virt(info->stack.a + info->stack_size), cpu_main);
-    undone = e == OK ? smp_memory_started(info) : smp_memory_give(info);
-    if (e != OK)
-        return e;
-    info->running = true;
-    info->jobs = 0;
-    info->tag = tag;
-    return undone;
+    info->running = e == OK;
+    info->tag = tag;              /* also of what it keeps, if that cannot be given back */
+    if (e == OK)
+        smp_memory_started(info);
+    else if (smp_memory_give(info) == OK)
+        *info = (struct smp_info){ .running = false };
+    return e;
 }
 
 /* It touches nothing of its memory any more. */

@@ -14,7 +14,6 @@
 /* What is known of one CPU, and what memory it has from the allocators; sizes are in bytes. */
 struct smp_info {
     bool running;                 /* idle, or at work; after a panic only CPU 0 still is */
-    uint64_t jobs;                /* done since it was started */
     uint32_t tag;                 /* of the request that started it */
     uint64_t need_size;           /* 0: none */
     phys_t need;                  /* arch_cpu_need */
@@ -46,14 +45,16 @@ bool smp_has(pfn_t frame);
  * the address that the machine demands; before, both are early memory, and nothing guards the
  * stack. Errors: CALL_CPU: there is none of that number. CALL_STATE: it runs. CALL_UNSUPPORTED: the
  * map in force has no memory. As pages_alloc_use(), vmap_alloc(), phys_alloc(): *lacking is a word
- * for what could not be had, else NULL. FAULT_START. Nothing has changed on error.
+ * for what could not be had, else NULL. FAULT_START: it did not come. Nothing has changed on error;
+ * but of a CPU that did not come, memory that no record can be had for stays its own, until the
+ * next try.
  */
 MUST_USE enum error smp_start(unsigned cpu, uint32_t tag, const char **lacking);
 
 /*
  * Stop a CPU, and give back what it had. CALL_CPU. CALL_STATE: it does not run, or is CPU 0.
- * MEM_METADATA: it has stopped, but no record can be had for its memory, which it keeps for its
- * next start.
+ * MEM_METADATA: it has stopped, but no record can be had for all of its memory, of which it keeps
+ * the rest for its next start.
  */
 MUST_USE enum error smp_stop(unsigned cpu);
 

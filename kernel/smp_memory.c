@@ -133,9 +133,10 @@ enum error smp_memory_take(struct smp_info *info, uint32_t tag, const char **lac
     return e;
 }
 
-enum error smp_memory_started(struct smp_info *info)
+void smp_memory_started(struct smp_info *info)
 {
-    return arch_cpu_need.kept ? OK : need_give(info);
+    if (!arch_cpu_need.kept && need_give(info) != OK)
+        ASSERT(info->need_size > 0);
 }
 
 enum error smp_memory_give(struct smp_info *info)
