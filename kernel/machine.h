@@ -73,7 +73,8 @@ MUST_USE enum error machine_truth(bool (*row)(void *context, const struct machin
  * Let CPU `cpu`, which runs and idles, touch a page of the window all the time, and take the page
  * away `rounds` times: unmapped while it is read, made read-only while it is written. Counted are
  * accesses that began after that was done and succeeded all the same: none should be. On CPU 0.
- * Leaves nothing mapped. Errors as machine_truth(); STOP_INTERRUPTED: ^C.
+ * Leaves nothing mapped. Errors as machine_truth(); FAULT_*: the page could not be touched while it
+ * was there; STOP_INTERRUPTED: ^C.
  */
 struct machine_shootdown {
     uint64_t rounds, after_unmap, after_protect;

@@ -43,7 +43,10 @@ static void touch(void *argument)
     toucher->class = access_run(touch_until_fault, toucher, &fault);
 }
 
-/* One round of one way, over a page that is mapped; unmaps it. */
+/*
+ * One round of one way, over a page that is mapped; unmaps it. The other CPU has touched it often
+ * enough, or was stopped by a fault, for which there was no reason yet.
+ */
 static enum error take_away(unsigned cpu, bool protects, struct toucher *toucher)
 {
     const struct mmu *mmu = machine_mmu();
@@ -51,7 +54,7 @@ static enum error take_away(unsigned cpu, bool protects, struct toucher *toucher
     enum error e = OK;
 
     smp_post(cpu, touch, toucher);
-    while (atomic_load(&toucher->early) < EARLY_MIN)
+    while (atomic_load(&toucher->early) < EARLY_MIN && !smp_done(cpu))
         smp_relax();
     if (protects)
         e = mmu->protect(page, PAGE_SIZE, (MMU_DATA | MMU_READ_ONLY) & mmu->attributes);
@@ -61,6 +64,8 @@ static enum error take_away(unsigned cpu, bool protects, struct toucher *toucher
     smp_wait(cpu);
     if (protects)
         mmu->unmap(page, PAGE_SIZE);
+    if (atomic_load(&toucher->early) < EARLY_MIN)
+        return e == OK ? toucher->class : e;
     ASSERT(toucher->class == OK
            || toucher->class == (protects ? E_FAULT_PROTECTION : E_FAULT_ADDRESS));
     return e;
