@@ -3,6 +3,7 @@
 #include "kernel/lib/string.h"
 #include "protocol/handlers.h"
 #include "protocol/session.h"
+#include "protocol/stress_cpus.h"
 
 static enum lab_stage stage_of(const struct value *stage)
 {
@@ -12,8 +13,10 @@ static enum lab_stage stage_of(const struct value *stage)
 /* A fresh instance: what was allocated is no more, so numbers of it are not kept. */
 static enum error afresh(enum error e)
 {
-    if (e == OK)
+    if (e == OK) {
         session_forget_results();
+        stress_forget();
+    }
     return e;
 }
 

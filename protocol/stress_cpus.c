@@ -45,6 +45,11 @@ uint64_t stress_operations(unsigned cpu)
     return shares[cpu].done;
 }
 
+void stress_forget(void)
+{
+    memset(shares, 0, sizeof(shares));
+}
+
 /* ---- on each CPU ---- */
 
 static void rest_if_asked(struct share *share)
@@ -149,24 +154,51 @@ static void share_do_job(void *unused)
 
 /* ---- on CPU 0 ---- */
 
+static unsigned running_cpus(void)
+{
+    unsigned n = 0;
+
+    for (unsigned cpu = 0; cpu < smp_count(); cpu++) {
+        struct smp_info info;
+
+        smp_info(cpu, &info);
+        n += info.running;
+    }
+    return n;
+}
+
+/* `cpus` of CPU 0; another one has nobody but itself. */
+static enum error may_take_part(const struct value *cpus)
+{
+    if (!cpus->given)
+        return OK;
+    if (!cpus->is_number && !word_is(cpus->text, cpus->length, "all"))
+        return E_CALL_WORD;
+    if (cpus->is_number && cpus->number == 0)
+        return E_CALL_RANGE;
+    if (cpus->is_number && cpus->number > smp_count())
+        return E_CALL_CPU;
+    return smp_self() != 0 || (cpus->is_number && cpus->number > running_cpus()) ? E_CALL_STATE
+                                                                                  : OK;
+}
+
 static enum error plan_cpus(const struct args_stress *args, struct reply *reply)
 {
-    uint64_t wanted = args->cpus.given ? args->cpus.number : 1, n = 0;
     bool all = args->cpus.given && !args->cpus.is_number;
+    uint64_t left = args->cpus.given ? args->cpus.number : 1;
+    enum error e = may_take_part(&args->cpus);
 
-    memset(shares, 0, sizeof(shares));
-    if (smp_self() != 0)
-        return args->cpus.given ? refuse_argument(reply, "cpus", E_CALL_STATE) : OK;
-    if (all && !word_is(args->cpus.text, args->cpus.length, "all"))
-        return refuse_argument(reply, "cpus", E_CALL_WORD);
-    for (unsigned cpu = 0; cpu < smp_count() && (all || n < wanted); cpu++) {
+    if (e != OK)
+        return refuse_argument(reply, "cpus", e);
+    stress_forget();
+    for (unsigned cpu = 0; smp_self() == 0 && cpu < smp_count() && (all || left > 0); cpu++) {
         struct smp_info info;
 
         smp_info(cpu, &info);
         shares[cpu].takes_part = info.running;
-        n += info.running;
+        left -= info.running;
     }
-    return all || (n == wanted && n > 0) ? OK : refuse_argument(reply, "cpus", E_CALL_STATE);
+    return OK;
 }
 
 static enum error plan_end(const struct args_stress *args, struct reply *reply)
@@ -185,7 +217,7 @@ static enum error plan_end(const struct args_stress *args, struct reply *reply)
 
 static enum error plan(const struct args_stress *args, struct reply *reply)
 {
-    enum error e = plan_cpus(args, reply);
+    enum error e = plan_end(args, reply);
 
     run.plan = (struct stress_plan){
         .seed = args->seed.number,
@@ -196,7 +228,7 @@ static enum error plan(const struct args_stress *args, struct reply *reply)
     };
     run.check = args->check.number != 0;
     atomic_store_explicit(&run.stops, false, memory_order_relaxed);
-    return e == OK ? plan_end(args, reply) : e;
+    return e == OK ? plan_cpus(args, reply) : e;
 }
 
 static uint64_t free_pages(void)

@@ -11,7 +11,11 @@ MUST_USE enum error stress_cpus(const struct args_stress *args, struct reply *re
 /* lab_check(), told as `check` tells it but for the text. */
 MUST_USE enum error stress_check(struct reply *reply);
 
-/* Operations of a CPU in the last stress of several; 0 if it was in none. */
+/*
+ * Operations of a CPU in the last stress of several; 0 if it was in none, or after stress_forget(),
+ * as what it worked on is gone.
+ */
 uint64_t stress_operations(unsigned cpu);
+void stress_forget(void);
 
 #endif

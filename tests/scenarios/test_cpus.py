@@ -102,8 +102,10 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(guest: Guest) -> Non
             ("on 1 on 0 cpus", errors.CallState), ("on 1 cpu start 2", errors.CallState),
             ("on 1 reset", errors.CallState), ("on 1 poweroff", errors.CallState),
             ("on 1 stress 1 cpus=all", errors.CallState), ("stress 1 cpus=3", errors.CallState),
-            ("stress 1 cpus=0", errors.CallState), ("stress 1 cpus=some", errors.CallWord),
-            ("stress 1 mix=banana", errors.CallWord), ("stress", errors.CallMissing)):
+            ("stress 1 cpus=0", errors.CallRange), ("stress 1 cpus=5", errors.CallCpu),
+            ("stress 1 cpus=18446744073709551615", errors.CallCpu),
+            ("stress 1 cpus=some", errors.CallWord), ("stress 1 mix=banana", errors.CallWord),
+            ("stress", errors.CallMissing)):
         with pytest.raises(error):
             guest.line(line)
     assert counts(guest) == before
@@ -256,6 +258,18 @@ def test_caches_of_cpus_keep_nothing_from_anybody(guest: Guest) -> None:
     guest.cpu("stop", "all")
     assert counts(guest)["free"] == int(str(before["free"])) - 1
     guest.check()
+
+
+def test_what_cpus_have_done_is_known_until_all_begins_afresh(guest: Guest) -> None:
+    guest.cpu("start", "all")
+    guest.stress(5, cpus="all", seed=1, mix="pages")
+    with pytest.raises(errors.CallCpu):
+        guest.stress(5, cpus=5)
+    assert [row.operations for row in guest.cpus()] == [5] * 4
+    guest.on(2, "stress 7 mix=pages")
+    assert ["operations" in row.fields for row in guest.cpus()] == [False, False, True, False]
+    guest.reset()
+    assert not [row for row in guest.cpus() if "operations" in row.fields]
 
 
 def test_a_reset_stops_all(guest: Guest) -> None:
