@@ -10,7 +10,10 @@
 #define EARLY_MIN 16u
 #define LATE_MAX 1000u
 
-/* What the other CPU does; this one sets `gone` when it was promised that the mapping is. */
+/*
+ * What the other CPU does; this one sets `gone` when it was promised that the mapping is. What is
+ * touched after that was seen is touched after the promise: release and acquire.
+ */
 struct toucher {
     void (*touch)(void *access);
     struct access access;
@@ -25,13 +28,13 @@ static void touch_until_fault(void *argument)
     struct toucher *toucher = argument;
 
     while (toucher->late < LATE_MAX) {
-        bool gone = atomic_load(&toucher->gone);
+        bool gone = atomic_load_explicit(&toucher->gone, memory_order_acquire);
 
         toucher->touch(&toucher->access);
         if (gone)
             toucher->late++;
         else
-            atomic_fetch_add(&toucher->early, 1);
+            atomic_fetch_add_explicit(&toucher->early, 1, memory_order_relaxed);
     }
 }
 
@@ -41,6 +44,11 @@ static void touch(void *argument)
     struct fault fault;
 
     toucher->class = access_run(touch_until_fault, toucher, &fault);
+}
+
+static uint32_t touches(struct toucher *toucher)
+{
+    return atomic_load_explicit(&toucher->early, memory_order_relaxed);
 }
 
 /*
@@ -54,17 +62,17 @@ static enum error take_away(unsigned cpu, bool protects, struct toucher *toucher
     enum error e = OK;
 
     smp_post(cpu, touch, toucher);
-    while (atomic_load(&toucher->early) < EARLY_MIN && !smp_done(cpu))
+    while (touches(toucher) < EARLY_MIN && !smp_done(cpu))
         smp_relax();
     if (protects)
         e = mmu->protect(page, PAGE_SIZE, (MMU_DATA | MMU_READ_ONLY) & mmu->attributes);
     else
         mmu->unmap(page, PAGE_SIZE);
-    atomic_store(&toucher->gone, true);
+    atomic_store_explicit(&toucher->gone, true, memory_order_release);
     smp_wait(cpu);
     if (protects)
         mmu->unmap(page, PAGE_SIZE);
-    if (atomic_load(&toucher->early) < EARLY_MIN)
+    if (touches(toucher) < EARLY_MIN)
         return e == OK ? toucher->class : e;
     ASSERT(toucher->class == OK
            || toucher->class == (protects ? E_FAULT_PROTECTION : E_FAULT_ADDRESS));

@@ -11,6 +11,7 @@
 #include "kernel/smp.h"
 #include "protocol/dispatch.h"
 #include "protocol/stress_cpus.h"
+#include "protocol/stress_rest.h"
 #include "protocol/stress_worker.h"
 
 #define CHECK_EVERY 512u          /* operations of CPU 0 between two checks, a power of two */
@@ -22,7 +23,6 @@ struct share {
     uint64_t done, fails, bad;
     enum error error;
     struct ending ending;         /* of its guard */
-    _Atomic uint32_t rests;       /* in this round, as CPU 0 asked: between two operations */
 };
 
 static struct share shares[SMP_MAX];
@@ -33,11 +33,7 @@ static struct {
     uint64_t until;               /* ticks; 0: no end by time */
     bool check;
     _Atomic bool stops;           /* one of them found something, or ^C */
-    /*
-     * Odd: all but CPU 0 shall wait between two operations. A number, as who comes late to one
-     * round must not be taken for one who rests in the next.
-     */
-    _Atomic uint32_t round;
+    struct rest rest;             /* for a check */
 } run;
 
 uint64_t stress_operations(unsigned cpu)
@@ -52,46 +48,26 @@ void stress_forget(void)
 
 /* ---- on each CPU ---- */
 
-static void rest_if_asked(struct share *share)
-{
-    uint32_t round;
-
-    while ((round = atomic_load_explicit(&run.round, memory_order_acquire)) % 2 != 0) {
-        atomic_store_explicit(&share->rests, round, memory_order_release);
-        smp_relax();
-    }
-}
-
-static bool all_rest(uint32_t round)
+static bool all_rest(void)
 {
     for (unsigned cpu = 1; cpu < smp_count(); cpu++)
-        if (shares[cpu].takes_part && !smp_done(cpu)
-            && atomic_load_explicit(&shares[cpu].rests, memory_order_acquire) != round)
+        if (shares[cpu].takes_part && !smp_done(cpu) && !rest_has(&run.rest, cpu))
             return false;
     return true;
-}
-
-/* On CPU 0: the others go on, if they rest. */
-static void rest_end(void)
-{
-    uint32_t round = atomic_load_explicit(&run.round, memory_order_relaxed);
-
-    atomic_store_explicit(&run.round, round + round % 2, memory_order_release);
 }
 
 /* On CPU 0: what cannot be verified while others are at work. */
 static enum error check_between(struct reply *reply)
 {
-    uint32_t round = atomic_load_explicit(&run.round, memory_order_relaxed) + 1;
     enum error e;
 
-    atomic_store_explicit(&run.round, round, memory_order_relaxed);
-    while (!all_rest(round)) {
+    rest_ask(&run.rest);
+    while (!all_rest()) {
         smp_serve();
         smp_relax();
     }
     e = stress_check(reply);
-    rest_end();
+    rest_end(&run.rest);
     return e;
 }
 
@@ -119,7 +95,7 @@ static void work_run(void *argument)
         lab_tell_kept();
         share->done += share->error == OK;
         if (work->reply == NULL) {
-            rest_if_asked(share);
+            rest_if_asked(&run.rest);
             continue;
         }
         smp_serve();
@@ -138,8 +114,8 @@ static void share_do(unsigned cpu, struct reply *reply)
 
     stress_worker_begin(&work.worker, &run.plan, cpu);
     share->ending = trap_run(work_run, &work);
-    if (cpu == 0)
-        rest_end();               /* it may have been cut short in the middle of a check */
+    if (reply != NULL)
+        rest_end(&run.rest);      /* it may have been cut short in the middle of a check */
     share->fails = work.worker.fails;
     share->bad = work.worker.bad;
     if (share->ending.outcome != ENDED || share->error != OK)

@@ -49,14 +49,18 @@ static _Atomic uint32_t *mark_place(struct page_caches *caches, pfn_t frame)
     return &caches->marks[frame.n & (MARKS - 1)];
 }
 
-/* Acquire and release: who takes a page over has all that was done with it before. */
+/*
+ * It orders nothing. A mark comes and goes under the pages' lock, so that whoever holds that lock
+ * knows whether there is one. In between a page is in a cache, under its lock, or somebody's, who
+ * has to know how its content came to another CPU that frees it.
+ */
 static bool mark_change(struct page_caches *caches, pfn_t frame, enum mark from, enum mark to)
 {
     uint32_t expected = mark_value(frame, from);
 
     YIELD_POINT("mark");
     return atomic_compare_exchange_strong_explicit(mark_place(caches, frame), &expected,
-                                                   mark_value(frame, to), memory_order_acq_rel,
+                                                   mark_value(frame, to), memory_order_relaxed,
                                                    memory_order_relaxed);
 }
 

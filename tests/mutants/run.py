@@ -26,13 +26,14 @@ sys.path.insert(0, str(ROOT))
 
 from tests.mutants.table import MUTANTS, Mutant  # noqa: E402
 from tests.mutants.table_around import AROUND  # noqa: E402
+from tests.mutants.table_orders import ORDERS  # noqa: E402
 
 TREES = ROOT / "build/mutants"
 CPU_SECONDS = 150                 # of any program of a run: what takes longer hangs, on any machine
 TIMEOUT = 900.0                   # what sleeps for so long hangs, too
 HANGS = "it hangs"
 SCENARIOS = ["tests/scenarios", "tests/fuzz/test_stream.py", "tests/protocol/test_stress.py",
-             "tests/fuzz/test_early_stream.py", "tests/host/test_model.py",
+             "tests/fuzz/test_early_stream.py", "tests/host/test_model.py", "tests/test_orders.py",
              "--guest", "native", "--ignore", "tests/scenarios/test_console.py", "-x", "-q",
              "-p", "no:cacheprovider", "--timeout", "300"]
 
@@ -144,7 +145,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    wanted = [m for m in (*MUTANTS, *AROUND) if not options.names
+    wanted = [m for m in (*MUTANTS, *AROUND, *ORDERS) if not options.names
               or any(text in m.name or text in m.file for text in options.names)]
     if moved := stale(wanted):
         print("\n".join(moved))
