@@ -7,13 +7,11 @@
  */
 #include "kernel/lab.h"
 
-#include "arch/arch.h"
 #include "kernel/lab_parts.h"
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
 #include "kernel/machine_memory.h"
 #include "kernel/mm/engine_common.h"
-#include "kernel/mm/heap_backends.h"
 #include "kernel/smp.h"
 
 struct bank {
@@ -58,12 +56,20 @@ enum error lab_map_replay(const struct lab_map *map, struct phys_allocator *phys
     return e;
 }
 
+/* No frame of an injected map is touched: machines agree on which ones serve. */
+static phys_t reach(void)
+{
+    return lab.injected ? phys(ADDRESS_LIMIT) : lab.reach;
+}
+
 static void virtual_begin(void)
 {
     struct node_source nodes = kpool_source(&lab.pool);
 
     attributes_init(&lab.attributes, lab.mmu, &lab.pages);
-    vmap_init(&lab.vmap, lab.mmu, lab.window, lab.window_limit, &nodes, &lab.pages, arch_pointer);
+    vmap_init(&lab.vmap, lab.mmu, lab.window, lab.window_limit, &nodes, &lab.pages,
+              &machine_memory);
+    heap_frames_init(&lab.heap_frames, &lab.attributes, reach());
     lab.pages.fail = &lab.fail;
 }
 
@@ -116,12 +122,13 @@ static enum error hand_over(uint64_t *needed)
 static void heap_begin(void)
 {
     static const struct heap_source sources[HEAP_STAGES] = {
-        [STAGE_EARLY] = { &heap_backend_early, &lab.phys, false },
-        [STAGE_PAGE] = { &heap_backend_pages, &lab.attributes, false },
+        [STAGE_EARLY] = { &heap_backend_early, &lab.heap_early, false },
+        [STAGE_PAGE] = { &heap_backend_pages, &lab.heap_frames, false },
         [STAGE_VIRTUAL] = { &heap_backend_virtual, &lab.vmap, true },
     };
     struct node_source nodes = kpool_source(&lab.pool);
 
+    lab.heap_early = (struct heap_early){ &lab.phys, reach() };
     heap_init(&lab.heap, &nodes, sources, &machine_memory);
 }
 

@@ -11,7 +11,7 @@
 
 #include "kernel/base.h"
 #include "kernel/mm/attributes.h"
-#include "kernel/mm/heap.h"
+#include "kernel/mm/heap_backends.h"
 #include "kernel/mm/journal.h"
 #include "kernel/mm/kpool.h"
 #include "kernel/mm/pages.h"
@@ -40,8 +40,11 @@ struct lab {
     struct vmap vmap;
     struct fail fail;                 /* refusals on purpose, until reset */
     struct heap heap;
+    struct heap_early heap_early;     /* what it takes pages from, as vmap: before the hand-over, */
+    struct heap_frames heap_frames;   /* and from it on */
     struct kpool pool;
     const struct mmu *mmu;            /* the machine's */
+    phys_t reach;                     /* its memory below is mapped at its own addresses */
     virt_t window, window_limit;      /* what the virtual allocator has of its addresses */
     struct area_limit areas[MAX_AREAS];   /* in force */
     size_t nareas;

@@ -105,10 +105,14 @@ static uint64_t map_memory(void)
     uint64_t size = 0, total = 0;
     phys_t start = phys(0);
 
+    lab.reach = phys(ADDRESS_LIMIT);
     while (usable_run(start.a + size, &start, &size)) {
         total += size;
-        if (!arch_map_memory(start, size, table))
-            log_text("memory that this machine cannot reach is handed out as it is");
+        if (arch_map_memory(start, size, table))
+            continue;
+        log_text("memory that this machine cannot reach is handed out as it is");
+        if (start.a < lab.reach.a)
+            lab.reach = phys(align_down(start.a, PAGE_SIZE));
     }
     return total;
 }

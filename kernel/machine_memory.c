@@ -4,35 +4,53 @@
 #include "arch/arch.h"
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
+#include "kernel/lock.h"
 #include "kernel/mm/zone.h"
 #include "kernel/trap.h"
 
-/* A piece of work on [at, at + size), page by page. */
+#define CHUNK 64u                     /* bytes that go through a buffer at once, at most */
+
+/* A piece of work on [at, at + size): by the page, or, where that cannot be, by the chunk. */
 struct job {
-    /* The bytes at an address, up to the end of its page at most; false: go no further. */
+    /* `bytes` are those at an address, or a copy of them; false: go no further. */
     bool (*part)(struct job *job, uint8_t *bytes, virt_t at, uint64_t size);
+    unsigned access;                  /* to these bytes: ACCESS_READ or ACCESS_WRITE */
     virt_t at, from;
     uint64_t size;
     virt_t bad;
 };
 
-static bool is_in_window(virt_t at)
+/* ---- pages ---- */
+
+/*
+ * Where C reaches what is behind a page's address; NULL: by accesses at the address alone. FAULT_*:
+ * not at all.
+ */
+static enum error page_find(virt_t page, unsigned access, uint8_t **bytes)
 {
-    return at.a >= lab.window.a && at.a < lab.window_limit.a;
+    struct mmu_mapping mapping;
+
+    if (!lab.mmu->query(page, &mapping))
+        return E_FAULT_ADDRESS;
+    if ((access & ~mmu_accesses(mapping.attributes)) != 0)
+        return E_FAULT_PROTECTION;
+    *bytes = arch_pointer(phys(mapping.phys.a + (page.a - mapping.unit.a)), PAGE_SIZE);
+    return OK;
 }
 
-/* Where the page of an address can be touched, and in it the address; NULL: it cannot be. */
-static uint8_t *bytes_at(virt_t at)
+static virt_t page_of(virt_t at)
 {
-    uint64_t page = align_down(at.a, PAGE_SIZE);
-    struct mmu_mapping mapping = { .phys = phys(page), .unit = virt(page) };
-    uint8_t *memory = NULL;
+    return virt(align_down(at.a, PAGE_SIZE));
+}
 
-    if (lab.injected)
-        return NULL;
-    if (!is_in_window(at) || lab.mmu->query(virt(page), &mapping))
-        memory = arch_pointer(phys(mapping.phys.a + (page - mapping.unit.a)), PAGE_SIZE);
-    return memory == NULL ? NULL : memory + (at.a - page);
+/* The same for an address in a page that was looked at. */
+static uint8_t *bytes_at(virt_t at, unsigned access)
+{
+    uint8_t *bytes;
+    enum error e = page_find(page_of(at), access, &bytes);
+
+    ASSERT(e == OK);
+    return bytes == NULL ? NULL : bytes + (at.a - page_of(at).a);
 }
 
 static uint64_t to_page_end(uint64_t at, uint64_t end)
@@ -42,38 +60,102 @@ static uint64_t to_page_end(uint64_t at, uint64_t end)
     return left < end - at ? left : end - at;
 }
 
-static bool all_reachable(virt_t at, uint64_t size)
+static enum error pages_look(virt_t at, uint64_t size, unsigned access, virt_t *bad)
 {
     const uint64_t end = at.a + size;
+    enum error e = OK;
+    uint8_t *bytes;
 
-    for (; at.a < end; at.a += to_page_end(at.a, end))
-        if (bytes_at(at) == NULL)
-            return false;
-    return true;
+    for (; e == OK && at.a < end; at.a += to_page_end(at.a, end)) {
+        *bad = at;
+        e = page_find(page_of(at), access, &bytes);
+    }
+    return e;
+}
+
+/* ---- single accesses ---- */
+
+static unsigned width_at(uint64_t at, uint64_t left)
+{
+    return is_aligned(at, 8) && left >= 8 ? 8 : 1;
+}
+
+static void load(virt_t at, uint8_t *bytes, uint64_t size)
+{
+    for (uint64_t i = 0, width; i < size; i += width) {
+        uint64_t value;
+
+        width = width_at(at.a + i, size - i);
+        value = arch_load(virt(at.a + i), (unsigned)width);
+        if (width == 8)
+            memcpy(bytes + i, &value, 8);
+        else
+            bytes[i] = (uint8_t)value;
+    }
+}
+
+static void store(virt_t at, const uint8_t *bytes, uint64_t size)
+{
+    for (uint64_t i = 0, width; i < size; i += width) {
+        uint64_t value = bytes[i];
+
+        width = width_at(at.a + i, size - i);
+        if (width == 8)
+            memcpy(&value, bytes + i, 8);
+        arch_store(virt(at.a + i), (unsigned)width, value);
+    }
+}
+
+/* ---- jobs ---- */
+
+/* The job on a chunk that no pointer reaches. */
+static bool chunk_run(struct job *job, virt_t at, uint64_t size)
+{
+    uint8_t bytes[CHUNK];
+    bool more;
+
+    if (job->access == ACCESS_READ)
+        load(at, bytes, size);
+    more = job->part(job, bytes, at, size);
+    if (job->access == ACCESS_WRITE)
+        store(at, bytes, size);
+    return more;
 }
 
 static void job_run(void *argument)
 {
     struct job *job = argument;
     const uint64_t end = job->at.a + job->size;
+    bool more = true;
 
-    for (uint64_t at = job->at.a, size; at < end; at += size) {
+    for (uint64_t at = job->at.a, size; more && at < end; at += size) {
+        uint8_t *bytes = bytes_at(virt(at), job->access);
+
         size = to_page_end(at, end);
-        if (!job->part(job, bytes_at(virt(at)), virt(at), size))
-            return;
+        if (bytes == NULL && size > CHUNK)
+            size = CHUNK;
+        more = bytes != NULL ? job->part(job, bytes, virt(at), size)
+                             : chunk_run(job, virt(at), size);
     }
 }
 
-static bool job_do(struct job *job)
+static enum error job_do(struct job *job, virt_t *bad)
 {
     struct ending ending;
+    enum error e;
 
-    if (!all_reachable(job->at, job->size))
-        return false;
+    if (lab.injected)
+        return E_CALL_UNSUPPORTED;
+    e = pages_look(job->at, job->size, job->access, bad);
+    if (e != OK)
+        return e;
     ending = trap_run(job_run, job);
     if (ending.outcome == ASSERTED)
         assert_failed(ending.condition, ending.file, ending.line);
-    return ending.outcome == ENDED;
+    if (ending.outcome == ENDED)
+        return OK;
+    *bad = job->at;
+    return ending.fault.class;
 }
 
 static bool part_zero(struct job *job, uint8_t *bytes, virt_t at, uint64_t size)
@@ -90,11 +172,13 @@ static bool part_copy(struct job *job, uint8_t *bytes, virt_t at, uint64_t size)
     const uint64_t start = job->from.a + (at.a - job->at.a), end = start + size;
 
     for (uint64_t from = start, n; from < end; from += n, bytes += n) {
-        const uint8_t *source = bytes_at(virt(from));
+        const uint8_t *source = bytes_at(virt(from), ACCESS_READ);
 
-        ASSERT(source != NULL);       /* the caller has looked */
         n = to_page_end(from, end);
-        memcpy(bytes, source, (size_t)n);
+        if (source != NULL)
+            memcpy(bytes, source, (size_t)n);
+        else
+            load(virt(from), bytes, n);
     }
     return true;
 }
@@ -114,37 +198,51 @@ static bool part_inspect(struct job *job, uint8_t *bytes, virt_t at, uint64_t si
     return intact == size;
 }
 
+/* ---- the hooks ---- */
+
 static bool memory_is_there(void)
 {
     return !lab.injected;
 }
 
-static bool memory_zero(virt_t at, uint64_t size)
+static enum error memory_zero(virt_t at, uint64_t size, virt_t *bad)
 {
-    return job_do(&(struct job){ .part = part_zero, .at = at, .size = size });
+    lock_hold_none("fill");
+    return job_do(&(struct job){
+        .part = part_zero, .access = ACCESS_WRITE, .at = at, .size = size,
+    }, bad);
 }
 
-static bool memory_copy(virt_t to, virt_t from, uint64_t size)
+static enum error memory_copy(virt_t to, virt_t from, uint64_t size, virt_t *bad)
 {
-    return all_reachable(from, size)
-        && job_do(&(struct job){ .part = part_copy, .at = to, .from = from, .size = size });
+    enum error e = lab.injected ? E_CALL_UNSUPPORTED : pages_look(from, size, ACCESS_READ, bad);
+
+    lock_hold_none("copy");
+    return e != OK ? e : job_do(&(struct job){
+        .part = part_copy, .access = ACCESS_WRITE, .at = to, .from = from, .size = size,
+    }, bad);
 }
 
-static bool memory_stamp(virt_t at, uint64_t size)
+static enum error memory_stamp(virt_t at, uint64_t size, virt_t *bad)
 {
-    return job_do(&(struct job){ .part = part_stamp, .at = at, .size = size });
+    return job_do(&(struct job){
+        .part = part_stamp, .access = ACCESS_WRITE, .at = at, .size = size,
+    }, bad);
 }
 
 /* What cannot be read any more is not as it was. */
 static bool memory_inspect(virt_t at, uint64_t size, virt_t *bad)
 {
-    struct job job = { .part = part_inspect, .at = at, .size = size, .bad = at };
-    bool ran = job_do(&job);
+    struct job job = {
+        .part = part_inspect, .access = ACCESS_READ, .at = at, .size = size, .bad = at,
+    };
 
+    if (job_do(&job, bad) != OK)
+        return false;
     *bad = job.bad;
-    return ran && job.bad.a == at.a + size;
+    return job.bad.a == at.a + size;
 }
 
-const struct heap_memory machine_memory = {
+const struct memory_hooks machine_memory = {
     memory_is_there, memory_zero, memory_copy, memory_stamp, memory_inspect,
 };

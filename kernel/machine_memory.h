@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the lab's heap touches memory: where an address is mapped, whatever it is mapped to.
+ * How the lab's allocators touch memory.
  */
 #ifndef PFNLAB_MACHINE_MEMORY_H
 #define PFNLAB_MACHINE_MEMORY_H
 
-#include "kernel/mm/heap.h"
+#include "kernel/mm/memory.h"
 
 /*
- * On an injected map nothing can be reached. An access that faults, since somebody protected the
- * memory, counts as memory that cannot be reached; what came before it may have been written.
+ * By C where the frame behind an address can be reached by its own address, else, as a 32-bit
+ * machine has it above 4 GiB, by single accesses at the address itself.
  */
-extern const struct heap_memory machine_memory;
+extern const struct memory_hooks machine_memory;
 
 #endif

@@ -15,6 +15,14 @@ const char *stage_name(enum lab_stage stage)
 
 /* ---- objects ---- */
 
+/* Memory that could not be written or read: where. Returns `e`. */
+static enum error blame_access(struct reply *reply, enum error e, virt_t at)
+{
+    if (e == E_FAULT_ADDRESS || e == E_FAULT_PROTECTION || e == E_FAULT_OTHER)
+        reply_key_address(reply, "at", at.a);
+    return e;
+}
+
 static enum error grant(const struct heap_request *request, struct reply *reply)
 {
     virt_t at;
@@ -24,7 +32,7 @@ static enum error grant(const struct heap_request *request, struct reply *reply)
     if (e == E_CALL_RANGE)
         return refuse_range(reply, "alignment", HEAP_ALIGN_MAX);
     if (e != OK)
-        return e;
+        return blame_access(reply, e, at);
     reply_address(reply, at.a);
     if (!zeroed)
         reply_key_number(reply, "zeroed", 0);
@@ -79,7 +87,7 @@ static enum error blame_object(struct reply *reply, enum error e, virt_t at)
         reply_key_address(reply, "at", at.a);
         return e;
     default:
-        return e;
+        return blame_access(reply, e, at);
     }
 }
 

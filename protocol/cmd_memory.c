@@ -53,12 +53,40 @@ enum error cmd_poke(const struct args_poke *args, struct reply *reply)
 
 /* ---- the pattern ---- */
 
-/* The pages meant: so many, or the block that begins there. */
+/* The block that begins at a frame. */
+static enum error block_stretch(pfn_t first, uint64_t *count)
+{
+    struct page_info info;
+
+    pages_query(&lab.pages, first, &info);
+    *count = info.pages;
+    switch (info.state) {
+    case PAGE_FREE: return E_MEM_FREE;
+    case PAGE_RESERVED: return E_MEM_RESERVED;
+    case PAGE_UNMANAGED: return E_MEM_UNMANAGED;
+    case PAGE_ALLOCATED: break;
+    }
+    return info.block.n == first.n ? OK : E_MEM_INSIDE;
+}
+
+/* The range of the window whose usable pages begin at an address. */
+static enum error range_stretch(virt_t first, uint64_t *count)
+{
+    struct virt_range range;
+
+    if (!vmap_next(&lab.vmap, first, &range) || range.busy
+        || first.a < range.first.a - (range.front << PAGE_SHIFT))
+        return E_MEM_FREE;
+    *count = range.pages;
+    return range.first.a == first.a ? OK : E_MEM_INSIDE;
+}
+
+/* The pages meant: so many, or the block or range that begins there. */
 static enum error stretch(const struct value *address, const struct value *pages,
                           struct reply *reply, pfn_t *first, uint64_t *count)
 {
+    const virt_t at = virt(address->number);
     enum error e = need_pages(reply);
-    struct page_info info;
 
     if (e == OK)
         e = page_frame(reply, address, first);
@@ -69,13 +97,10 @@ static enum error stretch(const struct value *address, const struct value *pages
         return refuse_range(reply, "pages", PFN_LIMIT - first->n);
     if (pages->given)
         return OK;
-    pages_query(&lab.pages, *first, &info);
-    *count = info.pages;
-    if (info.state == PAGE_ALLOCATED && info.block.n != first->n)
-        e = E_MEM_INSIDE;
-    else if (info.state != PAGE_ALLOCATED)
-        e = info.state == PAGE_FREE ? E_MEM_FREE
-            : info.state == PAGE_RESERVED ? E_MEM_RESERVED : E_MEM_UNMANAGED;
+    if (!lab.injected && at.a >= lab.window.a && at.a < lab.window_limit.a)
+        e = range_stretch(at, count);
+    else
+        e = block_stretch(*first, count);
     return blame_frame(reply, e, *first);
 }
 

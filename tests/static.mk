@@ -10,9 +10,6 @@ ifeq ($(ARCH),native)
 STATIC_SOURCES := $(sort $(KERNEL_SOURCES) $(filter arch/%,$(UNIT_SOURCES)))
 STATIC_OBJECTS := $(STATIC_SOURCES:%=build/static/%.o)
 
-# zone_stamp() has looked for every page before it writes to the first.
-STATIC_FLAGS_kernel/mm/vmap_zone.c := -Wno-analyzer-null-dereference
-
 build/static/%.o: %
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  ANALYZE $<")

@@ -266,13 +266,25 @@ class Heap:
         if place in self.small and class_for(size) == thing.size:
             return address
         if place in self.blocks and class_for(size) is None and pages <= thing.size:
-            if pages < thing.size:
-                self.sources[thing.stage].shrink(address, pages)
-            self.blocks[place] = Thing(pages, thing.stage, thing.owner)
+            self._trim(place, pages)
             return address
-        at = self.alloc(size, owner=thing.owner)
+        try:
+            at = self.alloc(size, owner=thing.owner)
+        except Refusal:
+            if size > thing.size:
+                raise
+            if place in self.blocks:
+                self._trim(place, pages)
+            return address             # there is room for it where it is
         self.free(address)
         return at
+
+    def _trim(self, place: Place, size: int) -> None:
+        """Give back the pages of a block behind `size` bytes."""
+        thing = self.blocks[place]
+        if size < thing.size:
+            self.sources[thing.stage].shrink(place[1], size)
+        self.blocks[place] = Thing(size, thing.stage, thing.owner)
 
     def objects(self) -> list[tuple[int, int, str, int]]:
         """All of them: address, size, stage, owner; the window's behind others of that number."""

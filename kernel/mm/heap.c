@@ -5,7 +5,7 @@
 #define NOINLINE __attribute__((noinline))
 
 void heap_init(struct heap *heap, const struct node_source *nodes,
-               const struct heap_source sources[HEAP_STAGES], const struct heap_memory *memory)
+               const struct heap_source sources[HEAP_STAGES], const struct memory_hooks *memory)
 {
     *heap = (struct heap){ .lock = LOCK_INIT(LOCK_HEAP), .nodes = *nodes, .memory = memory };
     for (unsigned i = 0; i < HEAP_STAGES; i++)
@@ -90,7 +90,7 @@ static enum error block_alloc(struct heap *heap, const struct heap_request *requ
         return e;
     e = source->backend->take(source->context, align_up(size, PAGE_SIZE), align, request->tag, out);
     if (e != OK) {
-        lookup_trim(heap_pages(heap, source->window));
+        heap_trim(heap);
         return e;
     }
     e = lookup_add(heap_pages(heap, source->window), page_of(*out),
@@ -145,6 +145,25 @@ enum error alloc_locked(struct heap *heap, const struct heap_request *request, v
     return OK;
 }
 
+/* Zero an object that was just allocated, or take it back; *at is then what cannot be written. */
+static enum error object_zero(struct heap *heap, uint64_t size, virt_t *at, bool *zeroed)
+{
+    enum error e = E_CALL_UNSUPPORTED;
+    virt_t bad, unused;
+    uint64_t pages;
+
+    if (heap->memory->is_there())
+        e = heap->memory->zero(*at, size, &bad);
+    *zeroed = e == OK;
+    if (e == OK || e == E_CALL_UNSUPPORTED)
+        return OK;
+    /* What an allocation took of the records suffices to undo it. */
+    if (heap_free(heap, *at, true, &pages, &unused) != OK)
+        ASSERT(false);
+    *at = bad;
+    return e;
+}
+
 enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
                       bool *zeroed)
 {
@@ -153,8 +172,8 @@ enum error heap_alloc(struct heap *heap, const struct heap_request *request, vir
     lock_take(&heap->lock);
     e = alloc_locked(heap, request, out);
     lock_release(&heap->lock);
-    *zeroed = e == OK && (!request->zero || heap->memory->zero(*out, request->size));
-    return e;
+    *zeroed = e == OK;
+    return e == OK && request->zero ? object_zero(heap, request->size, out, zeroed) : e;
 }
 
 /* ---- objects are found ---- */
@@ -259,6 +278,7 @@ static enum error block_free(struct heap *heap, virt_t at, const struct spot *sp
         return e;
     (void)lookup_remove(heap_pages(heap, source->window), page_of(at), &value);
     *pages = size >> PAGE_SHIFT;
+    heap_forget(heap, source->window);
     return OK;
 }
 

@@ -19,13 +19,14 @@
  *
  * Cost: O(1) expected for what finds a slab with a free slot and does not empty one, O(log slabs)
  * of list-keeping plus the backend otherwise. Records are 28 bytes and 4 for each slot of a slab
- * (the owners), and 16 for each page or block in the table of addresses.
+ * (the owners), and 16 for each page or block in the table of addresses. An empty heap has none.
  */
 #ifndef PFNLAB_MM_HEAP_H
 #define PFNLAB_MM_HEAP_H
 
 #include "kernel/lock.h"
 #include "kernel/mm/engine.h"
+#include "kernel/mm/memory.h"
 
 #define HEAP_SMALL 2048u
 #define HEAP_ALIGN_MIN 16u
@@ -62,16 +63,6 @@ struct heap_backend {
     uint64_t (*run)(void *context, virt_t at, struct heap_block *block);
 };
 
-/* How memory is touched. False: it cannot be reached, nothing was read or written. */
-struct heap_memory {
-    bool (*is_there)(void);           /* behind addresses at all: an injected map has none */
-    bool (*zero)(virt_t at, uint64_t size);
-    bool (*copy)(virt_t to, virt_t from, uint64_t size);
-    bool (*stamp)(virt_t at, uint64_t size);       /* write the pattern of red zones */
-    /* *bad is the first address that does not hold it, or `at` + `size`. */
-    bool (*inspect)(virt_t at, uint64_t size, virt_t *bad);
-};
-
 /*
  * What a stage of the boot takes pages from. Addresses of one stage may be those of another only if
  * one of them is in the `window` and the other is not; a pointer that means both is the window's.
@@ -92,9 +83,9 @@ struct heap {
     struct lock lock;
     struct node_source nodes;
     struct heap_source sources[HEAP_STAGES];
-    const struct heap_memory *memory;
+    const struct memory_hooks *memory;
     unsigned stage;                   /* whose source serves; changed while nobody is at work */
-    struct heap_root *root;           /* NULL until something was allocated; `lock` */
+    struct heap_root *root;           /* NULL while nothing is allocated; `lock` */
 };
 
 struct heap_request {
@@ -129,18 +120,18 @@ struct heap_totals {
  * `sources` (copied) need not be complete beyond the stage in use.
  */
 void heap_init(struct heap *heap, const struct node_source *nodes,
-               const struct heap_source sources[HEAP_STAGES], const struct heap_memory *memory);
+               const struct heap_source sources[HEAP_STAGES], const struct memory_hooks *memory);
 
 /* From now on `stage`'s source serves, a later one than before. */
 void heap_advance(struct heap *heap, unsigned stage);
 
 /*
- * malloc, calloc (`zero`), memalign (`align`). *zeroed is false if zeroes were wanted and the
- * memory cannot be reached. CALL_RANGE: no bytes, or the alignment is beyond the limit. CALL_ALIGN:
- * not a power of two. CALL_UNSUPPORTED: a red zone where there is no memory, or where it turns out
- * that it cannot be reached. MEM_NONE: no memory, sizes near 2^64 included. MEM_METADATA: no page
- * for the records. MEM_INJECTED. Nothing changes on error; but pages that were given back, those of
- * a red zone out of reach, are not fresh any more.
+ * malloc, calloc (`zero`), memalign (`align`). *zeroed is false if zeroes were wanted and there is
+ * no memory. CALL_RANGE: no bytes, or the alignment is beyond the limit. CALL_ALIGN: not a power of
+ * two. CALL_UNSUPPORTED: a red zone where there is no memory. MEM_NONE: no memory, sizes near 2^64
+ * included. MEM_METADATA: no page for the records. MEM_INJECTED. FAULT_*: zeroes or a red zone
+ * could not be written to memory that there is, *out is the first such address. Nothing changes on
+ * error; but pages that were given back are not fresh any more.
  */
 MUST_USE enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
                                bool *zeroed);
@@ -148,8 +139,10 @@ MUST_USE enum error heap_alloc(struct heap *heap, const struct heap_request *req
 /*
  * Another size for the object at `at`, which keeps its owner and its red zone, if it has one: in
  * place if the class is the same, or if a block needs fewer pages, or as many; else a new object,
- * to which the content that both have is copied (*copied is false if it cannot be reached), and the
- * old one is freed. Errors as heap_alloc() and heap_free().
+ * to which the content that both have is copied (*copied is false if there is no memory), and the
+ * old one is freed. If that cannot be, the object stays if it has room where it is, a block without
+ * the pages that it does not need: no smaller size is refused. Errors as heap_alloc() and
+ * heap_free(); FAULT_* also if the content could not be copied, *blame is where.
  */
 MUST_USE enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out,
                                  bool *copied, virt_t *blame);

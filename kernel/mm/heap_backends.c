@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/mm/heap_backends.h"
 
-#include "kernel/mm/attributes.h"
-#include "kernel/mm/phys.h"
 #include "kernel/mm/vmap.h"
 
 /* ---- early memory ---- */
@@ -10,11 +8,12 @@
 static enum error early_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
                              virt_t *out)
 {
+    const struct heap_early *early = context;
     const struct phys_request request = {
-        .size = size, .align = align, .max = ADDRESS_LIMIT, .direction = PHYS_HIGH,
+        .size = size, .align = align, .max = early->reach.a, .direction = PHYS_HIGH,
     };
     phys_t at;
-    enum error e = phys_alloc(context, &request, &at);
+    enum error e = phys_alloc(early->phys, &request, &at);
 
     (void)tag;
     if (e == OK)
@@ -24,33 +23,38 @@ static enum error early_take(void *context, uint64_t size, uint64_t align, uint3
 
 static enum error early_give(void *context, virt_t first)
 {
+    const struct heap_early *early = context;
     uint64_t size;
 
-    return phys_free(context, phys(first.a), &size);
+    return phys_free(early->phys, phys(first.a), &size);
 }
 
 static enum error early_shrink(void *context, virt_t first, uint64_t size)
 {
-    return phys_trim(context, phys(first.a), size);
+    const struct heap_early *early = context;
+
+    return phys_trim(early->phys, phys(first.a), size);
 }
 
 static enum error early_find(void *context, virt_t at, struct heap_block *block)
 {
+    const struct phys_allocator *phys_allocator = ((const struct heap_early *)context)->phys;
     struct phys_extent extent;
-    enum error e = phys_find(context, phys(at.a), &extent);
+    enum error e = phys_find(phys_allocator, phys(at.a), &extent);
 
     if (e == OK)
         *block = (struct heap_block){ virt(extent.start), extent.end - extent.start, 0 };
     /* Once pages serve, they know what is there. */
-    return e == OK || !((const struct phys_allocator *)context)->handed_over ? e : E_MEM_UNMANAGED;
+    return e == OK || !phys_allocator->handed_over ? e : E_MEM_UNMANAGED;
 }
 
 static uint64_t early_run(void *context, virt_t at, struct heap_block *block)
 {
+    const struct heap_early *early = context;
     struct phys_extent extent;
 
     block->size = 0;
-    if (!phys_next(context, phys(at.a), &extent))
+    if (!phys_next(early->phys, phys(at.a), &extent))
         return 0;
     if (extent.start > at.a)
         return extent.start - at.a;
@@ -73,18 +77,18 @@ static pfn_t frame_of(virt_t at)
 static enum error pages_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
                              virt_t *out)
 {
+    const struct heap_frames *frames = context;
     const struct page_request request = {
-        .areas = ALL_AREAS, .pages = size >> PAGE_SHIFT, .align = order_for(align >> PAGE_SHIFT),
-        .max = pfn(PFN_LIMIT),
+        .areas = frames->areas, .pages = size >> PAGE_SHIFT,
+        .align = order_for(align >> PAGE_SHIFT), .max = frames->max,
     };
-    struct attributes *attributes = context;
     pfn_t frame, blame;
     bool zeroed;
     enum error e;
 
     if (request.pages > MAX_BLOCK_PAGES || request.align > MAX_ORDER)
         return E_MEM_NONE;
-    e = pages_alloc(attributes->pages, &request, tag, true, &frame, &zeroed, &blame);
+    e = pages_alloc(frames->attributes->pages, &request, tag, true, &frame, &zeroed, &blame);
     if (e == OK)
         out->a = pfn_phys(frame).a;
     return e;
@@ -92,16 +96,16 @@ static enum error pages_take(void *context, uint64_t size, uint64_t align, uint3
 
 static enum error pages_give(void *context, virt_t first)
 {
+    const struct heap_frames *frames = context;
     uint64_t freed;
     pfn_t blame;
 
-    return attributes_free(context, frame_of(first), 0, &freed, &blame);
+    return attributes_free(frames->attributes, frame_of(first), 0, &freed, &blame);
 }
 
 static enum error pages_find(void *context, virt_t at, struct heap_block *block)
 {
-    const struct attributes *attributes = context;
-    const struct pages *pages = attributes->pages;
+    const struct pages *pages = ((const struct heap_frames *)context)->attributes->pages;
     struct page_info info;
 
     if (at.a >= ADDRESS_LIMIT)
@@ -121,6 +125,7 @@ static enum error pages_find(void *context, virt_t at, struct heap_block *block)
 
 static enum error pages_shrink(void *context, virt_t first, uint64_t size)
 {
+    const struct heap_frames *frames = context;
     struct heap_block block;
     uint64_t freed;
     pfn_t blame;
@@ -128,13 +133,13 @@ static enum error pages_shrink(void *context, virt_t first, uint64_t size)
 
     if (e != OK)
         return e;
-    return attributes_free(context, frame_of(virt(first.a + size)),
+    return attributes_free(frames->attributes, frame_of(virt(first.a + size)),
                            (block.size - size) >> PAGE_SHIFT, &freed, &blame);
 }
 
 static uint64_t frames_run(void *context, virt_t at, struct heap_block *block)
 {
-    const struct pages *pages = ((const struct attributes *)context)->pages;
+    const struct pages *pages = ((const struct heap_frames *)context)->attributes->pages;
     struct page_info info;
     uint64_t run;
 
@@ -147,6 +152,21 @@ static uint64_t frames_run(void *context, virt_t at, struct heap_block *block)
             virt(pfn_phys(info.block).a), info.pages << PAGE_SHIFT, pages_owner(pages, info.block),
         };
     return (run << PAGE_SHIFT) - (at.a & (PAGE_SIZE - 1));
+}
+
+void heap_frames_init(struct heap_frames *frames, struct attributes *attributes, phys_t reach)
+{
+    const pfn_t limit = phys_pfn(reach);
+    struct page_area_info info;
+    uint32_t areas = 0;
+
+    *frames = (struct heap_frames){ .attributes = attributes, .max = pfn(PFN_LIMIT) };
+    for (unsigned i = 0; pages_area_info(attributes->pages, i, &info); i++) {
+        areas |= (uint32_t)(info.first.n < limit.n) << i;
+        if (info.first.n < limit.n && info.limit.n > limit.n)
+            frames->max = limit;
+    }
+    frames->areas = areas;
 }
 
 const struct heap_backend heap_backend_pages = {

@@ -102,9 +102,22 @@ unsigned class_for(uint64_t size, uint64_t align);
 
 /*
  * Make sure that the root is there, and room for one more page of the present stage in its map.
- * MEM_METADATA: it is not; the root stays once it is there.
+ * MEM_METADATA: it is not, nothing has changed.
  */
 MUST_USE enum error heap_make_room(struct heap *heap);
+
+/*
+ * Give back what was taken for records in vain: pages without one, tables that are empty, and the
+ * root if there is no table.
+ */
+void heap_trim(struct heap *heap);
+
+/* The same when the last page of a kind has gone. */
+static inline void heap_forget(struct heap *heap, bool window)
+{
+    if (lookup_count(heap_pages(heap, window)) == 0)
+        heap_trim(heap);
+}
 
 /* What a page is to the heap; false: nothing. page_find() looks among one kind of addresses. */
 bool heap_look_up(const struct heap *heap, uint64_t page, uint32_t *value);
@@ -171,6 +184,13 @@ uint32_t zone_size(const struct heap *heap, virt_t at);
 /* MEM_OVERRUN: the red zone of an object does not hold its pattern, *bad is where. */
 MUST_USE enum error zone_inspect(const struct heap *heap, virt_t at, const struct spot *spot,
                                  virt_t *bad);
+
+/*
+ * Let the red zone of an object, which has one, begin behind `size` bytes. MEM_NONE: there is no
+ * room for that. FAULT_*: it cannot be written, *bad is where. Nothing changes on error.
+ */
+MUST_USE enum error zone_resize(struct heap *heap, virt_t at, const struct spot *spot,
+                                uint64_t size, virt_t *bad);
 
 /* Forget the red zone of an object, if it has one. */
 void zone_remove(struct heap *heap, virt_t at);

@@ -2,32 +2,41 @@
 /* realloc. */
 #include "kernel/mm/heap_parts.h"
 
-/*
- * Whether the object can become one of `size` bytes where it is; if pages of a block are too many
- * then, they are given back. *in_place is false if it must move.
- */
-static enum error resize_in_place(struct heap *heap, const struct spot *spot,
-                                  const struct heap_block *block, uint64_t size, bool *in_place)
+/* Does an object without a red zone become one of `size` bytes where it is? */
+static bool stays(const struct spot *spot, const struct heap_block *block, uint64_t size)
 {
-    const struct heap_source *source = &heap->sources[spot->stage];
-    unsigned class = class_for(size, 1);
-    uint64_t left;
-
-    *in_place = class == spot->class;
-    if (class != HEAP_LARGE || spot->class != HEAP_LARGE)
-        return OK;
-    *in_place = size <= block->size;
-    left = *in_place ? align_up(size, PAGE_SIZE) : block->size;
-    return left == block->size ? OK : source->backend->shrink(source->context, block->first, left);
+    return class_for(size, 1) == spot->class
+        && (spot->class != HEAP_LARGE || size <= block->size);
 }
 
-/* The content that both have, from the one to the other. */
-static bool move_content(const struct heap *heap, virt_t to, uint64_t size,
-                         const struct heap_block *from, uint32_t zone)
+/*
+ * Give back the pages of a block that `size` bytes do not need. Where that needs a record that
+ * cannot be had they stay: what is asked for is there.
+ */
+static void trim(const struct heap *heap, const struct spot *spot, const struct heap_block *block,
+                 uint64_t size)
+{
+    const struct heap_source *source = &heap->sources[spot->stage];
+    uint64_t left = align_up(size, PAGE_SIZE);
+
+    if (spot->class == HEAP_LARGE && left < block->size)
+        (void)!source->backend->shrink(source->context, block->first, left);
+}
+
+/* The content that both have, from the one to the other; *blame as heap_realloc(). */
+static enum error move_content(const struct heap *heap, virt_t to, uint64_t size,
+                               const struct heap_block *from, uint32_t zone, bool *copied,
+                               virt_t *blame)
 {
     uint64_t old = from->size - zone;
+    enum error e;
 
-    return heap->memory->copy(to, from->first, size < old ? size : old);
+    *copied = heap->memory->is_there();
+    if (!*copied)
+        return OK;
+    e = heap->memory->copy(to, from->first, size < old ? size : old, blame);
+    ASSERT(e != E_CALL_UNSUPPORTED);
+    return e;
 }
 
 /*
@@ -35,7 +44,7 @@ static bool move_content(const struct heap *heap, virt_t to, uint64_t size,
  * may move meanwhile, so that the old one is looked for once more.
  */
 static enum error move(struct heap *heap, const struct heap_block *block, uint64_t size,
-                       virt_t *out, bool *copied)
+                       virt_t *out, bool *copied, virt_t *blame)
 {
     uint32_t zone = zone_size(heap, block->first);
     const struct heap_request request = {
@@ -43,24 +52,51 @@ static enum error move(struct heap *heap, const struct heap_block *block, uint64
     };
     struct spot spot;
     uint64_t pages;
-    virt_t unused;
-    enum error e = alloc_locked(heap, &request, out);
+    virt_t to = block->first, unused;
+    enum error e = alloc_locked(heap, &request, &to), found;
 
-    if (e != OK)
+    if (e != OK) {
+        *blame = to;
         return e;
+    }
     lock_release(&heap->lock);
     YIELD_POINT("copy");
-    *copied = move_content(heap, *out, size, block, zone);
+    e = move_content(heap, to, size, block, zone, copied, blame);
     lock_take(&heap->lock);
-    e = spot_find(heap, block->first, &spot);
+    found = spot_find(heap, block->first, &spot);
+    e = e == OK ? found : e;
     if (e == OK)
         e = object_free(heap, block->first, &spot, &pages);
     if (e == OK && zone != 0)
         zone_remove(heap, block->first);
     /* The old one stays: what the new one took of the records suffices to undo it. */
-    if (e != OK && free_locked(heap, *out, true, &pages, &unused) != OK)
+    if (e != OK && free_locked(heap, to, true, &pages, &unused) != OK)
         ASSERT(false);
+    if (e == OK)
+        *out = to;
     return e;
+}
+
+/* An object that could not move, for a reason, has room for `size` bytes where it is: it stays. */
+static enum error stay(struct heap *heap, virt_t at, uint64_t size, enum error reason,
+                       virt_t *out)
+{
+    struct heap_block block;
+    struct spot spot;
+    virt_t bad;
+
+    if (spot_find(heap, at, &spot) != OK)
+        return reason;
+    block = spot_block(heap, at, &spot);
+    if (zone_size(heap, at) != 0) {
+        reason = zone_resize(heap, at, &spot, size, &bad) == OK ? OK : reason;
+    } else if (size <= block.size) {
+        trim(heap, &spot, &block, size);
+        reason = OK;
+    }
+    if (reason == OK)
+        *out = at;
+    return reason;
 }
 
 static enum error realloc_locked(struct heap *heap, virt_t at, uint64_t size, virt_t *out,
@@ -68,7 +104,6 @@ static enum error realloc_locked(struct heap *heap, virt_t at, uint64_t size, vi
 {
     struct heap_block block;
     struct spot spot;
-    bool in_place = false;
     enum error e = size == 0 ? E_CALL_RANGE : spot_find(heap, at, &spot);
 
     *blame = at;
@@ -78,13 +113,17 @@ static enum error realloc_locked(struct heap *heap, virt_t at, uint64_t size, vi
     if (e != OK)
         return e;
     block = spot_block(heap, at, &spot);
-    /* What has a red zone always moves: its pattern would have to. */
-    if (zone_size(heap, at) == 0)
-        e = resize_in_place(heap, &spot, &block, size, &in_place);
-    if (e != OK || !in_place)
-        return e != OK ? e : move(heap, &block, size, out, copied);
-    *out = at;
-    return OK;
+    /* What has a red zone moves if it can: its pattern would have to. */
+    if (zone_size(heap, at) == 0 && stays(&spot, &block, size)) {
+        trim(heap, &spot, &block, size);
+        *out = at;
+        return OK;
+    }
+    e = move(heap, &block, size, out, copied, blame);
+    if (e == OK)
+        return OK;
+    *copied = true;
+    return stay(heap, at, size, e, out);
 }
 
 enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out, bool *copied,

@@ -37,13 +37,44 @@ static enum error root_create(struct heap *heap)
 enum error heap_make_room(struct heap *heap)
 {
     struct lookup **pages;
+    enum error e;
 
     if (heap->root == NULL && root_create(heap) != OK)
         return E_MEM_METADATA;
     pages = &heap->root->pages[heap->sources[heap->stage].window];
     if (*pages == NULL)
         *pages = lookup_create(&heap->nodes);
-    return *pages == NULL ? E_MEM_METADATA : lookup_make_room(*pages);
+    e = *pages == NULL ? E_MEM_METADATA : lookup_make_room(*pages);
+    if (e != OK)
+        heap_trim(heap);
+    return e;
+}
+
+static void table_trim(struct lookup **table)
+{
+    if (*table == NULL)
+        return;
+    if (lookup_count(*table) > 0) {
+        lookup_trim(*table);
+        return;
+    }
+    lookup_destroy(*table);
+    *table = NULL;
+}
+
+void heap_trim(struct heap *heap)
+{
+    struct heap_root *root = heap->root;
+
+    if (root == NULL)
+        return;
+    table_trim(&root->pages[0]);
+    table_trim(&root->pages[1]);
+    table_trim(&root->zones);
+    if (root->pages[0] != NULL || root->pages[1] != NULL || root->zones != NULL)
+        return;
+    heap->root = NULL;
+    heap->nodes.give(heap->nodes.context, root);
 }
 
 bool page_find(const struct heap *heap, bool window, uint64_t page, uint32_t *value)
@@ -172,7 +203,7 @@ enum error slab_open(struct heap *heap, unsigned index)
         e = source->backend->take(source->context, PAGE_SIZE, PAGE_SIZE, 0, &page);
     if (e != OK) {
         rows_trim(&class->slabs);
-        lookup_trim(heap_pages(heap, source->window));
+        heap_trim(heap);
         return e;
     }
     row = rows_push(&class->slabs);
@@ -219,5 +250,6 @@ enum error slab_close(struct heap *heap, unsigned index, uint32_t row)
     rows_pop(&class->slabs);
     rows_trim(&class->slabs);
     find_lowest(heap->root, index);
+    heap_forget(heap, source->window);
     return OK;
 }

@@ -10,7 +10,7 @@ static uint64_t key_of(virt_t at)
     return at.a / HEAP_ALIGN_MIN;
 }
 
-/* For an object and its red zone. What is taken in vain is given back by trim(). */
+/* For an object and its red zone. What is taken in vain is given back by heap_trim(). */
 static enum error make_room(struct heap *heap)
 {
     enum error e = heap_make_room(heap);
@@ -24,30 +24,26 @@ static enum error make_room(struct heap *heap)
     return *zones == NULL ? E_MEM_METADATA : lookup_make_room(*zones);
 }
 
-static void trim(struct heap *heap)
-{
-    struct lookup *pages = heap_pages(heap, heap->sources[heap->stage].window);
-
-    if (pages != NULL)
-        lookup_trim(pages);
-    if (heap->root != NULL && heap->root->zones != NULL)
-        lookup_trim(heap->root->zones);
-}
-
-/* Put the pattern behind `size` bytes of a new object, for which there is room. */
-static enum error zone_add(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size)
+/*
+ * Put the pattern behind `size` bytes of a new object, for which there is room. *bad is what cannot
+ * be written.
+ */
+static enum error zone_add(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size,
+                           virt_t *bad)
 {
     uint64_t zone = spot_block(heap, at, spot).size - size;
+    enum error e = E_CALL_UNSUPPORTED;
 
-    if (key_of(at) >= PFN_LIMIT || !heap->memory->stamp(virt(at.a + size), zone))
-        return E_CALL_UNSUPPORTED;
-    return lookup_add(heap->root->zones, key_of(at), (uint32_t)zone);
+    if (key_of(at) < PFN_LIMIT)
+        e = heap->memory->stamp(virt(at.a + size), zone, bad);
+    return e == OK ? lookup_add(heap->root->zones, key_of(at), (uint32_t)zone) : e;
 }
 
 enum error zoned_alloc(struct heap *heap, const struct heap_request *request, virt_t *out)
 {
     struct spot spot;
     uint64_t pages;
+    virt_t bad;
     enum error e;
 
     if (request->size > UINT64_MAX - HEAP_ZONE_MIN)
@@ -60,14 +56,29 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
     if (e == OK) {
         e = spot_find(heap, *out, &spot);
         ASSERT(e == OK);
-        e = zone_add(heap, *out, &spot, request->size);
+        e = zone_add(heap, *out, &spot, request->size, &bad);
         if (e == OK)
             return OK;
         /* What an allocation took of the records suffices to undo it. */
         if (object_free(heap, *out, &spot, &pages) != OK)
             ASSERT(false);
+        *out = bad;
     }
-    trim(heap);
+    heap_trim(heap);
+    return e;
+}
+
+enum error zone_resize(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size,
+                       virt_t *bad)
+{
+    uint64_t all = spot_block(heap, at, spot).size;
+    enum error e;
+
+    if (size > all || all - size < HEAP_ZONE_MIN || all - size > UINT32_MAX)
+        return E_MEM_NONE;
+    e = heap->memory->stamp(virt(at.a + size), all - size, bad);
+    if (e == OK)
+        lookup_set(heap->root->zones, key_of(at), (uint32_t)(all - size));
     return e;
 }
 
@@ -96,4 +107,6 @@ void zone_remove(struct heap *heap, virt_t at)
     uint32_t zone;
 
     (void)lookup_remove(heap->root->zones, key_of(at), &zone);
+    if (lookup_count(heap->root->zones) == 0)
+        heap_trim(heap);
 }

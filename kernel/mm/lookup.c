@@ -97,6 +97,15 @@ void lookup_trim(struct lookup *lookup)
     rows_trim(&lookup->records);
 }
 
+void lookup_destroy(struct lookup *lookup)
+{
+    const struct node_source nodes = lookup->records.nodes;
+
+    ASSERT(lookup->records.count == 0);
+    rows_trim(&lookup->records);
+    nodes.give(nodes.context, lookup);
+}
+
 /* Bucket `lookup->records.count` comes into being: part of its parent's chain moves to it. */
 static void split(struct lookup *lookup)
 {

@@ -15,6 +15,9 @@ struct lookup;
 /* Make an empty map in one page taken from `nodes` (copied). NULL if it has none. */
 struct lookup *lookup_create(const struct node_source *nodes);
 
+/* Give back all pages of an empty map; it is no more. */
+void lookup_destroy(struct lookup *lookup);
+
 /*
  * Make sure that the next lookup_add() cannot fail, so that it may come after what cannot be
  * undone. MEM_METADATA: no page for one more record, or LOOKUP_MAX records are there.

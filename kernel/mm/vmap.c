@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/mm/vmap.h"
 
-#include "kernel/mm/vmap_zone.h"
+#include "kernel/lib/bitmap.h"
 
 /* Frames are taken, mapped, unmapped and given back so many at a time. */
 #define BATCH 64u
@@ -27,10 +27,10 @@ static pfn_t frame_limit(const struct vmap *vmap)
 
 void vmap_init(struct vmap *vmap, const struct mmu *mmu, virt_t first, virt_t limit,
                const struct node_source *nodes, struct pages *pages,
-               void *(*pointer)(phys_t start, uint64_t size))
+               const struct memory_hooks *memory)
 {
     *vmap = (struct vmap){
-        .lock = LOCK_INIT(LOCK_VMAP), .mmu = mmu, .pages = pages, .pointer = pointer,
+        .lock = LOCK_INIT(LOCK_VMAP), .mmu = mmu, .pages = pages, .memory = memory,
     };
     vmap->frame_limit = frame_limit(vmap);
     virt_init(&vmap->virt, first, limit, nodes);
@@ -104,9 +104,9 @@ static void range_give(struct vmap *vmap, const struct virt_range *range)
 
 /* ---- frames behind addresses ---- */
 
-/* Take frames for `n` pages: *got of them. */
+/* Take frames for `n` pages: *got of them, bit i of *dirty is set if the i-th is to be zeroed. */
 static enum error take_frames(struct vmap *vmap, const struct vmap_request *request, unsigned n,
-                              pfn_t *frames, unsigned *got, bool *zeroed)
+                              pfn_t *frames, unsigned *got, uint64_t *dirty)
 {
     const pfn_t limit = vmap->frame_limit;
     const struct page_request one = {
@@ -114,15 +114,16 @@ static enum error take_frames(struct vmap *vmap, const struct vmap_request *requ
     };
     enum error e = OK;
 
+    *dirty = 0;
     for (*got = 0; e == OK && *got < n; ++*got) {
-        bool zero;
+        bool zeroed;
         pfn_t blame;
 
         e = pages_alloc_use(vmap->pages, &one, request->place.tag, PAGES_MAPPED,
-                            request->dontzero, &frames[*got], &zero, &blame);
+                            request->dontzero, &frames[*got], &zeroed, &blame);
         if (e != OK)
             break;
-        *zeroed = *zeroed && zero;
+        *dirty |= (uint64_t)!zeroed << *got;
     }
     return e;
 }
@@ -153,6 +154,21 @@ static enum error map_frames(struct vmap *vmap, uint64_t at, const pfn_t *frames
     return e;
 }
 
+/* Zero those of the pages from `at` on that `dirty` has a bit for; false: there is no memory. */
+static bool zero_pages(const struct vmap *vmap, uint64_t at, uint64_t dirty)
+{
+    bool zeroed = true;
+
+    for (; zeroed && dirty != 0; dirty &= dirty - 1) {
+        uint64_t page = at + ((uint64_t)bit_lowest(dirty) << PAGE_SHIFT);
+        virt_t bad;
+
+        zeroed = vmap->pages->backed
+            && vmap->memory->zero((virt_t){ page }, PAGE_SIZE, &bad) == OK;
+    }
+    return zeroed;
+}
+
 /* Take back `count` mapped pages from `at` on. */
 static void drop(struct vmap *vmap, uint64_t at, uint64_t count)
 {
@@ -175,11 +191,12 @@ static void drop(struct vmap *vmap, uint64_t at, uint64_t count)
     }
 }
 
-/* Frames for `count` pages from `at` on, or nothing. */
+/* Frames for `count` pages from `at` on, or nothing. They are writable, whatever was wanted. */
 static enum error back(struct vmap *vmap, const struct vmap_request *request, uint64_t at,
                        uint64_t count, bool *zeroed)
 {
-    uint64_t done = 0;
+    const unsigned attributes = request->attributes & ~MMU_READ_ONLY;
+    uint64_t done = 0, dirty;
     enum error e = OK;
 
     *zeroed = true;
@@ -187,12 +204,13 @@ static enum error back(struct vmap *vmap, const struct vmap_request *request, ui
         pfn_t frames[BATCH];
         unsigned n = count - done < BATCH ? (unsigned)(count - done) : BATCH, got, mapped = 0;
 
-        e = take_frames(vmap, request, n, frames, &got, zeroed);
+        e = take_frames(vmap, request, n, frames, &got, &dirty);
         if (e == OK)
-            e = map_frames(vmap, at + (done << PAGE_SHIFT), frames, got, request->attributes,
-                           &mapped);
+            e = map_frames(vmap, at + (done << PAGE_SHIFT), frames, got, attributes, &mapped);
         if (e != OK)
             give_frames(vmap, frames + mapped, got - mapped);
+        else if (dirty != 0)
+            *zeroed = zero_pages(vmap, at + (done << PAGE_SHIFT), dirty) && *zeroed;
         done += mapped;
     }
     if (e != OK)
@@ -202,16 +220,32 @@ static enum error back(struct vmap *vmap, const struct vmap_request *request, ui
 
 /* ---- vmalloc ---- */
 
-/* Frames and, if wanted, a red zone. */
+/* What lies behind the bytes that were asked for, in the last page or two. */
+static uint64_t zone_size(const struct virt_range *range)
+{
+    return (range->pages << PAGE_SHIFT) - range->size;
+}
+
+static virt_t zone_start(const struct virt_range *range)
+{
+    return (virt_t){ range->first.a + range->size };
+}
+
+/* Frames and, if wanted, a red zone; read-only only when all is written. */
 static enum error range_fill(struct vmap *vmap, const struct vmap_request *request,
-                             const struct virt_range *range, bool *zeroed)
+                             const struct virt_range *range, bool *zeroed, virt_t *blame)
 {
     enum error e = back(vmap, request, range->first.a, range->pages, zeroed);
 
-    if (e == OK && range->redzone && !zone_stamp(vmap, range)) {
+    if (e != OK)
+        return e;
+    if (range->redzone)
+        e = vmap->memory->stamp(zone_start(range), zone_size(range), blame);
+    /* No unit lies across an edge of the range: no table is taken. */
+    if (e == OK && (request->attributes & MMU_READ_ONLY) != 0)
+        e = vmap->mmu->protect(range->first, range->pages << PAGE_SHIFT, request->attributes);
+    if (e != OK)
         drop(vmap, range->first.a, range->pages);
-        e = E_CALL_UNSUPPORTED;
-    }
     return e;
 }
 
@@ -228,7 +262,7 @@ enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, vir
     e = range_take(vmap, &request->place, &range, blame);
     if (e != OK)
         return e;
-    e = range_fill(vmap, request, range, zeroed);
+    e = range_fill(vmap, request, range, zeroed, blame);
     if (e != OK) {
         range_give(vmap, range);
         return e;
@@ -247,7 +281,8 @@ enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind kind, bool 
     *blame = first;
     if (e != OK)
         return e;
-    if (range->redzone && !force && !zone_verify(vmap, range, blame)) {
+    if (range->redzone && !force
+        && !vmap->memory->inspect(zone_start(range), zone_size(range), blame)) {
         range_settle(vmap, range);
         return E_MEM_OVERRUN;
     }
@@ -311,56 +346,4 @@ enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages)
     vmap->mmu->unmap(first, range->pages << PAGE_SHIFT);
     range_give(vmap, range);
     return OK;
-}
-
-/* ---- both ---- */
-
-/*
- * Under the lock: all pages are mapped, by ranges that nobody works on, and by no CPU's stack.
- * *blame is the first page of which that is not so.
- */
-static enum error may_protect(const struct vmap *vmap, uint64_t at, uint64_t end, virt_t *blame)
-{
-    struct mmu_mapping mapping;
-
-    for (uint64_t page = at; page < end;
-         page = mapping.unit.a + (UINT64_C(1) << mapping.shift)) {
-        *blame = (virt_t){ page };
-        if (!vmap->mmu->query(*blame, &mapping))
-            return E_FAULT_ADDRESS;
-    }
-    for (uint64_t page = at; page < end;) {
-        const struct virt_range *range = virt_next(&vmap->virt, (virt_t){ page });
-
-        if (range == NULL || range->first.a >= end)
-            break;
-        *blame = (virt_t){ range->first.a > at ? range->first.a : at };
-        if (range->busy || range->kind == VIRT_STACK)
-            return range->busy ? E_FAULT_ADDRESS : E_MEM_KIND;
-        page = range->first.a + ((range->pages + range->back) << PAGE_SHIFT);
-    }
-    return OK;
-}
-
-enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned attributes,
-                        virt_t *blame)
-{
-    enum error e;
-
-    ASSERT(count > 0 && at.a >= vmap->virt.first.a && at.a < vmap->virt.limit.a
-           && count <= (vmap->virt.limit.a - at.a) >> PAGE_SHIFT);
-    *blame = (virt_t){ 0 };
-    if (!supported(vmap, attributes))
-        return E_CALL_UNSUPPORTED;
-    lock_take(&vmap->lock);
-    e = may_protect(vmap, at.a, at.a + (count << PAGE_SHIFT), blame);
-    if (e == OK)
-        e = vmap->mmu->protect(at, count << PAGE_SHIFT, attributes);
-    lock_release(&vmap->lock);
-    return e;
-}
-
-void vmap_clear(struct vmap *vmap)
-{
-    vmap->mmu->unmap(vmap->virt.first, vmap->virt.limit.a - vmap->virt.first.a);
 }

@@ -10,6 +10,7 @@
 #ifndef PFNLAB_MM_VMAP_H
 #define PFNLAB_MM_VMAP_H
 
+#include "kernel/mm/memory.h"
 #include "kernel/mm/pages.h"
 #include "kernel/mm/virt.h"
 #include "kernel/mmu.h"
@@ -23,7 +24,7 @@ struct vmap {
     struct virt virt;                 /* `lock` */
     const struct mmu *mmu;
     struct pages *pages;
-    void *(*pointer)(phys_t start, uint64_t size);
+    const struct memory_hooks *memory;
     pfn_t frame_limit;                /* frames below can be behind a page */
 };
 
@@ -44,11 +45,11 @@ struct vmap_request {
 
 /*
  * An empty window. `pages` may be those of an injected map: their frames are mapped and never
- * touched. `pointer` is where physical memory can be touched, NULL if it cannot be.
+ * touched. What is behind addresses is touched by `memory`, at these addresses.
  */
 void vmap_init(struct vmap *vmap, const struct mmu *mmu, virt_t first, virt_t limit,
                const struct node_source *nodes, struct pages *pages,
-               void *(*pointer)(phys_t start, uint64_t size));
+               const struct memory_hooks *memory);
 
 /*
  * Enter `size` bytes into a request: the whole pages that hold them and, if wanted, a red zone of
@@ -58,11 +59,12 @@ MUST_USE enum error vmap_pages(struct vmap_request *request, uint64_t size, bool
 
 /*
  * vmalloc: a range with frames behind it, one by one as a request for one page gets them, in the
- * order of addresses. *zeroed is false if zeroes were wanted and a frame cannot be reached. Errors
- * as virt_alloc() and pages_alloc() (*blame is then 0); MEM_METADATA also: no page table.
- * CALL_UNSUPPORTED: attributes that the machine has not, or a red zone in memory that cannot be
- * reached. Frames that the machine's entries cannot name (mmu.phys_limit) are left alone. Nothing
- * has changed on error; but frames that were given back are not fresh any more.
+ * order of addresses. A frame that cannot be reached by its own address is zeroed at that of the
+ * window; *zeroed is false if zeroes were wanted and there is no memory. Errors as virt_alloc() and
+ * pages_alloc() (*blame is then 0); MEM_METADATA also: no page table. CALL_UNSUPPORTED: attributes
+ * that the machine has not, or a red zone where there is no memory. Frames that the machine's
+ * entries cannot name (mmu.phys_limit) are left alone. Nothing has changed on error; but frames
+ * that were given back are not fresh any more.
  */
 MUST_USE enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, virt_t *out,
                                bool *zeroed, virt_t *blame);

@@ -79,11 +79,13 @@ static enum error zero(pfn_t first, uint64_t count) { return (void)first, (void)
 /* Where malloc's stages take pages: the first one is not used. */
 static void heap_begin(const struct node_source *nodes)
 {
+    static struct heap_frames frames;
     static const struct heap_source sources[HEAP_STAGES] = {
-        [1] = { &heap_backend_pages, &attributes, false },
+        [1] = { &heap_backend_pages, &frames, false },
         [2] = { &heap_backend_virtual, &vmap, true },
     };
 
+    heap_frames_init(&frames, &attributes, (phys_t){ ADDRESS_LIMIT });
     heap_init(&heap, nodes, sources, NULL);
     heap_advance(&heap, 1);
 }

@@ -35,17 +35,20 @@ static void *record_take(void *context) { return refuses() ? NULL : kpool_take(c
 
 /* No memory is behind the addresses. */
 static bool is_there(void) { return false; }
-static bool zero(virt_t at, uint64_t size) { return (void)at, (void)size, false; }
-static bool copy(virt_t to, virt_t from, uint64_t size)
+static enum error zero(virt_t at, uint64_t size, virt_t *bad)
 {
-    return (void)to, (void)from, (void)size, false;
+    return (void)at, (void)size, (void)bad, E_CALL_UNSUPPORTED;
+}
+static enum error copy(virt_t to, virt_t from, uint64_t size, virt_t *bad)
+{
+    return (void)to, (void)from, (void)size, (void)bad, E_CALL_UNSUPPORTED;
 }
 static bool inspect(virt_t at, uint64_t size, virt_t *bad)
 {
     return (void)at, (void)size, (void)bad, false;
 }
 
-static const struct heap_memory memory = { is_there, zero, copy, zero, inspect };
+static const struct memory_hooks memory = { is_there, zero, copy, zero, inspect };
 
 static void begin(struct input *in)
 {
@@ -258,6 +261,16 @@ static bool stays(struct object *object, uint64_t size)
     return true;
 }
 
+/* It cannot be had anew: an object that has room for it stays. */
+static bool stays_for_want(struct object *object, uint64_t size)
+{
+    if (size > object->size)
+        return false;
+    if (object->size >= PAGE_SIZE)
+        object->size = align_up(size, PAGE_SIZE);
+    return true;
+}
+
 static void step_realloc(struct input *in)
 {
     uint32_t tag;
@@ -272,11 +285,13 @@ static void step_realloc(struct input *in)
     moved = predicted(size, 1, e == OK ? object->tag : 0);
     if (e == OK && stays(object, size))
         moved = *object;
-    if (e == OK && moved.at == 0)
-        e = E_MEM_NONE;
     got = heap_realloc(&heap, (virt_t){ address }, size, &at, &copied, &blame);
     if (is_on_purpose(got))
         return;
+    if (e == OK && (moved.at == 0 || was_refused()) && stays_for_want(object, size))
+        moved = *object;
+    if (e == OK && moved.at == 0)
+        e = E_MEM_NONE;
     SAME(got, e, "heap_realloc");
     SAME(at.a, e == OK ? moved.at : 0, "heap_realloc gives");
     if (e != OK || moved.at == address)

@@ -93,12 +93,16 @@ static enum error object_give(uint64_t at)
 /* ---- before and after ---- */
 
 static bool never(void) { return false; }
-static bool touch(virt_t at, uint64_t size) { (void)at, (void)size; return true; }
-
-static bool copy(virt_t to, virt_t from, uint64_t size)
+static enum error touch(virt_t at, uint64_t size, virt_t *bad)
 {
-    (void)to, (void)from, (void)size;
-    return true;
+    (void)at, (void)size, (void)bad;
+    return OK;
+}
+
+static enum error copy(virt_t to, virt_t from, uint64_t size, virt_t *bad)
+{
+    (void)to, (void)from, (void)size, (void)bad;
+    return OK;
 }
 
 static bool inspect(virt_t at, uint64_t size, virt_t *bad)
@@ -107,17 +111,19 @@ static bool inspect(virt_t at, uint64_t size, virt_t *bad)
     return true;
 }
 
-static const struct heap_memory untouched = { never, touch, copy, touch, inspect };
+static const struct memory_hooks untouched = { never, touch, copy, touch, inspect };
 
 static void afresh(void)
 {
+    static struct heap_frames frames;
     static const struct heap_source sources[HEAP_STAGES] = {
-        { &heap_backend_pages, &attributes, false },
+        { &heap_backend_pages, &frames, false },
     };
     struct node_source nodes;
 
     begin_with(SMALL, WINDOW, sizeof(table_memory));
     nodes = kpool_source(&pool);
+    heap_frames_init(&frames, &attributes, phys(ADDRESS_LIMIT));
     heap_init(&heap, &nodes, sources, &untouched);
     memset(done, 0, sizeof(done));
     shared = 0;

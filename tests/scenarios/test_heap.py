@@ -6,7 +6,7 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.twin import Twin, inject
-from tests.scenarios.support import PAGE, free_pages, page
+from tests.scenarios.support import PAGE, free_pages, page, state
 
 STAGES = ("early", "page", "virtual")
 MOST = 2 ** 64
@@ -81,25 +81,64 @@ def test_many_rounds_at_the_guests_own_speed_leave_nothing(guest: Guest) -> None
 # ---- content ----
 
 def test_calloc_gives_zeroes_where_something_was(staged: Guest) -> None:
-    dirty = staged.malloc(40)
-    keep = staged.malloc(40)
-    if staged.stage() != "virtual":
-        staged.poke(dirty, MOST - 1)
-    staged.free(dirty)
-    clean = staged.calloc(5, 8)
-    assert clean == dirty and keep != clean
-    assert staged.peek(clean) == 0
+    for count in (5, 1000):            # in a slab that stays, and of pages that were others'
+        keep, dirty = staged.malloc(8 * count), staged.malloc(8 * count)
+        for word in range(0, count, 4):
+            staged.poke(dirty + 8 * word, MOST - 1)
+        staged.free(dirty)
+        clean = staged.calloc(count, 8)
+        assert clean == dirty and keep != clean and clean.fields == {}
+        assert [staged.peek(clean + 8 * word) for word in range(count)] == [0] * count
 
 
-@pytest.mark.parametrize("stage", ["early", "page"])
-def test_realloc_takes_the_content_along(guest: Guest, stage: str) -> None:
-    guest.reset(stage=stage)
-    at = guest.malloc(16)
-    guest.poke(at, 0x1234_5678_9abc_def0)
+def test_realloc_takes_the_content_along(staged: Guest) -> None:
+    """The first words, and those to the end of what both sizes have."""
+    at, had = staged.malloc(16), 16
     for size in (17, 300, 2048, 9000, 40_000, 5000, 16):
-        at = guest.realloc(at, size)
-        assert guest.peek(at) == 0x1234_5678_9abc_def0
-    guest.check()
+        words = [*range(0, had // 8 * 8, max(8, had // 80 * 8)), had // 8 * 8 - 8]
+        for word in words:
+            staged.poke(at + word, word << 32 | 7)
+        at = staged.realloc(at, size)
+        assert at.fields == {}
+        kept = [word for word in words if word + 8 <= size]
+        assert [staged.peek(at + word) for word in kept] == [word << 32 | 7 for word in kept]
+        had = size
+    staged.check()
+
+
+def test_what_cannot_be_moved_stays_with_its_content(staged: Guest) -> None:
+    """A page that somebody made read-only has a slot for it, which cannot be written."""
+    if staged.stage() == "early":
+        pytest.skip("nothing is protected before the hand-over")
+    neighbour, at = staged.malloc(100), staged.malloc(20)
+    staged.poke(at, 0x77)
+    staged.protect(neighbour & -PAGE, 1, "ro|nx")
+    before = state(staged)
+    for call in (lambda: staged.realloc(at, 100), lambda: staged.calloc(1, 100),
+                 lambda: staged.malloc(90, redzone=1)):
+        with pytest.raises(errors.FaultProtection) as caught:
+            call()
+        assert caught.value.at & -PAGE == neighbour & -PAGE
+        assert state(staged) == before
+    assert staged.peek(at) == 0x77
+    staged.protect(neighbour & -PAGE, 1, "nx")
+    assert staged.peek(staged.realloc(at, 100)) == 0x77
+    staged.check()
+
+
+@pytest.mark.parametrize("old, new", [(2000, 20), (9000, 5000), (9000, 20)])
+@pytest.mark.parametrize("what", ["frames", "tables", "pool"])
+def test_a_smaller_size_is_never_refused(staged: Guest, old: int, new: int, what: str) -> None:
+    for redzone in (0, 1):
+        at = staged.malloc(old, redzone=redzone)
+        staged.poke(at, 0x99)
+        staged.fail(every=1, what=what)
+        smaller = staged.realloc(at, new)
+        staged.fail()
+        assert staged.peek(smaller) == 0x99
+        staged.check()
+        staged.free(smaller)
+    assert total(staged) == NOTHING
 
 
 def test_realloc_stays_where_it_can(staged: Guest) -> None:
@@ -226,11 +265,9 @@ def test_nothing_and_products_that_overflow_are_out_of_range(staged: Guest) -> N
 
 # ---- red zones ----
 
-@pytest.mark.parametrize("stage", ["early", "page"])
 @pytest.mark.parametrize("size", [8, 32, 100, 2048, 5000])
-def test_a_byte_behind_the_end_is_found_when_the_object_is_freed(guest: Guest, stage: str,
-                                                                 size: int) -> None:
-    guest.reset(stage=stage)
+def test_a_byte_behind_the_end_is_found_when_the_object_is_freed(staged: Guest, size: int) -> None:
+    guest = staged
     at = guest.malloc(size, redzone=1)
     guest.poke(at + size - 1, 7, width=1)
     was = guest.peek(at + size, width=1)

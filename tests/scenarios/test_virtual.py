@@ -76,6 +76,26 @@ def test_a_guard_page_faults_at_the_first_byte(guest: Guest, guard: str) -> None
     guest.check()
 
 
+def test_a_pattern_fills_a_range_of_the_window(guest: Guest) -> None:
+    at = guest.vmalloc(3 * PAGE, guard="both")
+    guest.fill(at, seed=5)
+    guest.verify(at, seed=5)
+    guest.verify(at + PAGE, 2, seed=5)
+    assert guest.peek(guest.translate(at + PAGE)) == guest.peek(at + PAGE) != guest.peek(at)
+    guest.poke(at + 2 * PAGE + 8, 1)
+    with pytest.raises(errors.FaultPattern) as caught:
+        guest.verify(at, seed=5)
+    assert caught.value.at == at + 2 * PAGE + 8
+    empty = guest.alloc_vpages(1)
+    for address, error in ((at + PAGE, errors.MemInside), (at - PAGE, errors.MemInside),
+                           (at + 3 * PAGE, errors.MemInside), (empty + PAGE, errors.MemFree),
+                           (empty, errors.FaultAddress)):
+        with pytest.raises(error) as told:
+            guest.fill(address)
+        assert told.value.at == address
+    guest.check()
+
+
 def test_a_write_through_a_read_only_alias_is_refused_and_another_one_writes(guest: Guest) -> None:
     frame = guest.alloc_page()
     reader = guest.vmap(frame, PAGE, attributes="ro|nx")
@@ -300,7 +320,6 @@ def test_window_and_tables_on_the_command_line_are_checked(fresh_guest: Callable
 @pytest.mark.options("memory=5G")
 def test_frames_that_cannot_be_addressed_can_be_mapped(guest: Guest) -> None:
     at = guest.vmalloc(PAGE, area="high")
-    assert at.fields["zeroed"] == 0
     frame = guest.translate(at)
     assert frame >= 4 * GIB
     guest.poke(at, 0x1234)
@@ -309,6 +328,59 @@ def test_frames_that_cannot_be_addressed_can_be_mapped(guest: Guest) -> None:
         guest.peek(frame)
     again = guest.vmap(frame, PAGE)
     assert guest.peek(again) == 0x1234
-    with pytest.raises(errors.CallUnsupported):
-        guest.vmalloc(PAGE, area="high", redzone=1)
     guest.check()
+
+
+@pytest.mark.only("i386")
+@pytest.mark.options("memory=5G")
+@pytest.mark.parametrize("attributes", ["nx", "ro|nx"])
+def test_what_lies_there_is_zeroed_and_guarded_at_its_address(guest: Guest, attributes: str
+                                                              ) -> None:
+    dirty = guest.vmalloc(3 * PAGE, area="high")
+    frame = guest.translate(dirty)
+    guest.fill(dirty, seed=3)
+    guest.vfree(dirty)
+    clean = guest.vmalloc(2 * PAGE + 8, area="high", redzone=1, attributes=attributes)
+    assert guest.translate(clean) == frame and clean.fields == {}
+    assert [guest.peek(clean + offset) for offset in range(0, 2 * PAGE + 8, 512)] == [0] * 17
+    assert guest.translate(clean).fields["attributes"] == attributes
+    end = guest.vmap(guest.translate(clean + 2 * PAGE), PAGE) + 8
+    guest.poke(end, guest.peek(end, width=1) ^ 1, width=1)
+    with pytest.raises(errors.MemOverrun) as caught:
+        guest.vfree(clean)
+    assert caught.value.at == clean + 2 * PAGE + 8
+    assert guest.vfree(clean, force=1) == 3
+    guest.check()
+
+
+@pytest.mark.only("i386")
+@pytest.mark.options("memory=5G")
+def test_objects_of_the_window_may_lie_there(guest: Guest) -> None:
+    small, large = guest.malloc(40), guest.malloc(3 * PAGE)
+    assert guest.translate(small) >= 4 * GIB and guest.translate(large) >= 4 * GIB
+    for at, size in ((small, 40), (large, 3 * PAGE)):
+        guest.poke(at, 0x1234)
+        guest.poke(at + size - 8, 0x5678)
+        moved = guest.realloc(at, 5 * size)
+        assert moved != at and moved.fields == {}
+        assert (guest.peek(moved), guest.peek(moved + size - 8)) == (0x1234, 0x5678)
+        clean = guest.calloc(1, size)
+        assert clean.fields == {}
+        assert (guest.peek(clean), guest.peek(clean + size - 8)) == (0, 0)
+    guest.check()
+
+
+@pytest.mark.only("i386")
+@pytest.mark.options("memory=5G")
+def test_malloc_gives_no_memory_that_cannot_be_addressed(guest: Guest) -> None:
+    for stage in ("early", "page"):
+        guest.reset(stage=stage)
+        for size in (20, 3 * PAGE):
+            at = guest.malloc(size, redzone=1)
+            assert at < 4 * GIB
+            guest.poke(at, 0x55)
+            assert guest.peek(guest.realloc(at, 20 * PAGE)) == 0x55
+            assert guest.calloc(2, size).fields == {}
+        with pytest.raises(errors.MemNone):       # there are more pages, above
+            guest.malloc(4 * GIB)
+        guest.check()

@@ -138,25 +138,39 @@ static bool is_there(void)
     return there_is_memory;
 }
 
-static bool zero(virt_t at, uint64_t size)
+static enum error touch(virt_t at, virt_t *bad)
 {
-    if (reachable)
+    *bad = at;
+    if (!there_is_memory)
+        return E_CALL_UNSUPPORTED;
+    return reachable ? OK : E_FAULT_PROTECTION;
+}
+
+static enum error zero(virt_t at, uint64_t size, virt_t *bad)
+{
+    enum error e = touch(at, bad);
+
+    if (e == OK)
         memset(arena_byte(at), 0, size);
-    return reachable;
+    return e;
 }
 
-static bool copy(virt_t to, virt_t from, uint64_t size)
+static enum error copy(virt_t to, virt_t from, uint64_t size, virt_t *bad)
 {
-    if (reachable)
+    enum error e = touch(to, bad);
+
+    if (e == OK)
         memcpy(arena_byte(to), arena_byte(from), size);
-    return reachable;
+    return e;
 }
 
-static bool stamp(virt_t at, uint64_t size)
+static enum error stamp(virt_t at, uint64_t size, virt_t *bad)
 {
-    if (reachable)
+    enum error e = touch(at, bad);
+
+    if (e == OK)
         memset(arena_byte(at), RED, size);
-    return reachable;
+    return e;
 }
 
 static bool inspect(virt_t at, uint64_t size, virt_t *bad)
@@ -170,7 +184,7 @@ static bool inspect(virt_t at, uint64_t size, virt_t *bad)
     return true;
 }
 
-static const struct heap_memory memory = { is_there, zero, copy, stamp, inspect };
+static const struct memory_hooks memory = { is_there, zero, copy, stamp, inspect };
 
 /* ---- beginning and end ---- */
 

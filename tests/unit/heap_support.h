@@ -27,7 +27,7 @@ extern struct arena arenas[HEAP_STAGES];
 extern struct kpool heap_pool;
 extern struct heap heap;
 extern bool there_is_memory;          /* of any kind */
-extern bool reachable;                /* the memory */
+extern bool reachable;                /* the memory: else it faults */
 extern uint64_t takes_until_failure;  /* of pages or nodes; 0: none fails */
 extern uint64_t arena_runs;           /* how often a backend was asked what follows */
 

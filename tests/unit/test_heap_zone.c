@@ -83,7 +83,8 @@ static void there_is_no_red_zone_out_of_reach(void **unused)
 
     (void)unused;
     reachable = false;
-    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), E_CALL_UNSUPPORTED);
+    assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), E_FAULT_PROTECTION);
+    assert_int_equal(at.a, ARENA_BASE(0) + 20);
     assert_int_equal(arenas_used(), 0);
     heap_assert_whole();
 }

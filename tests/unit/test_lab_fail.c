@@ -118,7 +118,7 @@ static virt_t prepare(size_t i, bool read_only)
     pfn_t blame;
 
     assert_int_equal(lab_reset(cases[i].made), OK);
-    /* The roots of the records stay once they are there. */
+    /* That pages are not fresh any more takes records, which stay. */
     put(get(3000));
     other = get(cases[i].from);
     at = get(cases[i].from);

@@ -161,10 +161,42 @@ static void protect_is_all_or_nothing_and_names_the_hole(void **unused)
     assert_whole();
 }
 
-static void unreachable_frames_are_told(void **unused)
+/* What has no pointer by its frame has its address in the window. */
+static void frames_that_only_the_window_reaches_are_written_there(void **unused)
 {
     struct vmap_request request = {
-        .place = { .kind = VIRT_VMALLOC }, .attributes = MMU_DATA, .areas = 2,
+        .place = { .kind = VIRT_VMALLOC }, .areas = 2, .max = pfn(PFN_LIMIT),
+    };
+    struct left before = left();
+    struct mmu_mapping mapping;
+    virt_t at, blame;
+    uint64_t n;
+    bool zeroed;
+
+    (void)unused;
+    for (unsigned set = 0; set < 2; set++) {
+        request.attributes = set == 0 ? MMU_DATA : MMU_DATA | MMU_READ_ONLY;
+        memset(far_memory, 0xee, sizeof(far_memory));
+        assert_int_equal(vmap_pages(&request, 3 * P + 5, true), OK);
+        assert_int_equal(vmap_alloc(&vmap, &request, &at, &zeroed, &blame), OK);
+        assert_true(zeroed);
+        assert_int_equal(frame_at(at.a), FRAME_FIRST + REAL);
+        for (unsigned byte = 0; byte < 3 * P + 5; byte++)
+            assert_int_equal(far_memory[byte], 0);
+        assert_true(fake_query(at, &mapping) && mapping.attributes == request.attributes);
+        far_memory[3 * P + 5] ^= 1;
+        assert_int_equal(vmap_free(&vmap, at, VIRT_VMALLOC, false, &n, &blame), E_MEM_OVERRUN);
+        assert_int_equal(blame.a, at.a + 3 * P + 5);
+        far_memory[3 * P + 5] ^= 1;
+        assert_int_equal(vfree(at.a), OK);
+        assert_left(before);
+    }
+}
+
+static void without_memory_zeroes_are_told_and_a_red_zone_is_refused(void **unused)
+{
+    struct vmap_request request = {
+        .place = { .kind = VIRT_VMALLOC }, .attributes = MMU_DATA, .areas = ALL_AREAS,
         .max = pfn(PFN_LIMIT),
     };
     struct left before = left();
@@ -172,17 +204,13 @@ static void unreachable_frames_are_told(void **unused)
     bool zeroed;
 
     (void)unused;
+    pages.backed = false;
     assert_int_equal(vmap_pages(&request, 5, true), OK);
     assert_int_equal(vmap_alloc(&vmap, &request, &at, &zeroed, &blame), E_CALL_UNSUPPORTED);
     assert_left(before);
     request.place.redzone = false;
     assert_int_equal(vmap_alloc(&vmap, &request, &at, &zeroed, &blame), OK);
     assert_false(zeroed);
-    assert_int_equal(frame_at(at.a), FRAME_FIRST + REAL);
-    assert_int_equal(vfree(at.a), OK);
-    request.areas = 1;
-    assert_int_equal(vmap_alloc(&vmap, &request, &at, &zeroed, &blame), OK);
-    assert_true(zeroed);
 }
 
 /* As on a processor of 32 bits whose memory goes on. */
@@ -322,7 +350,8 @@ int main(void)
         cmocka_unit_test_setup(one_frame_is_mapped_often, begin),
         cmocka_unit_test_setup(attributes_that_the_machine_lacks_are_refused, begin),
         cmocka_unit_test_setup(protect_is_all_or_nothing_and_names_the_hole, begin),
-        cmocka_unit_test_setup(unreachable_frames_are_told, begin),
+        cmocka_unit_test_setup(frames_that_only_the_window_reaches_are_written_there, begin),
+        cmocka_unit_test_setup(without_memory_zeroes_are_told_and_a_red_zone_is_refused, begin),
         cmocka_unit_test_setup(what_no_entry_can_name_is_not_mapped, begin),
         cmocka_unit_test_setup(an_injected_map_has_no_such_limit, begin),
         cmocka_unit_test_setup(a_red_zone_sees_each_byte_behind_the_end, begin),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The whole virtual layer on the real page engine and a machine that is arrays: 64 MiB of frames
- * from 16 MiB on, memory behind the first of them.
+ * from 16 MiB on. There is memory behind the first of them, and behind a few more, which only the
+ * window reaches.
  */
 #ifndef PFNLAB_UNIT_VMAP_SUPPORT_H
 #define PFNLAB_UNIT_VMAP_SUPPORT_H
@@ -12,13 +13,16 @@
 #include "kernel/mm/page.h"
 #include "kernel/mm/tables.h"
 #include "kernel/mm/vmap.h"
+#include "kernel/mm/zone.h"
 
 #define P PAGE_SIZE
 #define FRAMES 16384u
 #define FRAME_FIRST 4096u
 #define REAL 2048u                    /* so many have memory */
 
+#define FAR_OFFSET (REAL * PAGE_SIZE)   /* what lies there has an address in the window only */
 static unsigned char memory[REAL * PAGE_SIZE];
+static unsigned char far_memory[16 * PAGE_SIZE];
 static unsigned char pool_memory[512 * PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned char table_memory[64 * TABLE_UNIT] __attribute__((aligned(16384)));
 static struct kpool pool;
@@ -44,6 +48,65 @@ static enum error zero(pfn_t first, uint64_t count)
     memset(at, 0, count * P);
     return OK;
 }
+
+/* ---- what is behind addresses of the window, by the tables ---- */
+
+static unsigned char *byte_at(uint64_t at)
+{
+    struct mmu_mapping mapping;
+    uint64_t offset;
+
+    if (!fake_query(virt(at), &mapping))
+        return NULL;
+    offset = mapping.phys.a + (at - mapping.unit.a) - FRAME_FIRST * P;
+    return offset < sizeof(memory) ? memory + offset
+        : offset - FAR_OFFSET < sizeof(far_memory) ? far_memory + (offset - FAR_OFFSET) : NULL;
+}
+
+static bool window_is_there(void) { return true; }
+
+/* Byte by byte: 0, or the pattern. */
+static enum error write_bytes(virt_t at, uint64_t size, bool pattern, virt_t *bad)
+{
+    struct mmu_mapping mapping;
+
+    for (*bad = at; size > 0; bad->a++, size--) {
+        if (byte_at(bad->a) == NULL || !fake_query(*bad, &mapping))
+            return E_FAULT_ADDRESS;
+        if ((mapping.attributes & MMU_READ_ONLY) != 0)
+            return E_FAULT_PROTECTION;
+        *byte_at(bad->a) = pattern ? zone_byte(bad->a) : 0;
+    }
+    return OK;
+}
+
+static enum error window_zero(virt_t at, uint64_t size, virt_t *bad)
+{
+    return write_bytes(at, size, false, bad);
+}
+
+static enum error window_stamp(virt_t at, uint64_t size, virt_t *bad)
+{
+    return write_bytes(at, size, true, bad);
+}
+
+static enum error window_copy(virt_t to, virt_t from, uint64_t size, virt_t *bad)
+{
+    (void)to, (void)from, (void)size, (void)bad;
+    return E_CALL_UNSUPPORTED;
+}
+
+static bool window_inspect(virt_t at, uint64_t size, virt_t *bad)
+{
+    for (*bad = at; size > 0; bad->a++, size--)
+        if (byte_at(bad->a) == NULL || *byte_at(bad->a) != zone_byte(bad->a))
+            return false;
+    return true;
+}
+
+static const struct memory_hooks hooks_of_memory = {
+    window_is_there, window_zero, window_copy, window_stamp, window_inspect,
+};
 
 static unsigned questions, stops_at;  /* the question that is answered with yes; 0: none */
 
@@ -80,7 +143,7 @@ static void begin_with(uint64_t frames, uint64_t window_pages, uint64_t table_si
     fake_mmu.set_tables(&source);
     attributes_init(&attributes, &fake_mmu, &pages);
     vmap_init(&vmap, &fake_mmu, virt(FAKE_FIRST), virt(FAKE_FIRST + window_pages * P), &nodes,
-              &pages, pointer);
+              &pages, &hooks_of_memory);
     pages.fail = tables.fail = pool.fail = &fail_plan;
     fail_end(&fail_plan);
 }
