@@ -62,8 +62,9 @@ struct machine_truth {
 };
 
 /*
- * Call `row` for each set of attributes that this machine has, tried on a page of the window, and
- * for each part of the kernel; until it returns false. Leaves nothing mapped. MEM_NONE: no address
+ * Call `row` for each set of attributes that this machine has, tried on a page of the window, for
+ * what could be done there right after it was unmapped (as a part, "unmapped"), and for each part
+ * of the kernel; until it returns false. Leaves nothing mapped. MEM_NONE: no address
  * is left in the window. MEM_METADATA: no page table. CALL_UNSUPPORTED: nothing can be mapped.
  */
 MUST_USE enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),

@@ -186,8 +186,20 @@ enum error access_share(struct access_ground *ground)
     return OK;
 }
 
+/* What can be done right after an unmap, before anything else could drop what a CPU still knows. */
+static unsigned accesses_left(virt_t at)
+{
+    struct access access = { .address = at, .width = 1 };
+    struct machine_probe probe = { .tried = 0 };
+    enum error unused;
+
+    attempt(ACCESS_READ, access_load, &access, &probe, &unused);
+    attempt(ACCESS_WRITE, access_store, &access, &probe, &unused);
+    return probe.done;
+}
+
 static enum error truth_of_set(unsigned attributes, const struct access_ground *shared,
-                               struct machine_truth *truth)
+                               struct machine_truth *truth, unsigned *left)
 {
     struct ground ground = { .mapped = true, .has_code = true };
     struct machine_probe probe;
@@ -198,6 +210,7 @@ static enum error truth_of_set(unsigned attributes, const struct access_ground *
     (void)machine_mmu()->query(shared->page, &ground.mapping);
     e = probe_at(shared->at.a, &ground, &probe);
     machine_mmu()->unmap(shared->page, PAGE_SIZE);
+    *left |= accesses_left(shared->at);
     *truth = (struct machine_truth){
         .attributes = attributes, .entry = ground.mapping.attributes,
         .promised = mmu_accesses(attributes), .observed = probe.done,
@@ -232,15 +245,20 @@ enum error machine_truth(bool (*row)(void *context, const struct machine_truth *
 {
     struct access_ground shared;
     struct machine_truth truth;
+    unsigned left = 0;
     bool more = true;
     enum error e = access_share(&shared);
 
     for (unsigned set = 0; e == OK && more && set <= MMU_ALL; set++) {
         if (!is_set(set))
             continue;
-        e = truth_of_set(set, &shared, &truth);
+        e = truth_of_set(set, &shared, &truth, &left);
         more = e == OK && row(context, &truth);
     }
+    if (e == OK && more)
+        more = row(context, &(struct machine_truth){
+            .part = "unmapped", .first = shared.page, .observed = left,
+        });
     for (size_t i = 0; e == OK && more && i < parts.n; i++) {
         e = truth_of_part(&parts.part[i], &truth);
         more = e == OK && row(context, &truth);

@@ -4,7 +4,8 @@
  * IDTE, or gets another value by CSPG, so that no CPU finds it invalid in between; it is never just
  * overwritten (Principles of Operation, "Modification of Translation Tables"). At the end of an
  * operation follows one PTLB on each CPU: QEMU 7.2 puts off what these are for until a CPU comes to
- * its main loop. A new translation where there was none needs nothing of that.
+ * its main loop. (That is soon: without PTLB `truth` and `shootdown` see each promise kept, without
+ * all of these none.) A new translation where there was none needs nothing of that.
  */
 #include "arch/arch.h"
 #include "arch/common/space.h"

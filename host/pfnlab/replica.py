@@ -94,6 +94,7 @@ class Replica:
         while self.oracle.heap.stage != stage:
             self.oracle.advance()
         self._map = memory_map
+        self._refusing = False
 
     @property
     def _injected(self) -> bool:
@@ -127,6 +128,8 @@ class Replica:
         assert final is not None
         if command.kind != "mutator":
             return None
+        if name == "fail" and final.sigil == "=":
+            self._refusing = not {"nth", "every", "p"}.isdisjoint(keys)
         if final.sigil == "?" and self._changed_nothing(name, final.words[0]):
             return None
         if final.words[:1] == ["call.unsupported"] and _wants_uncached(name, args, keys):
@@ -143,7 +146,11 @@ class Replica:
             told = refusal
         except TypeError:
             raise Lost(f"the model does not take these arguments: {one.text}") from None
-        return None if _same(final, told) else _spelled(told)
+        if _same(final, told):
+            return None
+        if name == "realloc" and self._refusing and _same(final, args[0]):
+            raise Lost("realloc was refused another place on the way")
+        return _spelled(told)
 
     def _changed_nothing(self, name: str, word: str) -> bool:
         """Is it a refusal that the model need not foretell?"""

@@ -9,7 +9,8 @@ import pytest
 from tests.machine.test_run_guest import BOOTS, ORDERLY, answers, run
 
 PARTS = {"text": {"read", "execute"}, "rodata": {"read"}, "data": {"read", "write"},
-         "stack": {"read", "write"}, "guard": set(), "null": set()}
+         "stack": {"read", "write"}, "guard": set(), "null": set(),
+         "unmapped": set()}
 
 
 def truth(*options: str) -> tuple[dict[str, str], list[tuple[str, set[str]]]]:

@@ -35,7 +35,8 @@ def test_what_is_promised_is_what_happens(machine: str) -> None:
                 (re.match(r": (\S+) .*promised=(\S+) ", row) for row in rows) if found is not None}
     executes = "" if machine in NX else "|execute"
     assert promised >= {
-        ("ro", "read|execute"), ("null", "none"), ("guard", "none"), ("text", "read|execute"),
+        ("ro", "read|execute"), ("unmapped", "none"), ("null", "none"), ("guard", "none"),
+        ("text", "read|execute"),
         ("rodata", f"read{executes}"), ("data", f"read|write{executes}"),
         ("stack", f"read|write{executes}")}
     assert ("nx" in dict(promised)) == (machine in NX)

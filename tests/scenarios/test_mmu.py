@@ -61,7 +61,7 @@ def test_the_kernel_keeps_its_own_rules(guest: Guest) -> None:
     data = {READ, WRITE} if has_no_execute(guest) else {READ, WRITE, EXECUTE}
     constants = data - {WRITE}
     wanted = {"text": {READ, EXECUTE}, "rodata": constants, "data": data, "stack": data,
-              "guard": set(), "null": set()}
+              "guard": set(), "null": set(), "unmapped": set()}
     seen = [row for row in guest.truth() if "first" in row.fields]
     assert {row[0] for row in seen} == set(wanted)
     for row in seen:

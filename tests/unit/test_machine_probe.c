@@ -120,18 +120,21 @@ static void every_set_is_tried_and_taken_away(void **unused)
 {
     (void)unused;
     assert_int_equal(truth(32), OK);
-    /* Eight sets of three attributes, two parts. */
-    assert_int_equal(nrows, 10);
+    /* Eight sets of three attributes, what is left of them, two parts. */
+    assert_int_equal(nrows, 11);
     for (size_t i = 0; i < 8; i++) {
         assert_int_equal(rows[i].attributes, i);
         assert_int_equal(rows[i].entry, i);
         assert_int_equal(rows[i].promised, mmu_accesses((unsigned)i));
         assert_int_equal(rows[i].observed, rows[i].promised);
     }
-    assert_string_equal(rows[8].part, "null");
-    assert_int_equal(rows[8].observed, 0);
-    assert_string_equal(rows[9].part, "data");
-    assert_int_equal(rows[9].observed, ACCESS_READ | ACCESS_WRITE);
+    assert_string_equal(rows[8].part, "unmapped");
+    assert_int_equal(rows[8].first.a, (WINDOW + 5) * PAGE_SIZE);
+    assert_int_equal(rows[8].promised | rows[8].observed, 0);
+    assert_string_equal(rows[9].part, "null");
+    assert_int_equal(rows[9].observed, 0);
+    assert_string_equal(rows[10].part, "data");
+    assert_int_equal(rows[10].observed, ACCESS_READ | ACCESS_WRITE);
     assert_memory_equal(window, window_at_start, sizeof(window));
     assert_int_equal(truth(3), OK);
     assert_int_equal(nrows, 3);
@@ -145,6 +148,15 @@ static void a_broken_promise_is_seen(void **unused)
     assert_int_equal(truth(32), OK);
     assert_int_equal(rows[MMU_NO_EXECUTE].promised, ACCESS_READ | ACCESS_WRITE);
     assert_int_equal(rows[MMU_NO_EXECUTE].observed, ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE);
+}
+
+static void a_translation_that_was_not_dropped_is_seen(void **unused)
+{
+    (void)unused;
+    forgets_to_flush = true;
+    assert_int_equal(truth(32), OK);
+    assert_string_equal(rows[8].part, "unmapped");
+    assert_int_equal(rows[8].observed, ACCESS_READ | ACCESS_WRITE);
 }
 
 static void truth_needs_an_address_and_a_table(void **unused)
@@ -168,6 +180,7 @@ int main(void)
         cmocka_unit_test_setup(the_kernels_own_is_only_read, begin),
         cmocka_unit_test_setup(every_set_is_tried_and_taken_away, begin),
         cmocka_unit_test_setup(a_broken_promise_is_seen, begin),
+        cmocka_unit_test_setup(a_translation_that_was_not_dropped_is_seen, begin),
         cmocka_unit_test_setup(truth_needs_an_address_and_a_table, begin),
     };
 

@@ -237,6 +237,16 @@ static void check_sees_404(void **unused)
     assert_broken(404);
 }
 
+/* Whoever made it, or took it back, has gone without a word. */
+static void check_sees_405(void **unused)
+{
+    (void)unused;
+    virt_set_busy(&root->left->range, true);
+    assert_broken(405);
+    virt_set_busy(&root->left->range, false);
+    assert_whole();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup(check_sees_402, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_403, begin_with_ranges),
         cmocka_unit_test_setup(check_sees_404, begin_with_ranges),
+        cmocka_unit_test_setup(check_sees_405, begin_with_ranges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
