@@ -4,7 +4,6 @@ and breakpoints that know the allocators. `source` this file in gdb, any gdb wit
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -23,6 +22,7 @@ from pfnlab.decode_lab import QUESTIONS, Lab, NoAnswer, Processor  # noqa: E402
 from pfnlab.decode_place import places  # noqa: E402
 from pfnlab.dwarf import Program  # noqa: E402
 from pfnlab.errors import PfnlabError  # noqa: E402
+from pfnlab.gdb_line import Send  # noqa: E402
 
 
 class GdbMemory(Memory):
@@ -253,62 +253,6 @@ class TreeFunction(gdb.Function):  # type: ignore[misc]
         """A pointer to it."""
         kind = gdb.lookup_type("struct page_tree").pointer()
         return gdb.parse_and_eval("lab.pages.state").cast(kind)
-
-
-# ---- the line ----
-
-def silent_breakpoint(where: str) -> Any:
-    """One for a single stop."""
-    one = gdb.Breakpoint(where, internal=True, temporary=True)
-    one.silent = True
-    return one
-
-
-class Said(gdb.Breakpoint):  # type: ignore[misc]
-    """Prints each line that the guest sends, out of its memory: what is on the line itself may be
-    in a device yet, whose machine stands still."""
-
-    def stop(self) -> bool:
-        """Not for a person."""
-        frame = gdb.selected_frame()
-        print(frame.read_var("text").string("ascii", length=int(frame.read_var("length"))))
-        return False
-
-
-class Send(gdb.Command):  # type: ignore[misc]
-    """Send the guest a line and let it run until it has answered, or stops elsewhere.
-Usage: pfn send LINE"""
-
-    _line: socket.socket | None = None
-    _said: Said | None = None         # from the first time on: what is answered later is told, too
-
-    def __init__(self) -> None:
-        super().__init__("pfn send", gdb.COMMAND_RUNNING)
-
-    def invoke(self, argument: str, from_tty: bool) -> None:
-        """Send it; what it is answered is printed."""
-        line = self._connect()
-        Send._said = Send._said or Said("output_line", internal=True)
-        answered = silent_breakpoint("ring_answer")
-        quiet = "" if argument.startswith(">") else "> "
-        line.sendall(f"{quiet}{argument}\n".encode("ascii"))
-        gdb.execute("continue")
-        if not answered.is_valid():
-            caller = gdb.newest_frame().older()
-            while caller.type() == gdb.TAILCALL_FRAME:     # nobody returns there
-                caller = caller.older()
-            silent_breakpoint(f"*{caller.pc():#x}")
-            gdb.execute("continue")
-
-    @staticmethod
-    def _connect() -> socket.socket:
-        if Send._line is None:
-            path = os.environ.get("PFNLAB_LINE")
-            if not path:
-                raise gdb.GdbError("the guest's line is somebody else's: start with `pfnlab gdb`")
-            Send._line = socket.socket(socket.AF_UNIX)
-            Send._line.connect(path)
-        return Send._line
 
 
 # ---- printers ----

@@ -152,9 +152,13 @@ def test_printers_and_expressions(said: dict[str, str]) -> None:
 def test_wrong_questions_are_refused_in_one_line(said: dict[str, str]) -> None:
     assert said["wrong"].strip() == ""
     for complaint in ("no such area: nowhere", 'No symbol "banana"', "usage: page ADDRESS",
-                      "has no colour=", "is not mapped"):
+                      "has no colour=", "is not mapped", "a line has at most 1023 characters"):
         assert complaint in said["errors"]
     assert "Traceback" not in said["errors"] and "Python Exception" not in said["errors"]
+
+
+def test_a_line_is_awaited_whatever_the_guest_has_to_answer_before(said: dict[str, str]) -> None:
+    assert re.search(r"^Temporary breakpoint .*^= 4$.*^= 5$", said["overtake"], re.M | re.S)
 
 
 def test_help_and_completion(said: dict[str, str]) -> None:

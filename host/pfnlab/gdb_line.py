@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""The command `pfn send` of gdb: a line to the guest, which runs until it has answered that line."""
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import gdb  # type: ignore[import]
+
+ENDED = "there is no guest that runs"
+
+
+def silent_breakpoint(where: str) -> Any:
+    """One for a single stop."""
+    one = gdb.Breakpoint(where, internal=True, temporary=True)
+    one.silent = True
+    return one
+
+
+class Said(gdb.Breakpoint):  # type: ignore[misc]
+    """Prints each line that the guest sends, out of its memory: what is on the line itself may be
+    in a device yet, whose machine stands still."""
+
+    def stop(self) -> bool:
+        """Not for a person."""
+        frame = gdb.selected_frame()
+        print(frame.read_var("text").string("ascii", length=int(frame.read_var("length"))))
+        return False
+
+
+def lines_begun() -> int:
+    """How many lines the guest has begun to work on."""
+    return int(gdb.parse_and_eval("'protocol/ring.c'::ring.count"))
+
+
+class Answered(gdb.Breakpoint):  # type: ignore[misc]
+    """Stops once, when the guest has answered a line that it has not begun yet. Now it may stand
+    anywhere, also between the answer to an earlier line and the note that this was given."""
+
+    def __init__(self) -> None:
+        super().__init__("ring_answer", internal=True, temporary=True)
+        self.silent = True
+        self._before = lines_begun()
+
+    def stop(self) -> bool:
+        """Is it that line?"""
+        return lines_begun() > self._before
+
+
+class Send(gdb.Command):  # type: ignore[misc]
+    """Send the guest a line and let it run until it has answered, or stops elsewhere.
+Usage: pfn send LINE"""
+
+    _line: socket.socket | None = None
+    _said: Said | None = None         # from the first time on: what is answered later is told, too
+    _answered: Answered | None = None
+
+    def __init__(self) -> None:
+        super().__init__("pfn send", gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Send it; what it is answered is printed."""
+        if not gdb.selected_inferior().pid:
+            raise gdb.GdbError(ENDED)
+        quiet = "" if argument.startswith(">") else "> "
+        text = sendable(f"{quiet}{argument}")
+        line = self._connect()
+        Send._said = Send._said or Said("output_line", internal=True)
+        if Send._answered is not None and Send._answered.is_valid():
+            Send._answered.delete()   # the guest stopped elsewhere, and nobody waits any more
+        Send._answered = Answered()
+        try:
+            line.sendall(text)
+            run_to(Send._answered)
+        except (OSError, gdb.error) as error:
+            raise gdb.GdbError(str(error)) from None
+
+    @staticmethod
+    def _connect() -> socket.socket:
+        if Send._line is None:
+            path = os.environ.get("PFNLAB_LINE")
+            if not path:
+                raise gdb.GdbError("the guest's line is somebody else's: start with `pfnlab gdb`")
+            Send._line = socket.socket(socket.AF_UNIX)
+            Send._line.connect(path)
+        return Send._line
+
+
+def run_to(answered: Answered) -> None:
+    """Let the guest run until that line is answered and noted as done, or it stops elsewhere."""
+    gdb.execute("continue")
+    if answered.is_valid() or not gdb.selected_inferior().pid:
+        return
+    caller = gdb.newest_frame().older()
+    while caller.type() == gdb.TAILCALL_FRAME:     # nobody returns there
+        caller = caller.older()
+    silent_breakpoint(f"*{caller.pc():#x}")
+    gdb.execute("continue")
+
+
+def sendable(text: str) -> bytes:
+    """The bytes of a line. What the guest takes for none is refused: it would not be answered as
+    one."""
+    longest = int(gdb.parse_and_eval("sizeof('protocol/line.c'::line.text)"))
+    if len(text) > longest or not (text.isascii() and text.isprintable()):
+        raise gdb.GdbError(f"a line has at most {longest} characters, all of printable ASCII")
+    return f"{text}\n".encode("ascii")
