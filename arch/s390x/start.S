@@ -26,6 +26,9 @@
     .section .lowcore, "aw"
     .globl real_0
 real_0:
+    /* A processor that was never started stands at 0: for a debugger, nobody called it. */
+    .cfi_startproc
+    .cfi_undefined 14
     /*
      * IPL PSW, in the short format. What follows would be CCWs: s390-ccw firmware takes an image
      * for bootable by these 24 bytes.
@@ -35,6 +38,7 @@ real_0:
 
     .org real_0 + LC_RESTART_NEW
     new_psws
+    .cfi_endproc
 
     .section .start, "ax"
     .globl start

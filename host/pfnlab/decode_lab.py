@@ -5,7 +5,7 @@ gdb and of `pfnlab post-mortem`. Where the serial line has the same question, th
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pfnlab.decode import Image, Value
@@ -41,9 +41,9 @@ class Processor:
 class Lab:
     """The lab as it is; made anew for each question, as the guest may have run."""
 
-    def __init__(self, image: Image, processors: list[Processor] | None = None) -> None:
+    def __init__(self, image: Image, processors: Iterable[Processor] = ()) -> None:
         self.image = image
-        self.processors = processors or []
+        self.processors = processors          # looked at only if they are asked for
         self.at = image.variable("lab", "kernel/lab.c")
 
     # ---- parts ----
@@ -249,9 +249,10 @@ class Lab:
 
     def cpus(self) -> Rows:
         """Where each processor is."""
-        if not self.processors:
+        places = [f"{p.name} pc={p.place:#x} {p.symbol}".rstrip() for p in self.processors]
+        if not places:
             raise NoAnswer("nobody says where the processors are")
-        yield from (f"{p.name} pc={p.place:#x} {p.symbol}".rstrip() for p in self.processors)
+        yield from places
         for number_, cpu in enumerate(self.image.variable("cpus", "kernel/smp.c").elements()):
             info = cpu["info"]
             if info["running"]:

@@ -57,7 +57,7 @@ def lab() -> Lab:
     if symbol is None:
         raise NoAnswer(f"{file.path} is no guest of pfnlab")
     base = int(symbol.value().address) - file.variable("lab", "kernel/lab.c")[0]
-    return Lab(Image(file, GdbMemory(), base), list(processors()))
+    return Lab(Image(file, GdbMemory(), base), processors())
 
 
 def processors() -> Iterator[Processor]:
@@ -65,13 +65,20 @@ def processors() -> Iterator[Processor]:
     chosen = gdb.selected_thread()
     for thread in reversed(gdb.selected_inferior().threads()):
         thread.switch()
-        frame = gdb.newest_frame()
-        where = frame.find_sal()
-        symbol = f"{frame.name() or ''} " + (f"{where.symtab.filename}:{where.line}"
-                                             if where.symtab else "")
-        yield Processor(str(thread.num - 1), int(frame.pc()), symbol.strip())
+        yield Processor(str(thread.num - 1), int(gdb.parse_and_eval("$pc")), where_now())
     if chosen is not None:
         chosen.switch()
+
+
+def where_now() -> str:
+    """Function and line of the thread that is chosen; empty where there is neither."""
+    try:
+        frame = gdb.newest_frame()
+    except gdb.error:             # on s390x: a place that no function is at
+        return ""
+    where = frame.find_sal()
+    line = f"{where.symtab.filename}:{where.line}" if where.symtab else ""
+    return f"{frame.name() or ''} {line}".strip()
 
 
 def evaluate(word: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command `pfn send` of gdb: a line to the guest, which runs until it has answered that line."""
+"""The command `pfn send` of gdb: a line for the guest, which runs until it has answered that."""
 from __future__ import annotations
 
 import os

@@ -11,8 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "=== step "
-MACHINES = {"native": "native?cpus=2"}
-
 FLIP = ("python place = places(lab().tree(settled=False), 0x3000000 >> 12)[0]; "
         "gdb.execute(f'set var *(unsigned char *) {place.address:#x} ^= {place.mask}')")
 
@@ -25,7 +23,7 @@ TWINS = {
 }
 
 STEPS: dict[str, list[str]] = {
-    "prompt": ["bt", "pfn cpus"],
+    "prompt": ["thread apply all bt", "pfn cpus"],
     "arrange": ["pfn send >1 owner tests", "pfn send >2 alloc_pages 3 at=48M",
                 "pfn send >3 alloc_pages_exact 5 at=49M", "pfn send >4 alloc_pages 2 at=50M",
                 "pfn send reserve 51M 7", "pfn send >5 vmalloc 10000 guard=both redzone=1",
@@ -34,7 +32,9 @@ STEPS: dict[str, list[str]] = {
     **{f"gdb {question}": [f"pfn {question}"] for question in TWINS},
     **{f"line {question}": [f"pfn send {line}"] for question, line in TWINS.items()},
     "totals": ["pfn send heap"],
-    "cpus": ["pfn cpus"],
+    "cpus": ["pfn cpus", "thread apply 2 bt"],
+    "astray": ["set $before = $pc", "set var $pc = 0x500000", "pfn cpus", "pfn areas",
+               "set var $pc = $before"],
     "check": ["pfn check", "pfn send check"],
     "page": ["pfn page 0x3002000"], "free page": ["pfn page 50M"],
     "owner": ["pfn owner 2"], "virtual owner": ["pfn owner 5"],
@@ -62,23 +62,15 @@ STEPS: dict[str, list[str]] = {
     "flip": ["pfn send >30 alloc_pages 3 at=48M", FLIP, "pfn check", "pfn send check"],
 }
 
-# With another CPU that runs, on the machines that QEMU emulates.
-CPU_STEPS = {"start": ["pfn send cpu start 1"], "cpus": ["pfn cpus", "thread apply 2 bt"]}
 # On s390x external interrupts have a symbol of their own.
-INTERRUPT = {"interrupt": ["break *&external_entry", "pfn send echo 8", "bt"]}
+INTERRUPT = {"interrupt": ["break *&external_entry", "pfn send echo 8", "bt", "delete", "continue"]}
 
 
 @functools.cache
 def session(arch: str) -> dict[str, str]:
     """What gdb printed in each step, and as `status` its exit status, as `errors` its complaints.
     """
-    return run(MACHINES.get(arch, arch), STEPS)
-
-
-@functools.cache
-def cpu_session(arch: str) -> dict[str, str]:
-    """The same of two CPUs."""
-    return run(f"{arch}?cpus=2", {**CPU_STEPS, **(INTERRUPT if arch == "s390x" else {})})
+    return run(f"{arch}?cpus=2", {**(INTERRUPT if arch == "s390x" else {}), **STEPS})
 
 
 def run(guest: str, steps: dict[str, list[str]]) -> dict[str, str]:
