@@ -20,6 +20,7 @@ SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/areas.c
 SKIP := kernel/lib/string.c
 IMAGES := $(BUILD)/pfnlab
 
+# At a fixed place: the addresses that a fault or a panic tells are those of addr2line and of gdb.
 $(BUILD)/pfnlab: $(OBJECTS)
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LDFLAGS) -no-pie -o $@ $^

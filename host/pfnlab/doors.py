@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -130,7 +131,8 @@ def open_dump(path: Path, arch: str | None = None, program: Path | None = None) 
     memory: Memory = FileMemory(file, [Segment(s[where], s["p_memsz"], s["p_offset"],
                                                s["p_filesz"]) for s in loads])
     path = program or program_of(arch)
-    base = next((_base_in(data, path) for kind, data in notes if kind == _NT_FILE), 0)
+    base = next((base_of(path, _start_in(data, path)) for kind, data in notes
+                 if kind == _NT_FILE), 0)
     if process:                   # what the program cannot write is in its file only
         memory = Both(memory, _constants(path, base))
     places = [_place(elf, data) for kind, data in notes if kind == _NT_PRSTATUS]
@@ -147,6 +149,7 @@ def _constants(program: Path, base: int) -> Memory:
 
 
 _NT_PRSTATUS, _NT_FILE = 1, 0x46494c45
+_ET_EXEC = 2                      # a program that lies where its file says
 # Of the elf_prstatus of a Linux process of that machine, which QEMU writes as well: where the
 # program counter is.
 _PLACE_AT = {"EM_X86_64": (112 + 16 * 8, 8), "EM_386": (72 + 12 * 4, 4), "EM_S390": (112 + 8, 8)}
@@ -173,7 +176,14 @@ def _place(elf: Any, data: bytes) -> int:
     return int.from_bytes(data[at:at + size], "little" if elf.little_endian else "big")
 
 
-def _base_in(data: bytes, program: Path) -> int:
+def base_of(program: Path, start: int) -> int:
+    """Where address 0 of a program is whose first byte a process has at `start`."""
+    with open(program, "rb") as file:
+        kind = file.read(18)[16:]
+    return 0 if int.from_bytes(kind, sys.byteorder) == _ET_EXEC else start
+
+
+def _start_in(data: bytes, program: Path) -> int:
     """Where a process has its program, by the note that lists its files."""
     count = int.from_bytes(data[:8], "little")
     names = data[16 + count * 24:].split(b"\0")
@@ -194,14 +204,14 @@ def dump_process(pid: int, path: Path, program: Path) -> None:
     that. The file has holes where the memory has."""
     maps = [(int(m[1], 16), int(m[2], 16), m[3] == "w", m[4]) for m in
             map(_MAPPING.match, Path(f"/proc/{pid}/maps").read_text().splitlines()) if m]
-    base = min((start for start, _, _, name in maps if name == os.path.realpath(program)),
-               default=0)
+    first = min((start for start, _, _, name in maps if name == os.path.realpath(program)),
+                default=0)
     # Of the program also what it can no longer write: constants that were relocated.
     runs = [(start, end) for start, end, writable, name in maps
             if end - start < _SHADOW and (writable or name == os.path.realpath(program))]
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory, open(path, "wb") as file, \
             open(f"/proc/{pid}/pagemap", "rb") as pagemap:
-        offset = _write_heads(file, runs, _file_note(base, program))
+        offset = _write_heads(file, runs, _file_note(first, program))
         for start, end in runs:
             for at in _touched(pagemap, start, end):
                 file.seek(offset + at - start)
@@ -217,9 +227,9 @@ def _touched(pagemap: BinaryIO, start: int, end: int) -> list[int]:
     return [start + i * 4096 for i, entry in enumerate(entries) if entry & _PRESENT]
 
 
-def _file_note(base: int, program: Path) -> bytes:
+def _file_note(first: int, program: Path) -> bytes:
     name = os.path.realpath(program).encode() + b"\0"
-    words = (1, 4096, base, base + 4096, 0)
+    words = (1, 4096, first, first + 4096, 0)
     data = b"".join(word.to_bytes(8, "little") for word in words) + name
     data += bytes(-len(data) % 4)
     return b"".join(n.to_bytes(4, "little") for n in (5, len(data), _NT_FILE)) + b"CORE\0\0\0\0" \

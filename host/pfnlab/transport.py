@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from pfnlab.channel import Channel
+from pfnlab.doors import base_of
 from pfnlab.errors import GuestGone, GuestRefused
 from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.spec import Spec, project_root
@@ -178,8 +179,8 @@ class Transport(Channel):
         except OSError:
             return 0
         program = os.path.realpath(self.argv[0])
-        first = next((line for line in maps.splitlines() if line.endswith(program)), "0-")
-        return int(first.partition("-")[0], 16)
+        first = next((line for line in maps.splitlines() if line.endswith(program)), None)
+        return base_of(Path(program), int(first.partition("-")[0], 16)) if first else 0
 
     def stderr(self) -> str:
         """The last lines that the process said on its standard error (sanitizers, the emulator)."""

@@ -33,7 +33,7 @@ STEPS: dict[str, list[str]] = {
     **{f"line {question}": [f"pfn send {line}"] for question, line in TWINS.items()},
     "totals": ["pfn send heap"],
     "cpus": ["pfn cpus", "thread apply 2 bt"],
-    "astray": ["set $before = $pc", "set var $pc = 0x500000", "pfn cpus", "pfn areas",
+    "astray": ["set $before = $pc", "set var $pc = 0x7f00000", "pfn cpus", "pfn areas",
                "set var $pc = $before"],
     "check": ["pfn check", "pfn send check"],
     "page": ["pfn page 0x3002000"], "free page": ["pfn page 50M"],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pfnlab import Guest, channel, cli
+from pfnlab import Guest, channel, cli, errors
 from pfnlab.channel import Channel
 from pfnlab.doors import program_of
 
@@ -137,6 +137,19 @@ def test_garbage_for_memory_is_an_error_not_a_loop(tmp_path: Path,
     assert status == 1
     for question in questions:
         assert said[said.index(f"---- {question}") + 1].startswith("pfnlab: ")
+
+
+def test_addresses_that_the_native_guest_tells_are_those_of_its_program() -> None:
+    with Guest("native") as guest, pytest.raises(errors.FaultAddress) as refused:
+        guest.peek(0x7000000000)
+    with Guest("native") as guest:
+        with pytest.raises(errors.GuestPanic) as panicked:
+            guest.panic()
+        traced = next(line for line in panicked.value.lines if line.startswith("% bt "))
+    places = re.findall(r"0x[0-9a-f]+", f"{refused.value.text} {traced}")
+    told = subprocess.run(["addr2line", "-f", "-e", program_of("native"), *places], check=True,
+                          capture_output=True, text=True).stdout.splitlines()
+    assert told[0] == "access_load" and {"cmd_panic", "protocol_serve"} <= set(told)
 
 
 # ---- a debugger that holds the guest ----
