@@ -256,8 +256,8 @@ class Lab:
         for number_, cpu in enumerate(self.image.variable("cpus", "kernel/smp.c").elements()):
             info = cpu["info"]
             if info["running"]:
-                yield (f"cpu {number_} runs jobs={int(info['jobs'])} "
-                       f"stack={int(info['stack']):#018x} {self.names.field(int(info['tag']))}")
+                yield (f"cpu {number_} runs stack={int(info['stack']):#018x} "
+                       f"{self.names.field(int(info['tag']))}")
 
 
 def number(text: str) -> int:

@@ -56,8 +56,9 @@ static bool find_frames(struct vmap *vmap, struct mmu_mapping *mapping)
 static enum error map_last_page(struct vmap *vmap)
 {
     virt_t last = virt(vmap->virt.limit.a - PAGE_SIZE);
+    struct mmu_mapping mapping;
 
-    if (virt_next(&vmap->virt, last) != NULL)
+    if (virt_next(&vmap->virt, last) != NULL || vmap->mmu->query(last, &mapping))
         return E_CALL_STATE;
     return vmap->mmu->map(last, phys(PAGE_SIZE), PAGE_SIZE, attributes_default(vmap->mmu));
 }

@@ -2,6 +2,7 @@
 """Invariants that are broken on purpose: check names them, whoever tests notices, reset heals."""
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -75,6 +76,14 @@ def test_check_names_what_is_broken_and_a_reset_heals(guest: Guest, what: str) -
     guest.reset()
     guest.check()
     assert make_history(guest) == block
+
+
+def test_what_is_broken_already_is_not_broken_that_way_again(guest: Guest) -> None:
+    guest.corrupt("mapped")
+    with pytest.raises(errors.CallState):
+        guest.corrupt("mapped")
+    guest.reset()
+    guest.check()
 
 
 def test_a_hot_word_may_depend_on_too_much(guest: Guest) -> None:
@@ -160,7 +169,7 @@ def test_stress_notices(guest: Guest) -> None:
 def test_the_fuzzer_notices(guest: Guest, what: str) -> None:
     life = new_life(guest, random.Random("1/0"))
     lines = life.lines.line
-    count = iter(range(1000))
-    setattr(life.lines, "line",
-            lambda choose: f"corrupt {what}" if next(count) == 95 else lines(choose))
-    assert "bug.check invariant=" in str(live(guest, life, Figures(), 100))
+    # It is refused as long as there is nothing to break.
+    ours = itertools.cycle(9 * [""] + [f"corrupt {what}", "check"])
+    setattr(life.lines, "line", lambda choose: next(ours) or lines(choose))
+    assert "bug.check invariant=" in str(live(guest, life, Figures(), 200))
