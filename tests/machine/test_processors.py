@@ -144,3 +144,32 @@ def test_without_memory_where_it_must_be_a_start_is_refused(arch: str, name: str
     got = told(arch, [*take, "cpu start 1", f"free {block}", "cpu start 1", "cpu stop 1"],
                "--memory", size)
     assert got[-4].startswith("? mem.none") and got[-2:] == ["= 1", "= 1"]
+
+
+def areas_before_and_after(got: list[str]) -> tuple[list[str], list[str]]:
+    """What two `areas` told."""
+    areas = [row for row in got if " managed=" in row]
+    return areas[:len(areas) // 2], areas[len(areas) // 2:]
+
+
+@pytest.mark.parametrize("arch, cpus", [("x86_64", 255), ("s390x", 247)])
+def test_more_processors_than_memory_are_refused_together(arch: str, cpus: int) -> None:
+    """8 MiB hold the stacks of a hundred or so; those that had started are stopped again."""
+    got = told(arch, ["areas", "cpu start all", "areas", f"cpu start {cpus - 1}",
+                      f"cpu stop {cpus - 1}", "check"], "--memory", "8M", cpus=cpus)
+    refusal = next(row for row in got if row.startswith("?"))
+    assert re.match(r"\? mem\.none cpu=\d+ for=stack\b", refusal) and value(refusal, "cpu") > 50
+    before, after = areas_before_and_after(got)
+    assert before == after and got[-3:] == ["= 1", "= 1", "="]
+
+
+def test_prefix_areas_of_all_do_not_fit_into_a_small_area() -> None:
+    """S01: 64 pages below 2 GiB are those of 32 processors; stacks come from above."""
+    take = [f"alloc_pages {n} max=2G dontzero=1" for n in range(18, 0, -1) for _ in range(4)]
+    got = told("s390x", ["alloc_pages 6 max=2G align=256K dontzero=1 as=1", *take, "free $v1",
+                         "areas", "cpu start all", "areas", "cpu start 40", "cpu stop 40",
+                         "check"], "--memory", "4G", cpus=60)
+    refusal = [row for row in got if row.startswith("?")][-1]
+    assert re.match(r"\? mem\.none cpu=33 for=prefix\b", refusal), refusal
+    before, after = areas_before_and_after(got)
+    assert before == after and got[-3:] == ["= 1", "= 1", "="]

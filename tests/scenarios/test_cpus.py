@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pfnlab import Guest, errors
+from pfnlab.spec import Spec
 from tests.scenarios.support import PAGE, counts, page
 
 pytestmark = [pytest.mark.options("cpus=4")]
@@ -342,3 +343,15 @@ def test_a_mapping_that_goes_is_gone_for_a_cpu_that_uses_it(guest: Guest) -> Non
     assert [int(row.late) for row in rows] == [0] * len(rows)
     guest.cpu("stop", 3)
     guest.check()
+
+
+@many
+def test_as_many_as_there_can_be_work_at_once(guest_name: str) -> None:
+    with Guest(Spec(guest_name).with_option("cpus", "256").name) as guest:
+        free = counts(guest)["free"]
+        assert guest.cpu("start", "all") == 255
+        assert guest.stress(3, cpus="all", seed=6, mix="pages", timeout=120) == 3 * 256
+        assert guest.on(255, "echo 7") == 7
+        assert guest.cpu("stop", "all") == 255
+        assert counts(guest)["free"] == free
+        guest.check()
