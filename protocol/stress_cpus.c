@@ -165,7 +165,8 @@ static enum error plan_cpus(const struct args_stress *args, struct reply *reply)
     enum error e = may_take_part(&args->cpus);
 
     if (e != OK)
-        return refuse_argument(reply, "cpus", e);
+        return e == E_CALL_RANGE ? refuse_range(reply, "cpus", smp_count())
+                                 : refuse_argument(reply, "cpus", e);
     stress_forget();
     for (unsigned cpu = 0; smp_self() == 0 && cpu < smp_count() && (all || left > 0); cpu++) {
         struct smp_info info;
