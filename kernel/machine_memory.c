@@ -225,6 +225,7 @@ static enum error memory_copy(virt_t to, virt_t from, uint64_t size, virt_t *bad
 
 static enum error memory_stamp(virt_t at, uint64_t size, virt_t *bad)
 {
+    lock_hold_none("fill");
     return job_do(&(struct job){
         .part = part_stamp, .access = ACCESS_WRITE, .at = at, .size = size,
     }, bad);

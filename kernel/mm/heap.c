@@ -145,17 +145,23 @@ enum error alloc_locked(struct heap *heap, const struct heap_request *request, v
     return OK;
 }
 
-/* Zero an object that was just allocated, or take it back; *at is then what cannot be written. */
-static enum error object_zero(struct heap *heap, uint64_t size, virt_t *at, bool *zeroed)
+/*
+ * Without the lock, zero an object that was just allocated and write its red zone; or take it back:
+ * then *at is what cannot be written.
+ */
+static enum error object_fill(struct heap *heap, const struct heap_request *request,
+                              uint32_t zone, virt_t *at, bool *zeroed)
 {
-    enum error e = E_CALL_UNSUPPORTED;
+    enum error e = OK;
     virt_t bad, unused;
     uint64_t pages;
 
-    if (heap->memory->is_there())
-        e = heap->memory->zero(*at, size, &bad);
-    *zeroed = e == OK;
-    if (e == OK || e == E_CALL_UNSUPPORTED)
+    *zeroed = !request->zero || heap->memory->is_there();
+    if (request->zero && *zeroed)
+        e = heap->memory->zero(*at, request->size, &bad);
+    if (e == OK && zone != 0)
+        e = heap->memory->stamp(virt(at->a + request->size), zone, &bad);
+    if (e == OK)
         return OK;
     /* What an allocation took of the records suffices to undo it. */
     if (heap_free(heap, *at, true, &pages, &unused) != OK)
@@ -167,13 +173,17 @@ static enum error object_zero(struct heap *heap, uint64_t size, virt_t *at, bool
 enum error heap_alloc(struct heap *heap, const struct heap_request *request, virt_t *out,
                       bool *zeroed)
 {
+    uint32_t zone = 0;
     enum error e;
 
     lock_take(&heap->lock);
     e = alloc_locked(heap, request, out);
+    if (e == OK && request->redzone)
+        zone = zone_size(heap, *out);
     lock_release(&heap->lock);
     *zeroed = e == OK;
-    return e == OK && request->zero ? object_zero(heap, request->size, out, zeroed) : e;
+    return e == OK && (request->zero || zone != 0) ? object_fill(heap, request, zone, out, zeroed)
+                                                   : e;
 }
 
 /* ---- objects are found ---- */

@@ -76,8 +76,8 @@ struct heap_source {
 struct heap_root;
 
 /*
- * The lock is held while pages come and go, and while a red zone, less than two pages, is written
- * or inspected; not while an object is zeroed or copied.
+ * The lock is held while pages come and go, and while a red zone, less than two pages, is
+ * inspected; not while an object is zeroed or copied, or its red zone is written.
  */
 struct heap {
     struct lock lock;

@@ -168,7 +168,7 @@ MUST_USE enum error object_free(struct heap *heap, virt_t at, const struct spot 
 
 /* ---- red zones ---- */
 
-/* heap_alloc() with a red zone. */
+/* As alloc_locked() with a red zone, of which the pattern is to be written without the lock. */
 MUST_USE enum error zoned_alloc(struct heap *heap, const struct heap_request *request,
                                 virt_t *out);
 
@@ -186,8 +186,9 @@ MUST_USE enum error zone_inspect(const struct heap *heap, virt_t at, const struc
                                  virt_t *bad);
 
 /*
- * Let the red zone of an object, which has one, begin behind `size` bytes. MEM_NONE: there is no
- * room for that. FAULT_*: it cannot be written, *bad is where. Nothing changes on error.
+ * Let the red zone of an object, which has one, begin behind `size` bytes. The lock is given back
+ * while that is written. MEM_NONE: there is no room for it. FAULT_*: it cannot be written, *bad is
+ * where. MEM_FREE: somebody freed the object meanwhile. Nothing changes on error.
  */
 MUST_USE enum error zone_resize(struct heap *heap, virt_t at, const struct spot *spot,
                                 uint64_t size, virt_t *bad);

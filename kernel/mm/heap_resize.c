@@ -40,13 +40,13 @@ static enum error move_content(const struct heap *heap, virt_t to, uint64_t size
 }
 
 /*
- * The content is copied without the lock: it is the caller's alone, as is the new object. Records
- * may move meanwhile, so that the old one is looked for once more.
+ * The content is copied, and the new red zone written, without the lock: both objects are the
+ * caller's alone. Records may move meanwhile, so that the old one is looked for once more.
  */
 static enum error move(struct heap *heap, const struct heap_block *block, uint64_t size,
                        virt_t *out, bool *copied, virt_t *blame)
 {
-    uint32_t zone = zone_size(heap, block->first);
+    uint32_t zone = zone_size(heap, block->first), new_zone;
     const struct heap_request request = {
         .size = size, .align = 1, .tag = block->tag, .redzone = zone != 0,
     };
@@ -59,9 +59,12 @@ static enum error move(struct heap *heap, const struct heap_block *block, uint64
         *blame = to;
         return e;
     }
+    new_zone = zone_size(heap, to);
     lock_release(&heap->lock);
     YIELD_POINT("copy");
     e = move_content(heap, to, size, block, zone, copied, blame);
+    if (e == OK && new_zone != 0)
+        e = heap->memory->stamp(virt(to.a + size), new_zone, blame);
     lock_take(&heap->lock);
     found = spot_find(heap, block->first, &spot);
     e = e == OK ? found : e;

@@ -24,26 +24,20 @@ static enum error make_room(struct heap *heap)
     return *zones == NULL ? E_MEM_METADATA : lookup_make_room(*zones);
 }
 
-/*
- * Put the pattern behind `size` bytes of a new object, for which there is room. *bad is what cannot
- * be written.
- */
-static enum error zone_add(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size,
-                           virt_t *bad)
+/* What lies behind `size` bytes of a new object, for which there is room, is red from now on. */
+static enum error zone_add(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size)
 {
     uint64_t zone = spot_block(heap, at, spot).size - size;
-    enum error e = E_CALL_UNSUPPORTED;
 
-    if (key_of(at) < PFN_LIMIT)
-        e = heap->memory->stamp(virt(at.a + size), zone, bad);
-    return e == OK ? lookup_add(heap->root->zones, key_of(at), (uint32_t)zone) : e;
+    if (key_of(at) >= PFN_LIMIT)
+        return E_CALL_UNSUPPORTED;
+    return lookup_add(heap->root->zones, key_of(at), (uint32_t)zone);
 }
 
 enum error zoned_alloc(struct heap *heap, const struct heap_request *request, virt_t *out)
 {
     struct spot spot;
     uint64_t pages;
-    virt_t bad;
     enum error e;
 
     if (request->size > UINT64_MAX - HEAP_ZONE_MIN)
@@ -56,27 +50,33 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
     if (e == OK) {
         e = spot_find(heap, *out, &spot);
         ASSERT(e == OK);
-        e = zone_add(heap, *out, &spot, request->size, &bad);
+        e = zone_add(heap, *out, &spot, request->size);
         if (e == OK)
             return OK;
         /* What an allocation took of the records suffices to undo it. */
         if (object_free(heap, *out, &spot, &pages) != OK)
             ASSERT(false);
-        *out = bad;
     }
     heap_trim(heap);
     return e;
 }
 
+/* The pattern of the zone before stays in the one to come: so it holds for who looks meanwhile. */
 enum error zone_resize(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size,
                        virt_t *bad)
 {
     uint64_t all = spot_block(heap, at, spot).size;
+    uint32_t before = zone_size(heap, at);
     enum error e;
 
     if (size > all || all - size < HEAP_ZONE_MIN || all - size > UINT32_MAX)
         return E_MEM_NONE;
+    lock_release(&heap->lock);
+    YIELD_POINT("stamp");
     e = heap->memory->stamp(virt(at.a + size), all - size, bad);
+    lock_take(&heap->lock);
+    if (e == OK && zone_size(heap, at) != before)
+        e = E_MEM_FREE;
     if (e == OK)
         lookup_set(heap->root->zones, key_of(at), (uint32_t)(all - size));
     return e;

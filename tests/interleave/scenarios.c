@@ -196,14 +196,32 @@ static void heap_both(void)
 {
     uint64_t small, large;
 
-    ASSERT(object_take(40, &small) == OK && object_take(5000, &large) == OK);
+    ASSERT(object_take(40, false, &small) == OK && object_take(5000, false, &large) == OK);
     ASSERT(object_give(large) == OK && object_give(small) == OK);
 }
 
 static void heap_begin(void)
 {
     afresh();
-    ASSERT(object_take(100, &shared) == OK);
+    ASSERT(object_take(100, false, &shared) == OK);
+}
+
+static void zone_begin(void)
+{
+    afresh();
+    ASSERT(object_take(100, true, &shared) == OK);
+}
+
+/* One with a red zone, which moves. */
+static void zone_both(void)
+{
+    uint64_t at;
+    virt_t out, blame;
+    bool copied;
+
+    ASSERT(object_take(40, true, &at) == OK);
+    ASSERT(heap_realloc(&heap, virt(at), 90, &out, &copied, &blame) == OK && copied);
+    ASSERT(object_give(out.a) == OK);
 }
 
 static void heap_move(void)
@@ -269,6 +287,8 @@ const struct scenario scenarios[] = {
     { "window-protect", 2, window_begin, { window_protect, window_free }, broken_or_lost },
     { "heap", 2, afresh, { heap_both, heap_both }, broken },
     { "heap-move", 2, heap_begin, { heap_move, heap_drop }, broken },
+    { "heap-zone", 2, afresh, { zone_both, zone_both }, broken },
+    { "heap-zone-move", 2, zone_begin, { heap_move, heap_drop }, broken },
 };
 
 const size_t scenarios_count = ARRAY_SIZE(scenarios);

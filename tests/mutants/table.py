@@ -91,6 +91,8 @@ MUTANTS = (
            "    if (slab->place != NOT_QUEUED)", "heap*"),
     Mutant("malloc tells of objects of one stage only", "kernel/mm/heap_walk.c",
            "heap->root != NULL && i <= heap->stage;", "heap->root != NULL && i <= 0;", "heap*"),
+    Mutant("what moves has no pattern in its new red zone", "kernel/mm/heap_resize.c",
+           "if (e == OK && new_zone != 0)", "if (e == OK && new_zone == 1)", "heap*"),
     # Several CPUs.
     Mutant("a page is taken before the lock", "kernel/mm/pages.c",
            "    lock_take(&pages->lock);\n"

@@ -140,6 +140,7 @@ static bool is_there(void)
 
 static enum error touch(virt_t at, virt_t *bad)
 {
+    lock_hold_none("touch");
     *bad = at;
     if (!there_is_memory)
         return E_CALL_UNSUPPORTED;
