@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 import re
+import signal
 import time
 import zlib
 from collections import deque
@@ -270,34 +271,41 @@ def campaign(name: str, seed: int, limit: Limit, directory: Path,
 
 
 _count: Any = None                # of commands, shared by the workers
+_stop: Any = None                 # shall they end?
 
 
-def _share(count: Any) -> None:
-    global _count
-    _count = count
+def _share(count: Any, stop: Any) -> None:
+    global _count, _stop
+    _count, _stop = count, stop
 
 
 def _work(run: Campaign, name: str, seed: int, limit: Limit, directory: Path) -> Figures:
     def count(figures: Figures) -> None:
         with _count.get_lock():
             _count.value += 1
+        if _stop.value:
+            raise KeyboardInterrupt
     return run(name, seed, limit, directory, count)
 
 
 def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, workers: int,
            on_commands: Callable[[int], None] = lambda count: None) -> Figures:
     """So many campaigns at once, each in a process of its own with the next seed. `on_commands` now
-    and then hears of all their commands. ^C, which each of them gets, ends them."""
+    and then hears of all their commands. The processes do not hear ^C, whatever they are at: they
+    end behind the next command."""
     total, context = Figures(), get_context("spawn")
     count: Any = context.Value("Q", 0)
-    with ProcessPoolExecutor(workers, context, _share, (count,)) as pool:
+    stop = context.RawValue("b", 0)
+    with ProcessPoolExecutor(workers, context, _share, (count, stop)) as pool:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         working = [pool.submit(_work, run, name, seed + i, limit, directory)
                    for i in range(workers)]
+        signal.signal(signal.SIGINT, before)
         try:
             while wait(working, LOOK).not_done:
                 on_commands(count.value)
         except KeyboardInterrupt:
-            total.stopped = True
+            stop.value, total.stopped = 1, True
         for done in working:
             total.add(done.result())
     return total

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import weakref
@@ -34,12 +35,20 @@ USAGE = 2                         # exit status of run-guest.sh: wrong options
 KILL_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
+def tell_build(root: Path, arch: str) -> None:
+    """The first start takes a while: say to a person why. The script's own words are kept for
+    errors."""
+    if sys.stderr.isatty() and not (root / "build" / arch).exists():
+        print(f"pfnlab: building {arch}, once", file=sys.stderr, flush=True)
+
+
 @functools.cache
 def build_native(root: Path) -> None:
     """Bring the native guest up to date, once in a process: run-guest.sh does it for the others.
 
     GuestGone: it does not build or start; the message says why.
     """
+    tell_build(root, "native")
     done = subprocess.run([root / "run-guest.sh", "native"], stdin=subprocess.DEVNULL,
                           capture_output=True, check=False)
     if done.returncode != 0:
@@ -111,6 +120,7 @@ class Transport(Channel):
     @classmethod
     def _on_socket(cls, spec: Spec, directory: Path, timeout: float) -> Self:
         path = directory / "serial"
+        tell_build(project_root(), spec.arch)
         argv = [str(project_root() / "run-guest.sh"), spec.arch, *spec.arguments(),
                 "--serial", f"unix:{path}", *control_arguments(spec, directory)]
         self = cls(argv, directory=directory, link=None, stdin=subprocess.DEVNULL)

@@ -106,6 +106,15 @@ def test_several_workers_take_a_seed_each(guest: Guest, tmp_path: Path) -> None:
     assert figures.lives == 2 and not figures.found
 
 
+@pytest.mark.only("native")
+def test_workers_that_are_stopped_tell_what_they_have(guest: Guest, tmp_path: Path) -> None:
+    def stop(commands: int) -> None:
+        if commands > 50:
+            raise KeyboardInterrupt
+    figures = spread(campaign, "native", 5, Limit(), tmp_path, 2, stop)
+    assert figures.stopped and figures.commands > 50
+
+
 def test_the_verb_tells_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["fuzz", "native", "--fast", "--commands", "400", "--seed", "4", "-o", str(tmp_path)]
     assert main(words) == 0
