@@ -99,12 +99,22 @@ def _replay_in_gdb(options: argparse.Namespace, transcript: Transcript, guest: G
 
 def _replay_many(options: argparse.Namespace, transcript: Transcript, progress: Progress
                  ) -> str | None:
-    names = [options.guest, *(name for text in options.diff for name in split_names(text))]
     with trials_for(options, transcript) as trials:
+        others = _others(options, trials, transcript)
         trials.memory_map = trials.memory_map or common_map(trials, transcript)
-        full = [guest_name(options, transcript.options, name) for name in names]
-        found = first_difference(trials, full, transcript.steps, lambda step: progress.advance())
+        found = first_difference(trials, [trials.name, *others], transcript.steps,
+                                 lambda step: progress.advance())
     return str(found) if found else None
+
+
+def _others(options: argparse.Namespace, trials: Trials, transcript: Transcript) -> list[str]:
+    """The guests that --diff names, each once, besides that of the trials."""
+    names = [guest_name(options, transcript.options, name)
+             for text in options.diff for name in split_names(text)]
+    others = [name for name in dict.fromkeys(names) if name != trials.name]
+    if not others:
+        raise ValueError(f"it takes two guests to differ, and {trials.name} is the only one")
+    return others
 
 
 # ---- shrink, bisect ----
@@ -113,9 +123,9 @@ def _criterion(options: argparse.Namespace, trials: Trials, transcript: Transcri
     if options.until:
         return trials.until(Condition(options.until))
     if options.diff:
-        names = [name for text in options.diff for name in split_names(text)]
+        others = _others(options, trials, transcript)
         trials.memory_map = trials.memory_map or common_map(trials, transcript)
-        return trials.difference([guest_name(options, transcript.options, n) for n in names])
+        return trials.difference(others)
     return trials.failure
 
 

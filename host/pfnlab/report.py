@@ -251,7 +251,7 @@ def _past(report: Report, guest: Guest, session: list[Exchange], silent: bool) -
     finally:
         if not mine:
             clean.close()
-    report.add("guest map at the beginning", report.files["map-before.txt"])
+    report.add("guest map at the beginning", report.files["map-before.txt"].rstrip())
     changed = _changed(report.files["map-before.txt"], report.files["map-after.txt"])
     report.add("guest map, what changed since the beginning", changed)
 

@@ -291,6 +291,9 @@ def test_a_difference_of_guests_is_named_by_its_first_line(tmp_path: Path) -> No
     path = script(tmp_path / "s.t", "alloc_pages 3", "free $1", "dump areas", "peek 2M")
     done = run("replay", path, "--diff", "native?memory=64M,native?memory=1G")
     assert done.returncode == 0 and "the same on all" in done.stdout, done.stdout
+    done = run("replay", path, "--diff", "native?memory=64M,native")      # itself once more
+    assert done.returncode == 0 and "the same on all" in done.stdout, done.stdout
+    assert run("replay", path, "--diff", "native").returncode == 2
     own = script(tmp_path / "own.t", "map_begin", "map_add 1M 1M", "map_commit", "alloc_page",
                  "map_machine", "areas")
     done = run("replay", own, "--diff", "native?areas=dma:16M,rest")
