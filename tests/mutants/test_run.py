@@ -9,6 +9,7 @@ import pytest
 from tests.mutants.run import Broken, Copy, stale
 from tests.mutants.table import MUTANTS, Mutant
 from tests.mutants.table_around import AROUND
+from tests.mutants.table_orders import ORDERS
 
 FAILED = ("[   LINE   ] --- tests/unit/test_radix.c:71: error: Failure!\n"
           "unit tests FAILED: test_radix")
@@ -44,7 +45,7 @@ def test_what_does_not_compile_is_no_mutant() -> None:
 
 
 def test_every_mutant_applies() -> None:
-    assert not stale([*MUTANTS, *AROUND])
+    assert not stale([*MUTANTS, *AROUND, *ORDERS])
 
 
 def test_a_line_that_has_moved_is_told() -> None:
