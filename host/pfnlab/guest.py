@@ -125,6 +125,7 @@ class Guest(Commands):
         try:
             self.link.connect(boot_timeout, booting=self.transport.boots)
             self.timeout = timeout or self.link.patience()
+            self.impatient = timeout is not None      # somebody said how long is too long
             self.load_base = self.transport.load_base()
             self.table = self._read_table()
         except BaseException:

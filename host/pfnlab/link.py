@@ -45,7 +45,8 @@ class Link:
         self.round_trip = 0.0         # seconds, of the last sync
         self.reason: GuestGone | None = None
         self.strict = False
-        self.overdue = False          # somebody gave up waiting: a command may still run
+        # Somebody gave up waiting, after so many seconds: a command may still run.
+        self.overdue: float | None = None
         self.deadline = 0.0           # of the request that is waited for
         self.on_event: Callable[[Row], None] | None = None
         self.on_log: Callable[[str], None] | None = None
@@ -210,7 +211,7 @@ class Link:
         A guest that boots is not disturbed until it says so: boot loaders take keys as commands.
         """
         deadline = self.transport.now() + timeout
-        self._connected = self.overdue = False
+        self._connected, self.overdue = False, None
         if self._reader.is_alive():
             self.reason, self._panic = None, []
         for request in self._pending:
@@ -375,7 +376,7 @@ class Link:
                 continue
             patience *= 2                 # a query that takes long is asked anew by a recovery
             if self.transport.now() >= deadline:
-                self.overdue = True
+                self.overdue = timeout
                 raise GuestSilent(f"no answer in {timeout:g} s to: {request.text()}")
             self._recover("silence")
         if request.lost:

@@ -24,6 +24,7 @@ from pfnlab.values import Address, Row, Rows
 LAST_LINES = 40
 LAST_LOG_LINES = 15
 MAP_LINES = 60
+LEAST_TIMEOUT = 5.0               # seconds, of a line to copy: the guest has to start with it, too
 BROKEN = ("bug.assert", "bug.check", "bug.fault")    # answers of an allocator out of order
 MOST_EXCHANGES = 3000             # of a session that is worth the time of a brute-force model
 
@@ -322,6 +323,8 @@ def command_lines(guest: Guest, directory: Path, command: str = "pfnlab") -> str
     """Three lines to copy: the session again, again natively under sanitizers, again with gdb."""
     script = shlex.quote(str(directory / "session.t"))
     name = shlex.quote(guest.name)
+    if guest.link.overdue:
+        command += f" --timeout {max(guest.link.overdue, LEAST_TIMEOUT):g}"
     lines = [f"{command} --guest {name} replay {script}"]
     if (directory / "machine.map").exists():
         where = shlex.quote(str(directory / "machine.map"))

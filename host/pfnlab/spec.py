@@ -128,8 +128,11 @@ class Spec:
         return self.with_options("&".join([*kept, f"{key}={value}" if value else key]), alone=True)
 
     def with_options(self, text: str, alone: bool = False) -> Spec:
-        """The same guest with more options behind its own, or, `alone`, in their place."""
+        """The same guest with more options behind its own, or, `alone`, in their place. An option of
+        the machine gives way to another one of its name."""
         if not text or self.scheme:
             return self
-        head = self.arch if alone else self.name
-        return Spec(f"{head}{'&' if '?' in head else '?'}{text}")
+        new = {part.partition("=")[0] for part in text.split("&")} & set(_OPTIONS)
+        query = "" if alone else self.name.partition("?")[2]
+        kept = [one for one in query.split("&") if one and one.partition("=")[0] not in new]
+        return Spec(f"{self.arch}?{'&'.join([*kept, text])}")

@@ -25,6 +25,7 @@ from pfnlab import wire
 from pfnlab.request import Request, Result
 from pfnlab.values import Row, Value, parse_value, split_fields
 
+DIGITS = "0123456789"
 PATIENCE = 300.0                  # seconds for one answer: a step may touch every page of a GiB
 
 if TYPE_CHECKING:
@@ -161,8 +162,9 @@ class Run:
         return self.done[step.tag]
 
     def wait(self, request: Request) -> Request:
-        """Wait for its end."""
-        return self.guest.link.wait(request, max(self.guest.timeout, PATIENCE))
+        """Wait for its end, as long as it takes unless somebody said how long that may be."""
+        patience = self.guest.timeout if self.guest.impatient else max(self.guest.timeout, PATIENCE)
+        return self.guest.link.wait(request, patience)
 
     def compare(self, step: Step, request: Request) -> None:
         """Mismatch: the reply is not as written."""
@@ -189,6 +191,7 @@ class Recorder:
     next. What `guest` is asked by others is not."""
 
     def __init__(self, guest: Guest, path: Path, before: str = "") -> None:
+        self._link, self._tag = guest.link, 0
         self._file = open(path, "w", encoding="ascii", buffering=1)
         self._file.write(guest.needs() + before)
         guest.link.on_log = self._say
@@ -199,17 +202,19 @@ class Recorder:
 
     def asked(self, request: Request) -> None:
         """A request is on its way."""
-        self._say(f">{request.tag} {request.text()}")
+        self._tag = request.tag
+        self._say(f">{self._tag} {request.text()}")
 
     def answered(self, request: Request) -> None:
-        """It has its reply."""
+        """It has its reply; if the line lost one, to a repetition with another tag."""
         for row in request.rows:
-            self._say(f":{request.tag} {row}")
+            self._say(f":{self._tag} {row}")
         if request.final is not None:
-            self._say(request.final.raw)
+            self._say(f"{request.final.sigil}{self._tag}{request.final.raw[1:].lstrip(DIGITS)}")
 
     def close(self) -> None:
         """No more comes."""
+        self._link.on_log = self._link.on_event = None
         self._file.close()
 
 

@@ -118,6 +118,11 @@ def test_a_remark_may_be_of_any_letters(tmp_path: Path) -> None:
     assert done.returncode == 2 and done.stderr == f"pfnlab: {path}: no text\n"
 
 
+def test_a_replay_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
+    path = script(tmp_path / "hang.t", "stress 4611686018427387904")
+    assert run("--timeout", "0.5", "replay", path).returncode == 124
+
+
 def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> None:
     path = tmp_path / "wrong.t"
     path.write_text(">1 alloc_page\n=1 0x0000000000001000\n")

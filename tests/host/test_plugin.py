@@ -101,6 +101,7 @@ def test_dead(fresh_guest):
     guest.alloc_page()
 """)
     done = suite.run()
+    assert len(re.findall(r" -m pfnlab --timeout 5 .* replay", done.stdout)) == 3
     assert "HANG >" in done.stdout and "GONE the guest has ended, exit status -9" in done.stdout
     if shutil.which("gdb-multiarch"):
         assert re.search(r"where the guest is -+\n#0 .*\n(#.*\n)*#\d+ .*\bcmd_stress \(",

@@ -238,3 +238,12 @@ def test_where_nobody_is_it_is_said(name: str, status: type[Exception]) -> None:
     ("rfc2217://h:1?logging=debug", "rfc2217", "rfc2217://h:1?logging=debug")])
 def test_a_name_tells_how_to_get_there(name: str, scheme: str, place: str) -> None:
     assert (Spec(name).scheme, Spec(name).place) == (scheme, place)
+
+
+def test_options_give_way_to_later_ones() -> None:
+    def more(name: str, text: str) -> str:
+        return Spec(name).with_options(text).name
+    assert more("native", "memory=1G") == "native?memory=1G"
+    assert more("native?memory=1G&kpool=1M", "memory=2G&x=1") == "native?kpool=1M&memory=2G&x=1"
+    assert more("native?kpool=1M", "kpool=2M") == "native?kpool=1M&kpool=2M"      # the kernel's own
+    assert more("unix:/x", "memory=1G") == "unix:/x"
