@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pfnlab import debugger, decode_lab, doors
-from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name
+from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Verb, emit, guest_name
 from pfnlab.decode_lab import Lab, Processor
 from pfnlab.errors import PfnlabError
 from pfnlab.guest import Guest
@@ -60,24 +60,20 @@ def do_post_mortem(options: argparse.Namespace) -> int:
         words = question.removeprefix("pfn ").split()
         try:
             rows = list(decode_lab.ask(Lab(dump.image, processors), words))
-            failed = words == ["check"] and rows != [decode_lab.WHOLE]
+            broken = words == ["check"] and rows != [decode_lab.WHOLE]
+            ended = EXIT_FAILED if broken else EXIT_OK
         except PfnlabError as error:
-            rows, failed = [f"pfnlab: {error}"], True
+            rows = [f"pfnlab: {error}"]
+            ended = EXIT_USAGE if isinstance(error, decode_lab.WrongQuestion) else EXIT_FAILED
         head = [f"---- {question}"] if len(questions) > 1 else []
-        emit(options, {"question": question, "ok": not failed, "rows": rows},
+        emit(options, {"question": question, "ok": ended == EXIT_OK, "rows": rows},
              "\n".join([*head, *rows]))
-        status = EXIT_FAILED if failed else status
+        status = max(status, ended)
     return status
 
 
 def _opened(options: argparse.Namespace) -> doors.Dump:
-    """ValueError: the file is none, or nobody knows such a question: nothing is wrong with a guest.
-    """
-    for question in options.question:
-        if question.removeprefix("pfn ").split()[:1] not in [[name] for name in
-                                                             decode_lab.QUESTIONS]:
-            raise ValueError(f"no question {question!r}; there is: "
-                             f"{' '.join(decode_lab.QUESTIONS)}")
+    """ValueError: the file is none, and nothing is wrong with a guest."""
     if options.arch is not None and options.arch not in architectures():
         raise ValueError(f"no such architecture: {options.arch}; there is: "
                          f"{' '.join(architectures())}")

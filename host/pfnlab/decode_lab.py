@@ -29,6 +29,10 @@ class NoAnswer(PfnlabError):
     """A question makes no sense, or not now."""
 
 
+class WrongQuestion(NoAnswer):
+    """Whoever asks is mistaken, whatever the guest's state."""
+
+
 @dataclass
 class Processor:
     """Where a processor is."""
@@ -261,11 +265,12 @@ class Lab:
 
 
 def number(text: str) -> int:
-    """A number as on the serial line: decimal, 0x-hex, with K, M, G, T. NoAnswer: it is none."""
+    """A number as on the serial line: decimal, 0x-hex, with K, M, G, T. WrongQuestion: it is none.
+    """
     try:
         return parse_size(text)
     except ValueError:
-        raise NoAnswer(f"not a number: {text}") from None
+        raise WrongQuestion(f"not a number: {text}") from None
 
 
 Question = Callable[..., Rows]
@@ -280,14 +285,14 @@ QUESTIONS: dict[str, tuple[Question, str]] = {
 
 
 def ask(lab: Lab, words: list[str]) -> Rows:
-    """Answer a question, its words as typed. NoAnswer: there is no such question."""
+    """Answer a question, its words as typed. WrongQuestion: there is none such."""
     name, arguments = words[0] if words else "", words[1:]
     if name not in QUESTIONS:
-        raise NoAnswer(f"no such question: {name}; there are: {' '.join(QUESTIONS)}")
+        raise WrongQuestion(f"no such question: {name}; there are: {' '.join(QUESTIONS)}")
     question, usage = QUESTIONS[name]
     least = len([w for w in usage.split() if not w.startswith("[") and not w.endswith("]")])
     if not least <= len(arguments) <= len(usage.split()):
-        raise NoAnswer(f"usage: {name} {usage}".rstrip())
+        raise WrongQuestion(f"usage: {name} {usage}".rstrip())
     return _sensible(question(lab, *arguments))
 
 

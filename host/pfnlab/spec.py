@@ -128,8 +128,8 @@ class Spec:
         return self.with_options("&".join([*kept, f"{key}={value}" if value else key]), alone=True)
 
     def with_options(self, text: str, alone: bool = False) -> Spec:
-        """The same guest with more options behind its own, or, `alone`, in their place. An option of
-        the machine gives way to another one of its name."""
+        """The same guest with more options behind its own, or, `alone`, in their place. An option
+        of the machine gives way to another one of its name."""
         if not text or self.scheme:
             return self
         new = {part.partition("=")[0] for part in text.split("&")} & set(_OPTIONS)

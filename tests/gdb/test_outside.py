@@ -2,6 +2,7 @@
 """A guest in a file, and one that a debugger holds."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -119,14 +120,18 @@ def test_wrong_questions_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     with Guest("native?memory=16M&kpool=512K") as guest:
         guest.dump_memory(tmp_path / "dump")
     status, said, _ = ask(capsys, str(tmp_path / "dump"), *WRONG)
-    assert status == 1 and len(said) == 2 * len(WRONG)
+    assert status == 2 and len(said) == 2 * len(WRONG)
     for question, complaint in WRONG.items():
         assert complaint in said[said.index(f"---- {question}") + 1]
+    status, said, _ = ask(capsys, str(tmp_path / "dump"), "check", "freelist nowhere", "--json")
+    told = [json.loads(line) for line in said]
+    assert status == 1 and [(one["question"], one["ok"]) for one in told] == [
+        ("check", True), ("freelist nowhere", False)]
 
 
 def test_what_is_no_dump_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, complaint = ask(capsys, str(program_of("native")))
-    assert status != 0 and "no dump" in complaint
+    assert status == 2 and "no dump" in complaint
 
 
 def test_garbage_for_memory_is_an_error_not_a_loop(tmp_path: Path,

@@ -208,7 +208,6 @@ def test_an_error_is_json_too(words: list[str], status: int, kind: str, capsys: 
     (["fuzz", "-j", "0"], "a number from 1 on"),
     (["twins", "--commands", "0"], "a number from 1 on"), (["post-mortem", "/nowhere"], "/nowhere"),
     (["post-mortem", __file__], "is no ELF file"), (["run", "--raw", "unix:x"], "--raw starts a"),
-    (["post-mortem", "x", "bananas"], "no question 'bananas'; there is: areas "),
     (["post-mortem", "--arch", "mips", "x"], "no such architecture: mips"),
     (["--guest", "tcp:localhost:99999", "send", "info"], "tcp:HOST:PORT is the form"),
     (["--map", "tests", "send", "info"], "no map 'tests'"),
