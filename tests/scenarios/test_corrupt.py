@@ -135,6 +135,9 @@ def test_where_there_is_no_room_nothing_is_broken(guest: Guest) -> None:
     refuse(guest, "range_order")
     guest.alloc_vpages(1, at=guest.info().fields["window_limit"] - 4096)
     refuse(guest, "mapped")
+    guest.malloc(9000)
+    refuse(guest, "slab")
+    refuse(guest, "zone")
     put_map(guest, 512)
     refuse(guest, "hot_slots")
     for _ in range(3):

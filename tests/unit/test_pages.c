@@ -314,6 +314,11 @@ static void check_passes_on_and_adds(void **unused)
     assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
     assert_int_equal(violation.invariant, 100);
     assert_int_equal(violation.at.n, first + 1);
+    /* Against the contract: a key twice, so that one of them is not found. */
+    assert_int_equal(lookup_add(pages.owners, first, 5), OK);
+    assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
+    assert_int_equal(violation.invariant, 100);
+    assert_int_equal(violation.at.n, first);
     ((struct array_engine *)pages.state)->broken = true;
     assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
     assert_int_equal(violation.invariant, 42);
