@@ -107,7 +107,10 @@ bool session_check(struct page_violation *violation)
 
 void session_corrupt(void)
 {
-    session.slots[0].tag = SLOTS + 1;
+    /* Not the slot of this very request, which is about to be filled. */
+    size_t far = (size_t)((session_last() + SLOTS / 2) % SLOTS);
+
+    session.slots[far].tag = (uint32_t)(SLOTS + far + 1);
 }
 
 bool session_final(uint64_t tag, const char **final, size_t *length, char *sigil,

@@ -86,6 +86,13 @@ def test_what_is_broken_already_is_not_broken_that_way_again(guest: Guest) -> No
     guest.check()
 
 
+@pytest.mark.only("native")
+def test_a_request_does_not_mend_what_it_broke(guest: Guest) -> None:
+    while guest.link.next_tag % int(guest.link.hello["slots"]):
+        guest.echo(1)
+    expect_broken(guest, "slot")
+
+
 def test_a_hot_word_may_depend_on_too_much(guest: Guest) -> None:
     """64 pages: the largest free block of the leaf is in the word that serves."""
     put_map(guest, 64)
