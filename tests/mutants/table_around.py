@@ -84,7 +84,7 @@ AROUND = (
            "pass < times; pass++", "pass <= times; pass++", "protocol*"),
     Mutant("a dead lab goes on", "protocol/dispatch.c",
            "if (lab.dead && dispatch_is_mutator(line, length)",
-           "if (lab.dead && command->kind == KIND_session", "protocol*"),
+           "if (lab.dead && !dispatch_is_mutator(line, length)", "protocol*"),
     Mutant("rows are miscounted", "protocol/handlers.c",
            "    listing->n++;", "    listing->n += listing->n < 2;", "protocol*"),
     # Ports: what of them runs anywhere.
