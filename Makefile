@@ -79,8 +79,6 @@ deps: ## install the Debian packages that are missing, telling which and why
 	@./arch/deps.sh
 
 # Tests run side by side, each worker with guests of its own.
-JOBS ?= auto
-
 test: deps ## everything: build all, unit tests, lint, scenarios on all machines; JOBS=N at once
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) llvm
@@ -88,7 +86,7 @@ test: deps ## everything: build all, unit tests, lint, scenarios on all machines
 	@$(MAKE) unit
 	@$(MAKE) bench-programs
 	@$(MAKE) lint
-	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) tests $(PYTEST_ARGS)
+	$(Q)$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) tests $(PYTEST_ARGS)
 
 SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
 lint: ## the style of scripts and Python, the types of Python

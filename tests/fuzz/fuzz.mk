@@ -13,7 +13,7 @@ fuzz: ## search for new paths of the native guest, by libFuzzer; TIME=SECONDS ea
 fuzz-minimise: ## merge what `make fuzz` kept into the corpus, as few files as reach as much
 	@./arch/deps.sh fuzz
 	@$(MAKE) ARCH=native fuzz-merge
-fuzz-afl: ## the same targets under AFL++; TIME=SECONDS each
+fuzz-afl: ## the same targets under AFL++; TIME=SECONDS each, JOBS=N that tell each other what they find
 	@./arch/deps.sh afl
 	@$(MAKE) ARCH=native FUZZ_CC=afl-clang-fast fuzz-afl-run
 
@@ -82,12 +82,21 @@ fuzz-merge-%: $(FUZZ_BUILD)/fuzz_%
 		$(if $(filter line,$*),-use_counters=0) build/fuzz/merged tests/fuzz/corpus/$* build/fuzz/corpus/$*
 	@rm -rf tests/fuzz/corpus/$* && mv build/fuzz/merged tests/fuzz/corpus/$*
 
+# Names that are one host's own, so that directories of several hosts can be copied together.
+AFL_HOST = $$(hostname | tr -cd '[:alnum:]' | cut -c 1-20)
 fuzz-afl-run: $(TARGET:%=fuzz-afl-run-%)
 fuzz-afl-run-%: $(FUZZ_BUILD)/fuzz_% $(FUZZ_BUILD)/line.dict
 	@mkdir -p build/fuzz/afl
-	AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 afl-fuzz \
-		-i tests/fuzz/corpus/$* -o build/fuzz/afl/$* -x $(FUZZ_BUILD)/line.dict -V $(TIME) \
-		-- $(FUZZ_BUILD)/fuzz_$*
+	@for n in $$(seq $(or $(JOBS),1)); do \
+		AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 afl-fuzz \
+			$$([ $$n = 1 ] && echo -M || echo -S) $(AFL_HOST)-$$n -i tests/fuzz/corpus/$* \
+			-o build/fuzz/afl/$* -x $(FUZZ_BUILD)/line.dict -V $(TIME) \
+			-- $(FUZZ_BUILD)/fuzz_$* >build/fuzz/afl/$*-$$n.log 2>&1 & \
+	done; wait
+	@for stats in build/fuzz/afl/$*/*/fuzzer_stats; do echo "$$stats: $$(sed -nE \
+		's/^(execs_done|execs_per_sec|corpus_found|corpus_imported|saved_crashes) *: (.*)/\1 \2/p' \
+		$$stats | tr '\n' ' ')"; done
+	@! grep -HE '^saved_crashes *: [1-9]' build/fuzz/afl/$*/*/fuzzer_stats
 
 # ---- in the tests ----
 unit-run: fuzz-replay
