@@ -25,6 +25,7 @@ from pfnlab.values import PAGE_SIZE, Value
 
 WINDOW = "virt=2G:1G"              # one that all of them have free
 UNDER_WAY = 200                   # commands that the others may lag behind
+AFRESH = ("reset", "map_commit", "map_machine")       # what they answer, whatever went before
 PATIENCE = 120.0                  # seconds for one answer on a slow machine under load
 
 
@@ -41,6 +42,7 @@ class Lockstep:
         self.spans: list[tuple[int, int]] = []
         self.commands = 0
         self.on_command: Callable[[], None] = lambda: None      # in front of each
+        self.resets = 0               # lines that make a fresh instance
         self._posted: deque[tuple[int, list[Pending]]] = deque()
         with ExitStack() as stack:
             self.guests = [stack.enter_context(Guest(with_window(name))) for name in names]
@@ -68,6 +70,7 @@ class Lockstep:
         """A line to all of them; what the first answered."""
         self.on_command()
         self.commands += 1
+        self.resets += text.partition(" ")[0] in AFRESH
         if len({guest.link.next_tag for guest in self.guests}) > 1:
             raise LinkLost("a line was lost on the way to a guest: its tags are not those of the "
                            "others any more")

@@ -43,6 +43,7 @@ class Attack:
         self.rng = random.Random(seed)
         self.lines = Lines(guest.table, MAP, window(guest))
         self.sent = 0
+        self.resets = 0
         self.answers: Counter[str] = Counter()
         MAP.inject(guest)
         guest.link.raw(b"\x03\n>0 sync 1\n")           # the end of the strict session
@@ -125,6 +126,7 @@ class Attack:
             self.burst()
             if self.sent % (50 * BURST) < BURST:
                 self.guest.link.log.clear()
+                self.resets += 1
                 self.guest.link.raw(b"> reset\n> check\n>78 echo 1\n")
                 if "=" not in self._collect(b"=78 1"):
                     raise Hostile("check: an invariant is broken")

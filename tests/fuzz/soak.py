@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Every kind of fuzzing, one after the other, each for the same time: `make soak`.
 
-The table: commands or operations, how many a second, resets (fresh instances of the lab), distinct
-states (by the totals of all areas at the end of a life), differences, deaths of a guest, recoveries
-of its line.
+The table: commands or operations, how many a second, how many of the answers were refusals, resets
+(fresh instances of the lab), distinct states (by the totals of all areas, at the end of a life or
+every thousand commands), differences, deaths of a guest, recoveries of its line, and of what is
+fuzzed by its coverage how many edges of the code were reached.
 """
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +31,9 @@ from pfnlab.pool import Pool  # noqa: E402
 from tests.fuzz.hostile import Attack, Hostile  # noqa: E402
 
 FOUND = ROOT / "build/fuzz/found"
-COLUMNS = ("kind", "done", "per second", "resets", "states", "differences", "deaths", "recoveries",
-           "coverage")
+COLUMNS = ("kind", "done", "per second", "refused", "resets", "states", "differences", "deaths",
+           "recoveries", "coverage")
+SLICE = 1000                      # commands between two looks at the clock
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Result:
     kind: str
     done: int
     seconds: float
+    refused: int = 0
     resets: int = 0
     states: int = 0
     differences: int = 0
@@ -50,8 +54,17 @@ class Result:
     def cells(self) -> list[str]:
         """As the table has it."""
         rate = self.done / self.seconds if self.seconds else 0.0
-        return [self.kind, str(self.done), f"{rate:.0f}", str(self.resets), str(self.states),
-                str(self.differences), str(self.deaths), str(self.recoveries), self.coverage]
+        return [self.kind, str(self.done), f"{rate:.0f}", *map(str, (
+            self.refused, self.resets, self.states, self.differences, self.deaths,
+            self.recoveries)), self.coverage]
+
+
+def slices(seconds: float) -> Iterator[None]:
+    """Until so much time has passed, but once at least."""
+    end = time.monotonic() + seconds
+    yield
+    while time.monotonic() < end:
+        yield
 
 
 def coverage_guided(target: str, seconds: float, seed: int) -> Result:
@@ -69,9 +82,12 @@ def coverage_guided(target: str, seconds: float, seed: int) -> Result:
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     count = re.findall(r"^(\d+) (?:operations|lines)$", said, re.MULTILINE)
     edges = re.findall(r"cov: (\d+)", said)
+    all_edges = re.findall(r"\((\d+) inline 8-bit counters\)", said)
+    inputs = re.findall(r"^Done (\d+) runs", said, re.MULTILINE)      # each begins afresh
     return Result(f"coverage-guided {target}", int(count[-1]) if count else 0,
-                  time.monotonic() - start, differences=int(done.returncode != 0),
-                  coverage=f"{edges[-1]} edges" if edges else "")
+                  time.monotonic() - start, resets=int(inputs[-1]) if inputs else 0,
+                  differences=int(done.returncode != 0),
+                  coverage=f"{edges[-1]}/{all_edges[0]} edges" if edges and all_edges else "")
 
 
 def state_of(guest: Guest) -> int:
@@ -84,7 +100,7 @@ def against_the_model(name: str, seconds: float, seed: int) -> Result:
     result, figures, states = Result(f"model {name}", 0, 0.0), Figures(), set()
     start = time.monotonic()
     with Pool() as pool:
-        while time.monotonic() - start < seconds:
+        for _ in slices(seconds):
             guest = pool.acquire(name)
             life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
             guest.link.log.clear()
@@ -94,10 +110,11 @@ def against_the_model(name: str, seconds: float, seed: int) -> Result:
                 result.differences += 1
                 result.deaths += guest.dead
                 print(f"{name}: {why}\n  {keep(pool, name, life.steps, why, FOUND)}", flush=True)
-            elif guest.info().fields["stage"] == "page":
+            elif guest.info().fields["stage"] != "early":
                 states.add(state_of(guest))
             result.recoveries += guest.link.recoveries - before
     result.done, result.seconds = figures.commands, time.monotonic() - start
+    result.refused = figures.commands - figures.answers.get("=", 0)
     result.resets = figures.lives + figures.words.get("reset", 0)
     result.states = len(states)
     return result
@@ -105,20 +122,23 @@ def against_the_model(name: str, seconds: float, seed: int) -> Result:
 
 def twins(names: list[str], seconds: float, seed: int) -> Result:
     """All machines in lockstep."""
-    result = Result(f"twins x{len(names)}", 0, 0.0)
+    result, states = Result(f"twins x{len(names)}", 0, 0.0), set()
     start = time.monotonic()
     try:
         with Lockstep(names) as guests:
             mixture = Mixture(guests, seed)
-            while time.monotonic() - start < seconds:
-                mixture.run(1000)
-                result.done = guests.commands
+            for _ in slices(seconds):
+                mixture.run(SLICE)
+                rows = guests.send("dump areas").rows
+                states.add(hash(tuple(map(repr, rows))))
+                result.done, result.resets = guests.commands, guests.resets
     except Difference as difference:
         print(f"seed {seed}: {difference}", flush=True)
         result.differences = 1
     except errors.GuestGone as gone:
         print(f"seed {seed}: {gone}", flush=True)
         result.deaths = 1
+    result.states = len(states)
     result.seconds = time.monotonic() - start
     return result
 
@@ -130,12 +150,13 @@ def hostile(name: str, seconds: float, seed: int) -> Result:
     with Guest(name) as guest:
         attack = Attack(guest, seed)
         try:
-            while time.monotonic() - start < seconds:
-                attack.run(attack.sent + 1000)
+            for _ in slices(seconds):
+                attack.run(attack.sent + SLICE)
         except (Hostile, errors.PfnlabError) as error:
             print(f"{name}, seed {seed}: {error}", flush=True)
             result.differences, result.deaths = 1, int(guest.dead)
-        result.done = attack.sent
+        result.done, result.resets = attack.sent, attack.resets
+        result.refused = attack.answers.total() - attack.answers["="]
     result.seconds = time.monotonic() - start
     return result
 
