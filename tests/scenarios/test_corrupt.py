@@ -93,6 +93,14 @@ def test_a_request_does_not_mend_what_it_broke(guest: Guest) -> None:
     expect_broken(guest, "slot")
 
 
+@pytest.mark.parametrize("what", ["unmapped", "frame"])
+def test_the_first_range_with_frames_of_its_own_is_broken(guest: Guest, what: str) -> None:
+    guest.alloc_vpages(1)
+    guest.vmap(0x1000, 4096)
+    guest.vmalloc(4096)
+    expect_broken(guest, what)
+
+
 def test_a_hot_word_may_depend_on_too_much(guest: Guest) -> None:
     """64 pages: the largest free block of the leaf is in the word that serves."""
     put_map(guest, 64)

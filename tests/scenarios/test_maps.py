@@ -26,6 +26,19 @@ def test_a_map_may_be_unsorted_and_overlap(guest: Guest) -> None:
     guest.check()
 
 
+@pytest.mark.only("native")
+def test_a_map_has_room_for_1024_ranges(guest: Guest) -> None:
+    guest.map_begin()
+    line = guest.pipeline()
+    added = [line.map_add(0x200000 + n * 0x2000, 0x1000) for n in range(1024)]
+    assert not any(one.error() for one in added)
+    with pytest.raises(errors.MemMetadata, match="no room for one more range"):
+        guest.map_add(0x100000, 0x1000)
+    guest.map_commit()
+    assert sum(managed(guest).values()) == 1024
+    guest.check()
+
+
 def test_reserved_wins_where_both_cover_a_page(guest: Guest) -> None:
     ranges: list[Range] = [(0x201800, 0x1000, "reserved"), (0x200000, 0x8000, "usable")]
     inject(guest, AREAS, ranges)
