@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pfnlab.decode import Unreadable
 from pfnlab.decode_node import (CHUNK_PAGES, CHUNK_SHIFT, CONTINUED, FREE, HEAD, MAX_ORDER,
                                 NO_ORDER, RESERVED, UNIT_PAGES, UNIT_SHIFT, WORD, Area, Chunk, Node,
-                                Tree, bit, bits, run_starts)
-from pfnlab.decode_pages import Piece, chunk_pieces
+                                Piece, Tree, bit, bits, chunk_pieces, run_starts)
 
 TEXT = {
     1: "areas, spans and ranges ascend, tile their arrays, and the scan order is a permutation",

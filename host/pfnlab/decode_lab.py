@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pfnlab.decode import Image, Value
 from pfnlab.decode_check import Violation, check_tree
 from pfnlab.decode_heap import Heap, phys_extents
+from pfnlab.decode_list import UNIT as LIST_UNIT
+from pfnlab.decode_list import ListEngine
 from pfnlab.decode_map import map_rows
 from pfnlab.decode_node import UNIT, Tree
 from pfnlab.decode_pages import ALLOCATED, IS_FREE, Pages, Run, address
-from pfnlab.decode_place import place_rows
+from pfnlab.decode_place import Place, places
 from pfnlab.decode_records import Lookup, Names
 from pfnlab.decode_tables import Tables
 from pfnlab.decode_virtual import Window, check_window
@@ -57,20 +59,27 @@ class Lab:
         """How far the boot has gone."""
         return self.at["stage"].enumerator().removeprefix("STAGE_").lower()
 
-    def tree(self, settled: bool = True) -> Tree:
-        """The page engine's. NoAnswer: there is none yet, or it is another engine."""
+    def engine(self, settled: bool = True) -> Tree | ListEngine:
+        """The page engine, its tree settled or as it lies there. NoAnswer: there is none yet, or it
+        is one that nobody has told us how to read."""
         if not self.at["engine"] or not self.at["pages"]["state"] or self.stage == "early":
             raise NoAnswer("there is no page allocator yet")
-        name = self.at["engine"]["name"].text()
-        if name != "tree":
-            raise NoAnswer(f"only the engine `tree` can be read, not `{name}`")
-        state = self.at["pages"]["state"].cast(self.image.type("page_tree", UNIT))
-        return Tree(self.image, state, settled)
+        name, state = self.at["engine"]["name"].text(), self.at["pages"]["state"]
+        if name == "tree":
+            return Tree(self.image, state.cast(self.image.type("page_tree", UNIT)), settled)
+        if name == "list":
+            return ListEngine(self.image, state.cast(self.image.type("list_engine", LIST_UNIT)))
+        raise NoAnswer(f"the engines `tree` and `list` can be read, not `{name}`")
+
+    def places(self, frame: int) -> list[Place]:
+        """The bytes that say what a page is; none if nothing manages it."""
+        engine = self.engine(settled=False)
+        return engine.places(frame) if isinstance(engine, ListEngine) else places(engine, frame)
 
     @functools.cached_property
     def pages(self) -> Pages:
         """All its runs of pages."""
-        return Pages(self.tree())
+        return Pages(self.engine())
 
     @functools.cached_property
     def owners(self) -> Lookup:
@@ -128,7 +137,7 @@ class Lab:
 
     def freelist(self, area: str, order: str = "") -> Rows:
         """The free blocks of an area, of one order only if wanted."""
-        if area not in [a.name for a in self.pages.tree.areas]:
+        if area not in [a.name for a in self.pages.engine.areas]:
             raise NoAnswer(f"no such area: {area}")
         return self.pages.free_rows(area, number(order) if order else None)
 
@@ -155,7 +164,7 @@ class Lab:
         yield self.row(run)
         if block.state == IS_FREE:
             yield f"free block {address(block.first)} order={block.pages.bit_length() - 1}"
-        yield from place_rows(self.tree(settled=False), frame)
+        yield from (str(place) for place in self.places(frame))
         for name, other in (("before", run.first - 1), ("behind", run.limit)):
             if 0 <= other < 1 << 40:
                 yield f"{name}: {self.row(self.pages.at(other))}"
@@ -167,7 +176,8 @@ class Lab:
     def violations(self) -> Iterator[Violation]:
         """Every broken invariant, in the order in which the guest's own check looks."""
         if self.stage != "early":
-            yield from check_tree(self.tree(settled=False))
+            engine = self.engine(settled=False)
+            yield from engine.check() if isinstance(engine, ListEngine) else check_tree(engine)
             yield from self._check_owners()
         yield from self._check_phys()
         if self.stage != "early":

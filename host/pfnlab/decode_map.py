@@ -12,7 +12,7 @@ COLUMNS, LINES = 32, 32
 
 def map_rows(pages: Pages, only: str = "") -> Iterator[str]:
     """A letter for each unit of the same power of two of pages, area by area."""
-    for area in pages.tree.areas:
+    for area in pages.engine.areas:
         mine = [run for run in pages.runs if run.area is area]
         if not mine or only not in ("", area.name):
             continue

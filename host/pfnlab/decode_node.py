@@ -15,6 +15,7 @@ UNIT_SHIFT, CHUNK_SHIFT = 9, 18   # a node has 512 entries; Tree looks whether i
 UNIT_PAGES, CHUNK_PAGES = 1 << UNIT_SHIFT, 1 << CHUNK_SHIFT
 MAX_ORDER = 18
 WORD = (1 << 64) - 1
+Piece = tuple[int, int, int, bool]    # first frame, pages, cell, fresh
 _FOLDS = [0x5555555555555555, 0x1111111111111111, 0x0101010101010101, 0x0001000100010001,
           0x0000000100000001, 1]
 
@@ -259,6 +260,12 @@ class Tree:
             return None
         return chunk.leaf(self.hot.unit) if self.hot.shift == 0 else chunk.units
 
+    def pieces(self) -> Iterator[tuple[Area, Piece]]:
+        """All pages, by address: units or pages, the last of an area also beyond its limit."""
+        for area in self.areas:
+            for index in range(area.chunk, area.chunk + area.chunks):
+                yield from ((area, piece) for piece in chunk_pieces(self, index))
+
     def _flush(self) -> None:
         """As hot_flush() of kernel/mm/page_hot.c."""
         hot, node = self.hot, self.hot_node()
@@ -274,3 +281,27 @@ class Tree:
         node.orders |= word_orders(node.free_bits(word)) << 8 * word
         area = next(a for a in self.areas if a.at.address == chunk.area)
         area.free = area.free + (hot.given << hot.order) & WORD
+
+
+def chunk_pieces(tree: Tree, index: int) -> Iterator[Piece]:
+    """The entries of a chunk, pages or larger, in the order of their addresses."""
+    first, chunk = tree.first_of(index), tree.chunk(index)
+    if chunk is None:
+        state = tree.states[index]
+        yield first, CHUNK_PAGES, state & 3, bool(state & 4)
+        return
+    for unit in range(512):
+        yield from _unit_pieces(chunk, unit, first + unit * UNIT_PAGES)
+
+
+def _unit_pieces(chunk: Chunk, unit: int, first: int) -> Iterator[Piece]:
+    cell, is_open = chunk.units.cell(unit), bit(chunk.open, unit)
+    if not is_open and not bit(chunk.mixed, unit):
+        yield first, UNIT_PAGES, cell, bool(bit(chunk.units.fresh, unit))
+        return
+    leaf = chunk.leaf(unit)
+    for page in range(UNIT_PAGES):
+        here = leaf.cell(page) if is_open else cell
+        if not is_open and cell == HEAD and page:
+            here = CONTINUED
+        yield first + page, 1, here, bool(bit(leaf.fresh, page))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What the page allocator's tree says of the pages, as `dump` on the serial line tells it: runs of
+"""What the page engine says of the pages, as `dump` on the serial line tells it: runs of
 pages that are alike, blocks, free blocks."""
 from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-from pfnlab.decode_node import (CHUNK_PAGES, CONTINUED, FREE, HEAD, MAX_ORDER, UNIT_PAGES, Area,
-                                Chunk, Tree, bit)
+from pfnlab.decode_node import CONTINUED, FREE, HEAD, MAX_ORDER, Area, Piece
 
 STATES = ("unmanaged", "free", "allocated", "reserved")
 UNMANAGED, IS_FREE, ALLOCATED, IS_RESERVED = STATES
@@ -30,43 +30,24 @@ class Run:
         return self.limit - self.first
 
 
-Piece = tuple[int, int, int, bool]    # first frame, pages, cell, fresh
+class Engine(Protocol):
+    """What is the same of all engines."""
 
+    areas: list[Area]
+    ranges: list[tuple[int, int]]         # managed frames: first and limit
 
-def chunk_pieces(tree: Tree, index: int) -> Iterator[Piece]:
-    """The entries of a chunk, pages or larger, in the order of their addresses."""
-    first, chunk = tree.first_of(index), tree.chunk(index)
-    if chunk is None:
-        state = tree.states[index]
-        yield first, CHUNK_PAGES, state & 3, bool(state & 4)
-        return
-    for unit in range(512):
-        yield from _unit_pieces(chunk, unit, first + unit * UNIT_PAGES)
-
-
-def _unit_pieces(chunk: Chunk, unit: int, first: int) -> Iterator[Piece]:
-    cell, is_open = chunk.units.cell(unit), bit(chunk.open, unit)
-    if not is_open and not bit(chunk.mixed, unit):
-        yield first, UNIT_PAGES, cell, bool(bit(chunk.units.fresh, unit))
-        return
-    leaf = chunk.leaf(unit)
-    for page in range(UNIT_PAGES):
-        here = leaf.cell(page) if is_open else cell
-        if not is_open and cell == HEAD and page:
-            here = CONTINUED
-        yield first + page, 1, here, bool(bit(leaf.fresh, page))
+    def pieces(self) -> Iterator[tuple[Area, Piece]]:
+        """All pages, in pieces that are alike, in the order of their addresses."""
 
 
 class Pages:
-    """All runs of a tree, by address. Made once; the tree does not change."""
+    """All runs of an engine, by address. Made once; the engine does not change."""
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.runs: list[Run] = []
-        for area in tree.areas:
-            for index in range(area.chunk, area.chunk + area.chunks):
-                for piece in chunk_pieces(tree, index):
-                    self._add(area, piece)
+        for area, piece in engine.pieces():
+            self._add(area, piece)
         self._firsts = [run.first for run in self.runs]
 
     def _add(self, area: Area, piece: Piece) -> None:
@@ -86,7 +67,7 @@ class Pages:
                 self._join(Run(start, end, IS_RESERVED, fresh, area))
 
     def _continue(self, first: int, limit: int, area: Area) -> None:
-        """Also of a block that is not there, in a tree that is broken."""
+        """Also of a block that is not there, in an engine that is broken."""
         if self.runs and self.runs[-1].limit == first and self.runs[-1].state == ALLOCATED:
             self.runs[-1].limit = limit
         else:
@@ -101,8 +82,8 @@ class Pages:
             self.runs.append(run)
 
     def _managed(self, first: int, limit: int) -> Iterator[tuple[int, int]]:
-        i = bisect.bisect_right(self.tree.ranges, (first, 1 << 64)) - 1
-        for start, end in self.tree.ranges[max(i, 0):]:
+        i = bisect.bisect_right(self.engine.ranges, (first, 1 << 64)) - 1
+        for start, end in self.engine.ranges[max(i, 0):]:
             if start >= limit:
                 break
             if end > first:
@@ -164,11 +145,11 @@ class Pages:
 
     def area_rows(self) -> Iterator[str]:
         """As `dump areas`."""
-        counts: dict[str, list[int]] = {a.name: [0] * (MAX_ORDER + 1) for a in self.tree.areas}
+        counts: dict[str, list[int]] = {a.name: [0] * (MAX_ORDER + 1) for a in self.engine.areas}
         for block in self.free_blocks():
             if block.area is not None:
                 counts[block.area.name][block.pages.bit_length() - 1] += 1
-        for area in self.tree.areas:
+        for area in self.engine.areas:
             orders = "".join(f" o{order}={n}" for order, n in enumerate(counts[area.name]) if n)
             yield (f"{area.name} first={address(area.first)} limit={address(area.limit)} "
                    f"managed={area.managed} free={area.free} "

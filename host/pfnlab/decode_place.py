@@ -2,7 +2,6 @@
 """Where in the tree it is written what a page is: for a watchpoint."""
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pfnlab.decode import Value
@@ -61,8 +60,3 @@ def _of_hot(tree: Tree, chunk: Chunk, frame: int) -> list[Place]:
 def _byte(tree: Tree, what: str, word: Value, number: int, value: int) -> Place:
     byte = number // 8 if word.image.order == "little" else 7 - number // 8
     return Place(what, word.address + byte, 1 << number % 8, value)
-
-
-def place_rows(tree: Tree, frame: int) -> Iterator[str]:
-    """Them in words."""
-    return (str(place) for place in places(tree, frame))

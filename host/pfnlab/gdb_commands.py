@@ -19,7 +19,6 @@ if str(HOST) not in sys.path:
 from pfnlab import decode_lab  # noqa: E402
 from pfnlab.decode import Image, Memory, Unreadable  # noqa: E402
 from pfnlab.decode_lab import QUESTIONS, Lab, NoAnswer, Processor  # noqa: E402
-from pfnlab.decode_place import places  # noqa: E402
 from pfnlab.dwarf import Program  # noqa: E402
 from pfnlab.errors import PfnlabError  # noqa: E402
 from pfnlab.gdb_line import Send  # noqa: E402
@@ -229,7 +228,7 @@ Usage: pfn break-alloc [area=NAME] [order=N] [address=ADDRESS]"""
 
 
 class WatchPage(gdb.Command):  # type: ignore[misc]
-    """Stop when what the tree says of a page changes: a watchpoint on each byte that tells it now.
+    """Stop when what is written of a page changes: a watchpoint on each byte that tells it now.
 Usage: pfn watch-page ADDRESS"""
 
     def __init__(self) -> None:
@@ -239,7 +238,7 @@ Usage: pfn watch-page ADDRESS"""
         """Set them."""
         try:
             frame = decode_lab.number(evaluate(argument.strip())) >> 12
-            found = places(lab().tree(settled=False), frame)
+            found = lab().places(frame)
         except PfnlabError as error:
             raise gdb.GdbError(str(error)) from None
         if not found:
@@ -257,7 +256,10 @@ class TreeFunction(gdb.Function):  # type: ignore[misc]
         super().__init__("pfn_tree")
 
     def invoke(self) -> Any:
-        """A pointer to it."""
+        """A pointer to it. gdb.GdbError: the guest has another engine."""
+        name = gdb.parse_and_eval("lab.engine->name").string()
+        if name != "tree":
+            raise gdb.GdbError(f"the engine is `{name}`, not `tree`")
         kind = gdb.lookup_type("struct page_tree").pointer()
         return gdb.parse_and_eval("lab.pages.state").cast(kind)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "=== step "
-FLIP = ("python place = places(lab().tree(settled=False), 0x3000000 >> 12)[0]; "
+FLIP = ("python place = lab().places(0x3000000 >> 12)[0]; "
         "gdb.execute(f'set var *(unsigned char *) {place.address:#x} ^= {place.mask}')")
 
 # What the serial line has, too: the question to gdb, and the command.
@@ -64,6 +64,18 @@ STEPS: dict[str, list[str]] = {
 
 # On s390x external interrupts have a symbol of their own.
 INTERRUPT = {"interrupt": ["break *&external_entry", "pfn send echo 8", "bt", "delete", "continue"]}
+
+
+# What another engine than the tree is asked.
+ENGINE_STEPS = {name: step for name, step in STEPS.items() if name.partition(" ")[0] in (
+    "arrange", "gdb", "line", "totals", "check", "page", "owner", "watch")} | {
+    "tree": ["print $pfn_tree()"], "flip": STEPS["flip"]}
+
+
+@functools.cache
+def engine_session(arch: str) -> dict[str, str]:
+    """The same, in part, of the reference engine."""
+    return run(f"{arch}?cpus=2&engine=list", ENGINE_STEPS)
 
 
 @functools.cache

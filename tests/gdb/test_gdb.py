@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.gdb.session import TWINS, session
+from tests.gdb.session import TWINS, engine_session, session
 
 ARCHES = ["native", "x86_64", "i386", "s390x"]
 ENTERED = {"x86_64": "cpu_enter", "i386": "cpu_enter", "s390x": "restart_translated"}
@@ -40,14 +40,41 @@ def is_whole(arch: str, text: str) -> bool:
         and "Backtrace stopped" not in text
 
 
-@pytest.mark.parametrize("question", TWINS)
-def test_gdb_sees_what_the_guest_says(said: dict[str, str], question: str) -> None:
+def assert_alike(said: dict[str, str], question: str) -> None:
+    """What gdb finds is what the guest answers."""
     ours, theirs = said[f"gdb {question}"].splitlines(), rows(said[f"line {question}"])
     if question == "heap":
         theirs += rows(said["totals"])
     if question.startswith("freelist"):
         theirs = [row for row in theirs if " area=low " in row]
     assert len(ours) > 0 and [line for line in ours if line] == theirs
+
+
+def assert_flip_found(said: dict[str, str]) -> None:
+    """Both find the same byte broken first."""
+    theirs = re.search(r"^\? bug.check (invariant=\d+ at=0x[0-9a-f]{16}) ", said["flip"], re.M)
+    assert theirs is not None
+    assert said["flip"].splitlines()[1].startswith(theirs[1])
+    assert re.search(r"^\d+ broken$", said["flip"], re.M)
+    assert said["status"] == "1"
+
+
+@pytest.mark.parametrize("question", TWINS)
+def test_gdb_sees_what_the_guest_says(said: dict[str, str], question: str) -> None:
+    assert_alike(said, question)
+
+
+@pytest.mark.parametrize("arch", ["native", "s390x"])
+def test_another_engine_is_read_as_well(arch: str) -> None:
+    said = engine_session(arch)
+    for question in TWINS:
+        assert_alike(said, question)
+    assert said["check"].splitlines()[:2] == ["all invariants hold", "="]
+    assert "\nblock order=3 fresh=0 byte=35: *(unsigned char *) 0x" in said["page"]
+    assert said["owner"].splitlines()[0] == said["page"].splitlines()[0]
+    assert "Hardware watchpoint" in said["watch"] and "New value = " in said["watch"]
+    assert "the engine is `list`, not `tree`" in said["errors"]
+    assert_flip_found(said)
 
 
 def test_every_backtrace_ends_where_the_machine_began(arch: str, said: dict[str, str]) -> None:
@@ -97,11 +124,7 @@ def test_check_agrees_with_the_guest(said: dict[str, str]) -> None:
 
 
 def test_a_flipped_bit_is_found_as_the_guest_finds_it(said: dict[str, str]) -> None:
-    theirs = re.search(r"^\? bug.check (invariant=\d+ at=0x[0-9a-f]{16}) ", said["flip"], re.M)
-    assert theirs is not None
-    assert said["flip"].splitlines()[1].startswith(theirs[1])
-    assert re.search(r"^\d+ broken$", said["flip"], re.M)
-    assert said["status"] == "1"
+    assert_flip_found(said)
 
 
 def test_a_planted_corruption_is_caught_in_the_act(arch: str, said: dict[str, str]) -> None:
