@@ -19,11 +19,13 @@ def silent_breakpoint(where: str) -> Any:
 
 
 class Said(gdb.Breakpoint):  # type: ignore[misc]
-    """Prints each line that the guest sends, out of its memory: what is on the line itself may be
-    in a device yet, whose machine stands still."""
+    """Prints each line that the guest sends while an answer is awaited, out of its memory: what is
+    on the line itself may be in a device yet, whose machine stands still."""
 
     def stop(self) -> bool:
         """Not for a person."""
+        if not Send.waits():      # it answers somebody at the console
+            return False
         frame = gdb.selected_frame()
         print(frame.read_var("text").string("ascii", length=int(frame.read_var("length"))))
         return False
@@ -53,7 +55,7 @@ class Send(gdb.Command):  # type: ignore[misc]
 Usage: pfn send LINE"""
 
     _line: socket.socket | None = None
-    _said: Said | None = None         # from the first time on: what is answered later is told, too
+    _said: Said | None = None         # stays: a guest that stopped elsewhere answers later
     _answered: Answered | None = None
 
     def __init__(self) -> None:
@@ -67,7 +69,7 @@ Usage: pfn send LINE"""
         text = sendable(f"{quiet}{argument}")
         line = self._connect()
         Send._said = Send._said or Said("output_line", internal=True)
-        if Send._answered is not None and Send._answered.is_valid():
+        if Send._answered is not None and Send.waits():
             Send._answered.delete()   # the guest stopped elsewhere, and nobody waits any more
         Send._answered = Answered()
         try:
@@ -75,6 +77,11 @@ Usage: pfn send LINE"""
             run_to(Send._answered)
         except (OSError, gdb.error) as error:
             raise gdb.GdbError(str(error)) from None
+
+    @staticmethod
+    def waits() -> bool:
+        """Is the answer to a line still to come?"""
+        return Send._answered is not None and bool(Send._answered.is_valid())
 
     @staticmethod
     def _connect() -> socket.socket:

@@ -73,9 +73,9 @@ ENGINE_STEPS = {name: step for name, step in STEPS.items() if name.partition(" "
 
 
 @functools.cache
-def engine_session(arch: str) -> dict[str, str]:
+def engine_session(guest: str) -> dict[str, str]:
     """The same, in part, of the reference engine."""
-    return run(f"{arch}?cpus=2&engine=list", ENGINE_STEPS)
+    return run(f"{guest}&engine=list", ENGINE_STEPS)
 
 
 @functools.cache

@@ -64,9 +64,9 @@ def test_gdb_sees_what_the_guest_says(said: dict[str, str], question: str) -> No
     assert_alike(said, question)
 
 
-@pytest.mark.parametrize("arch", ["native", "s390x"])
-def test_another_engine_is_read_as_well(arch: str) -> None:
-    said = engine_session(arch)
+@pytest.mark.parametrize("guest", ["native?cpus=2", "x86_64?boot=iso", "s390x?boot=iso"])
+def test_another_engine_is_read_as_well_and_what_an_iso_boots(guest: str) -> None:
+    said = engine_session(guest)
     for question in TWINS:
         assert_alike(said, question)
     assert said["check"].splitlines()[:2] == ["all invariants hold", "="]

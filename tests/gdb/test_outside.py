@@ -188,6 +188,26 @@ def test_who_holds_a_guest_is_seen(name: str) -> None:
         assert guest.echo(1) == 1
 
 
+def test_the_console_is_in_another_pane_and_in_a_file(tmp_path: Path) -> None:
+    """The pane is that of a tmux that only says what it was told."""
+    tmux = tmp_path / "tmux"
+    tmux.write_text(f"#!/bin/sh\necho \"$@\" >{tmp_path}/told\n")
+    tmux.chmod(0o755)
+    commands = (
+        "pfn send echo 5", "python import os, pathlib, time",
+        "python file = pathlib.Path(os.environ['PFNLAB_LINE']).with_name('console.txt')",
+        "python while '= 5' not in file.read_text(): time.sleep(0.01)", "quit")
+    done = subprocess.run(
+        [sys.executable, "-m", "pfnlab", "gdb", "native"], input="\n".join([*commands, ""]),
+        env={**ENVIRONMENT, "TMUX": "there", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True, text=True, timeout=100)
+    place = re.search(r"^  pfnlab run (unix:\S+)$", done.stdout, re.M)
+    assert place is not None and done.returncode == 0
+    assert re.fullmatch(r"split-window -d \S+ -m pfnlab run (\S+)\n",
+                        (tmp_path / "told").read_text())[1] == place[1]  # type: ignore[index]
+    assert re.search(r"^(\(gdb\) )?= 5$", done.stdout, re.M)
+
+
 @pytest.mark.parametrize("name", ["native", "s390x"])
 def test_a_transcript_is_replayed_up_to_a_breakpoint(name: str, tmp_path: Path) -> None:
     (tmp_path / "it.t").write_text(">1 alloc_pages 3\n=1 _\n>2 free $1\n=2 8\n>3 echo 7\n=3 7\n")
