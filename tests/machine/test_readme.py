@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.session import run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +38,26 @@ def test_a_session_is_real(start: str) -> None:
     said = [steady(line) for line in done.stdout.splitlines()]
     assert shown == [line for line in said if line[:1] in ":=?"]
     assert {steady(line) for line in session if line[:1] in "%;" and line != "; ..."} <= set(said)
+
+
+# The session is one of s390x. What is another elsewhere: where the last area begins, where the
+# machine does, and how deep it is then.
+ELSEWHERE = {"s390x": {}, "x86_64": {"at=0x0000000080000000": "at=0x0000001000000000",
+                                     "#17 ": "#...", "start ()": "start64 ()", "s390x": "x86_64"}}
+
+
+@pytest.mark.parametrize("arch", ELSEWHERE)
+def test_a_planted_corruption_is_found_with_the_readme_alone(arch: str) -> None:
+    session = "\n".join(block("$ pfnlab gdb s390x") + block("(gdb) pfn send reset"))
+    for theirs, ours in ELSEWHERE[arch].items():
+        session = session.replace(theirs, ours)
+    steps = [step.splitlines() for step in session.split("(gdb) ")[1:]]
+    said = run(arch, {str(i): step[:1] for i, step in enumerate(steps)})
+    for i, step in enumerate(steps):
+        lines = [line for line in said[str(i)].splitlines() if line]
+        for shown in step[1:]:
+            pattern = re.escape(shown).replace(r"\.\.\.", ".*")
+            assert shown == "..." or any(re.fullmatch(pattern, line) for line in lines), shown
 
 
 def test_the_python_example_prints_what_it_says() -> None:
