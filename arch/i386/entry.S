@@ -70,9 +70,11 @@ arch_guard:
     save %esi
     save %edi
     pushf
+    .cfi_adjust_cfa_offset 4
     guard_place %eax
     push (%eax)
-    .cfi_adjust_cfa_offset 8
+    .cfi_adjust_cfa_offset 4
+    .cfi_remember_state
     mov %esp, (%eax)
     push 12(%ebp)
     .cfi_adjust_cfa_offset 4
@@ -83,22 +85,21 @@ arch_guard:
 guard_leave:
     guard_place %ecx
     pop (%ecx)
+    .cfi_adjust_cfa_offset -4
     popf
-    .cfi_adjust_cfa_offset -8
+    .cfi_adjust_cfa_offset -4
     restore %edi
     restore %esi
     restore %ebx
     restore %ebp
     ret
-    .cfi_endproc
 
     .globl arch_unwind
     .type arch_unwind, @function
 arch_unwind:
-    .cfi_startproc
-    .cfi_undefined %eip
     guard_place %eax
     mov (%eax), %esp
+    .cfi_restore_state              /* this is arch_guard()'s frame now */
     call trap_forget
     xor %eax, %eax
     jmp guard_leave

@@ -26,9 +26,11 @@
     .cfi_startproc simple
     .cfi_signal_frame
     .cfi_return_column CFI_PSW
-    interrupted_context 0
+    .cfi_def_cfa 15, 0
+    saved_at CFI_PSW, LC_PROGRAM_OLD + 8
 program_entry:
     stmg %r0, %r15, LC_PROGRAM_SAVED
+    interrupted_context 0
     /* What happens again and again while this runs would never end. */
     l %r1, LC_TRAPPED
     ahi %r1, 1
@@ -70,6 +72,7 @@ arch_guard:
     lgr %r1, %r15
     aghi %r15, -GUARD_FRAME
     .cfi_adjust_cfa_offset GUARD_FRAME
+    .cfi_remember_state
     stg %r1, 0(%r15)
     lgrl %r1, lowcore_view
     mvc GUARD_OUTER(8, %r15), LC_GUARD(%r1)
@@ -84,17 +87,18 @@ guard_leave:
     mvc LC_GUARD(8, %r1), GUARD_OUTER(%r15)
     ssm GUARD_MASK(%r15)
     lmg %r6, %r15, GUARD_FRAME + FRAME_SAVED(%r15)
+    .cfi_adjust_cfa_offset -GUARD_FRAME
+    .cfi_restore 14
+    .cfi_restore 15
     br %r14
-    .cfi_endproc
 
     .globl arch_unwind
     .type arch_unwind, @function
 arch_unwind:
-    .cfi_startproc
-    .cfi_undefined 14
     lgrl %r1, lowcore_view
     xc LC_TRAPPED(4, %r1), LC_TRAPPED(%r1)
     lg %r15, LC_GUARD(%r1)
+    .cfi_restore_state              /* this is arch_guard()'s frame now */
     slgr %r2, %r2
     j guard_leave
     .cfi_endproc

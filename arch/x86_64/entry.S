@@ -72,10 +72,13 @@ arch_guard:
     save %r14
     save %r15
     pushfq
+    .cfi_adjust_cfa_offset 8
     guard_place %eax, %rax
     push (%rax)
+    .cfi_adjust_cfa_offset 8
     sub $8, %rsp
-    .cfi_adjust_cfa_offset 24
+    .cfi_adjust_cfa_offset 8
+    .cfi_remember_state
     mov %rsp, (%rax)
     mov %rdi, %rax
     mov %rsi, %rdi
@@ -83,10 +86,12 @@ arch_guard:
     mov $1, %eax
 guard_leave:
     add $8, %rsp
+    .cfi_adjust_cfa_offset -8
     guard_place %ecx, %rcx
     pop (%rcx)
+    .cfi_adjust_cfa_offset -8
     popfq
-    .cfi_adjust_cfa_offset -24
+    .cfi_adjust_cfa_offset -8
     restore %r15
     restore %r14
     restore %r13
@@ -94,15 +99,13 @@ guard_leave:
     restore %rbx
     restore %rbp
     ret
-    .cfi_endproc
 
     .globl arch_unwind
     .type arch_unwind, @function
 arch_unwind:
-    .cfi_startproc
-    .cfi_undefined %rip
     guard_place %eax, %rax
     mov (%rax), %rsp
+    .cfi_restore_state              /* this is arch_guard()'s frame now */
     call trap_forget
     xor %eax, %eax
     jmp guard_leave

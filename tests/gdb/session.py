@@ -66,6 +66,10 @@ STEPS: dict[str, list[str]] = {
 INTERRUPT = {"interrupt": ["break *&external_entry", "pfn send echo 8", "bt", "delete", "continue"]}
 
 
+# Through assembly: into a guard, an access that faults, and back. A process has its C library.
+WALK = {"walk": [f"source {Path(__file__).with_name('walk.py')}",
+                 "python walk('peek 0x7000000000', ('arch_guard', 80), ('arch_load', 80), "
+                 "('arch_unwind', 50))"]}
 # What another engine than the tree is asked.
 ENGINE_STEPS = {name: step for name, step in STEPS.items() if name.partition(" ")[0] in (
     "arrange", "gdb", "line", "totals", "check", "page", "owner", "watch")} | {
@@ -82,7 +86,8 @@ def engine_session(guest: str) -> dict[str, str]:
 def session(arch: str) -> dict[str, str]:
     """What gdb printed in each step, and as `status` its exit status, as `errors` its complaints.
     """
-    return run(f"{arch}?cpus=2", {**(INTERRUPT if arch == "s390x" else {}), **STEPS})
+    return run(f"{arch}?cpus=2", {**(INTERRUPT if arch == "s390x" else {}),
+                                  **(WALK if arch != "native" else {}), **STEPS})
 
 
 def run(guest: str, steps: dict[str, list[str]]) -> dict[str, str]:

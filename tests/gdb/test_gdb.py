@@ -91,6 +91,11 @@ def test_a_backtrace_goes_through_an_exception(arch: str, said: dict[str, str]) 
         assert " arch_load (" in said["fault"]
 
 
+@pytest.mark.parametrize("machine", ENTERED)
+def test_a_backtrace_is_whole_at_every_instruction_of_a_way_through_assembly(machine: str) -> None:
+    assert f"\nwalked 210: {OUTERMOST[machine]}\n" in session(machine)["walk"]
+
+
 def test_processors_are_told(arch: str, said: dict[str, str]) -> None:
     assert re.search(r"^0 pc=0x[0-9a-f]+ \S+ \S+:\d+$", said["prompt"], re.M)
 
