@@ -187,25 +187,30 @@ static uint64_t chunk_edge(const struct page_chunk *chunk, unsigned unit)
     return unit * UNIT_PAGES;
 }
 
+uint64_t reach_limit(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit)
+{
+    uint64_t pages = chunk_edge(chunk, unit), limit = chunk->first + pages;
+    if (pages < CHUNK_PAGES)
+        return limit;
+    /* It may go on in the next chunk, but not to its end: a block has 2^18 pages at most. */
+    const struct page_area *area = chunk->area;
+    uint32_t next = chunk->index + 1;
+    if (next == area->chunk + area->chunks || tree->node[next] == NULL
+        || tree->node[next]->first != limit)
+        return limit;
+    return limit + chunk_edge(tree->node[next], 0);
+}
+
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame)
 {
-    uint64_t first = frame - spot->place.offset;
+    if (spot->chunk == NULL)
+        return frame - spot->place.offset + CHUNK_PAGES;
     if (spot->open) {
         unsigned page = node_next_edge(&spot->leaf, spot->page + 1);
         if (page < UNIT_PAGES)
             return frame - spot->page + page;
     }
-    uint64_t pages = spot->chunk == NULL ? CHUNK_PAGES : chunk_edge(spot->chunk, spot->unit + 1);
-    if (spot->chunk == NULL || pages < CHUNK_PAGES)
-        return first + pages;
-    /* It may go on in the next chunk, but not to its end: a block has 2^18 pages at most. */
-    const struct page_area *area = spot->place.area;
-    uint32_t next = spot->place.chunk + 1;
-    first += CHUNK_PAGES;
-    if (next == area->chunk + area->chunks || tree->node[next] == NULL
-        || tree->node[next]->first != first)
-        return first;
-    return first + chunk_edge(tree->node[next], 0);
+    return reach_limit(tree, spot->chunk, spot->unit + 1);
 }
 
 /* The page of the chunk, up to unit `unit`, at which a block that continues behind it begins. */
@@ -227,25 +232,23 @@ static uint64_t chunk_head(const struct page_chunk *chunk, unsigned unit)
     }
 }
 
+uint64_t reach_first(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit)
+{
+    uint64_t page = unit > 0 ? chunk_head(chunk, unit - 1) : CHUNK_PAGES;
+    if (page < CHUNK_PAGES)
+        return chunk->first + page;
+    const struct page_chunk *previous = tree_chunk(tree, chunk->first - 1);
+    ASSERT(previous != NULL);
+    return previous->first + chunk_head(previous, CHUNK_UNITS - 1);
+}
+
 uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame)
 {
-    uint64_t first = frame - spot->place.offset;
     if (spot->chunk == NULL)
-        return first;
-    if (spot->open) {
-        unsigned page = node_last_edge(&spot->leaf, spot->page);
-        if (page < UNIT_PAGES)
-            return frame - spot->page + page;
-    }
-    uint64_t page = CHUNK_PAGES;
+        return frame - spot->place.offset;
     if (!spot->open)
-        page = chunk_head(spot->chunk, spot->unit);
-    else if (spot->unit > 0)
-        page = chunk_head(spot->chunk, spot->unit - 1);
-    if (page < CHUNK_PAGES)
-        return first + page;
-    struct page_place previous;
-    bool found = tree_find(tree, first - 1, &previous);
-    ASSERT(found && tree->node[previous.chunk] != NULL);
-    return first - CHUNK_PAGES + chunk_head(tree->node[previous.chunk], CHUNK_UNITS - 1);
+        return reach_first(tree, spot->chunk, spot->unit + 1);
+    unsigned page = node_last_edge(&spot->leaf, spot->page);
+    return page < UNIT_PAGES ? frame - spot->page + page
+                             : reach_first(tree, spot->chunk, spot->unit);
 }

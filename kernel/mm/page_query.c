@@ -63,21 +63,6 @@ static inline void info_free(struct page_info *info, uint64_t frame, bool fresh,
     info->pages = pages;
 }
 
-/*
- * The entries *first..*limit-1 of the block that holds `entry`, as far as the node has it; false if
- * it does not begin there.
- */
-static inline bool node_block(const struct page_node *node, unsigned entry, unsigned *first,
-                              unsigned *limit)
-{
-    unsigned word = entry / WORD_BITS, bit = entry % WORD_BITS;
-    uint64_t edges = pair_edges(&node->pair[word]);
-    uint64_t before = edges << (63 - bit), behind = edges >> bit >> 1;
-    *first = before != 0 ? entry - 63 + bit_highest(before) : node_last_edge(node, entry);
-    *limit = behind != 0 ? entry + 1 + bit_lowest(behind) : node_edge_words(node, word + 1);
-    return *first < NODE_ENTRIES;
-}
-
 static inline void info_block(struct page_info *info, uint64_t first, uint64_t pages)
 {
     info->state = PAGE_ALLOCATED;
@@ -87,19 +72,33 @@ static inline void info_block(struct page_info *info, uint64_t first, uint64_t p
 }
 
 /*
- * The ways below end in one another, so that the short ones have nothing to save: what is common is
- * a page whose block or free run lies in its word, or a closed unit.
+ * The ways below end in one another, so that the short ones have nothing to save, and none begins
+ * anew what another has done: what is common is a page whose block or free run lies in its word, or
+ * a closed unit.
  */
 
 /* A page of an open leaf, in a block that reaches beyond its word. */
 static NOINLINE void query_long(const struct page_tree *tree, uint64_t frame,
                                 struct page_info *info, const struct page_chunk *chunk)
 {
-    unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS, page = frame % UNIT_PAGES, first, limit;
+    unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS, page = frame % UNIT_PAGES;
     struct page_node leaf = chunk_leaf(chunk, unit);
-    if (node_block(&leaf, page, &first, &limit)
-        && (limit < UNIT_PAGES || !unit_continues(tree, chunk, unit + 1)))
-        info_block(info, frame - page + first, limit - first);
+    uint64_t start = frame - page, first = node_last_edge(&leaf, page);
+    uint64_t limit = start + node_next_edge(&leaf, page + 1);
+    first = first < UNIT_PAGES ? start + first : reach_first(tree, chunk, unit);
+    if (limit == start + UNIT_PAGES)
+        limit = reach_limit(tree, chunk, unit + 1);
+    info_block(info, first, limit - first);
+}
+
+/* A page of an open leaf, in a word that is wholly free or has reserved pages. */
+static NOINLINE void query_run(const struct page_tree *tree, uint64_t frame,
+                               struct page_info *info, const struct page_chunk *chunk)
+{
+    struct page_node leaf = chunk_leaf(chunk, frame / UNIT_PAGES % CHUNK_UNITS);
+    unsigned page = frame % UNIT_PAGES;
+    if (node_cell(&leaf, page) == CELL_FREE)
+        info_free(info, frame, bitmap_test(leaf.fresh, page), node_order_at(&leaf, page));
     else
         query_any(tree, frame, info);
 }
@@ -114,7 +113,7 @@ static NOINLINE void query_page(const struct page_tree *tree, uint64_t frame,
     info->area = chunk->area->index;
     if (pair->free >> bit & 1) {
         if ((pair->head >> bit & 1) || pair_free(pair) + 1 == 0)
-            query_any(tree, frame, info);
+            query_run(tree, frame, info, chunk);
         else
             info_free(info, frame, slab->fresh[word] >> bit & 1,
                       word_order_at(pair_free(pair), bit));
@@ -130,14 +129,9 @@ static NOINLINE void query_page(const struct page_tree *tree, uint64_t frame,
 static NOINLINE void query_units(const struct page_tree *tree, uint64_t frame,
                                  struct page_info *info, const struct page_chunk *chunk)
 {
-    struct page_node units = chunk_units(chunk);
-    unsigned first, limit;
-    if (node_block(&units, frame / UNIT_PAGES % CHUNK_UNITS, &first, &limit)
-        && !bitmap_test(chunk->open, first) && !unit_continues(tree, chunk, limit))
-        info_block(info, chunk->first + first * UNIT_PAGES,
-                   (uint64_t)(limit - first) * UNIT_PAGES);
-    else
-        query_any(tree, frame, info);
+    unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS;
+    uint64_t first = reach_first(tree, chunk, unit + 1);
+    info_block(info, first, reach_limit(tree, chunk, unit + 1) - first);
 }
 
 static NOINLINE void query_unit(const struct page_tree *tree, uint64_t frame,

@@ -344,6 +344,13 @@ bool tree_spot(const struct page_tree *tree, uint64_t frame, struct page_spot *s
 /* True if a unit, or with CHUNK_UNITS the next chunk, continues the block before. */
 bool unit_continues(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit);
 
+/*
+ * First frame behind, and first frame of, a block that there is up to the end of the unit before
+ * `unit` (1..512), and from `unit` (0..512) on.
+ */
+uint64_t reach_limit(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit);
+uint64_t reach_first(const struct page_tree *tree, const struct page_chunk *chunk, unsigned unit);
+
 /* First frame behind, and first frame of, the block that holds `frame` at `spot`, allocated. */
 uint64_t block_limit(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
 uint64_t block_first(const struct page_tree *tree, const struct page_spot *spot, uint64_t frame);
