@@ -15,15 +15,15 @@ struct wish {
     .fresh = &(args)->fresh, .dontzero = &(args)->dontzero
 #define WISH_KEYS(args) WISH_PLACE(args), .attributes = &(args)->attributes
 
-static enum error wish_alignment(const struct wish *wish, struct reply *reply, unsigned *order)
+static enum error wish_alignment(const struct wish *wish, struct reply *reply, uint16_t *order)
 {
-    *order = wish->order_of_alignment;
+    *order = (uint16_t)wish->order_of_alignment;
     if (!wish->align->given)
         return OK;
     if (wish->align->number > MAX_BLOCK_PAGES * PAGE_SIZE)
         return refuse_range(reply, "align", MAX_BLOCK_PAGES * PAGE_SIZE);
     if (wish->align->number > PAGE_SIZE << *order)
-        *order = order_for(wish->align->number >> PAGE_SHIFT);
+        *order = (uint16_t)order_for(wish->align->number >> PAGE_SHIFT);
     return OK;
 }
 

@@ -52,11 +52,11 @@ struct node_source {
  */
 struct page_request {
     uint32_t areas;       /* bit n: area n may serve it */
-    uint64_t pages;       /* 1..MAX_BLOCK_PAGES */
-    unsigned align;       /* order of the alignment, 0..MAX_ORDER */
-    pfn_t min, max;       /* window; 0 and PFN_LIMIT when there is none */
+    uint16_t align;       /* order of the alignment, 0..MAX_ORDER */
     bool fresh;
     bool exact;
+    uint64_t pages;       /* 1..MAX_BLOCK_PAGES */
+    pfn_t min, max;       /* window; 0 and PFN_LIMIT when there is none */
     pfn_t at;             /* with exact */
 };
 

@@ -133,11 +133,11 @@ static enum error page_alloc(void *engine, const struct page_request *request, p
                              pfn_t *blame)
 {
     struct page_tree *tree = engine;
-    *blame = pfn(0);
     if (hot_serves(&tree->hot, request)) {
         *out = pfn(hot_take(&tree->hot));
         return OK;
     }
+    *blame = pfn(0);
     if (!is_plain(request))
         return alloc_any(tree, request, out, blame);
     return block_alloc(tree, request, out);

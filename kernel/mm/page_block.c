@@ -199,8 +199,7 @@ enum error lead_alloc(struct page_tree *tree, struct page_area *area, unsigned c
 enum error block_alloc(struct page_tree *tree, const struct page_request *request, pfn_t *out)
 {
     unsigned order = request->align;
-    tree->hot.pages = UINT64_MAX;     /* of these areas it is not, yet */
-    tree->hot.areas = request->areas;
+    hot_expect(&tree->hot, request);
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = &tree->area[tree->scan[i]];
         uint32_t classes = area->available >> order;

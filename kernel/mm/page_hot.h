@@ -100,11 +100,36 @@ static inline void hot_set(struct page_hot *hot, struct page_chunk *chunk, uint6
     hot->chunk = chunk;
 }
 
+/* What a request begins with, as one number: four fields are compared at once. */
+#define KIND_SIZE sizeof(uint64_t)
+_Static_assert(offsetof(struct page_request, pages) == KIND_SIZE
+               && offsetof(struct page_hot, exact) + 1 - offsetof(struct page_hot, areas)
+                  == KIND_SIZE, "they lie alike, without a gap");
+static inline uint64_t request_kind(const struct page_request *request)
+{
+    uint64_t kind;
+    __builtin_memcpy(&kind, request, KIND_SIZE);
+    return kind;
+}
+static inline uint64_t hot_kind(const struct page_hot *hot)
+{
+    uint64_t kind;
+    __builtin_memcpy(&kind, (const char *)hot + offsetof(struct page_hot, areas), KIND_SIZE);
+    return kind;
+}
+
+/* The rule is asked for a block: what is hot is not for such requests, yet. */
+static inline void hot_expect(struct page_hot *hot, const struct page_request *request)
+{
+    hot->pages = UINT64_MAX;
+    __builtin_memcpy((char *)hot + offsetof(struct page_hot, areas), request, KIND_SIZE);
+}
+
 /* True if the request is for a block of the kind that is hot, and there is one. */
 static inline bool hot_serves(const struct page_hot *hot, const struct page_request *request)
 {
-    return hot->free != 0 && request->pages == hot->pages && request->align == hot->order
-           && request->areas == hot->areas && !(request->fresh | request->exact)
+    return hot->free != 0 && request->pages == hot->pages
+           && request_kind(request) == hot_kind(hot)
            && request->min.n == 0 && request->max.n >= PFN_LIMIT;
 }
 

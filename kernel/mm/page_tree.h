@@ -117,8 +117,11 @@ struct page_hot {
     uint64_t pages;                   /* of a request that it serves */
     unsigned last;                    /* the order of the last block that was looked for */
     unsigned order, shift;            /* 0..5 and 0 in a leaf, 9..14 and 9 in a chunk */
-    uint32_t areas;                   /* of the request */
     struct page_chunk *chunk;
+    /* Of the last request for a block, as they lie in it. */
+    uint32_t areas;
+    uint16_t align;
+    bool fresh_only, exact;
 };
 
 struct page_tree {

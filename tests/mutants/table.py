@@ -202,7 +202,7 @@ MUTANTS = (
     Mutant("hot: a class depends on its slots", "kernel/mm/page_hot.h",
            "return slots & (bit_of(last) - 1);", "return slots | last;"),
     Mutant("hot: it serves other areas", "kernel/mm/page_hot.h",
-           "&& request->areas == hot->areas && ", "&& "),
+           "request_kind(request) == hot_kind(hot)", "request->align == hot->order"),
     Mutant("hot: an address within a block is freed", "kernel/mm/page_hot.h",
            "bit = distance >> hot->shift | distance << (-hot->shift & 63);",
            "bit = distance >> hot->shift;"),
