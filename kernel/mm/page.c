@@ -5,6 +5,7 @@
 #include "kernel/mm/page.h"
 
 #include "kernel/mm/engine_common.h"
+#include "kernel/mm/page_class.h"
 #include "kernel/mm/page_hot.h"
 #include "kernel/mm/page_scan.h"
 

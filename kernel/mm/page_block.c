@@ -3,6 +3,7 @@
  * One naturally aligned block, straight to its place: what most requests are, and what the bound on
  * the cost of an operation is about (page.h).
  */
+#include "kernel/mm/page_class.h"
 #include "kernel/mm/page_hot.h"
 #include "kernel/mm/page_scan.h"
 
@@ -113,16 +114,12 @@ static NOINLINE enum error unit_alloc(struct page_tree *tree, struct page_chunk 
         if (error != OK)
             return error;
     }
-    struct page_node units = chunk_units(chunk), leaf;
+    struct page_node units = chunk_units(chunk);
     leaf_split(tree, chunk, unit, order);
-    leaf = chunk_leaf(chunk, unit);
     chunk->area->free -= UINT64_C(1) << order;
     *out = pfn(chunk->first + unit * UNIT_PAGES);
     if (node_take(&units, unit, 0))
         chunk_class(chunk);
-    if (tree->hot.last == order && is_part_of_word(order) && !hot_pending(&tree->hot))
-        hot_set(&tree->hot, chunk, out->n, order, run_starts(order) & ~UINT64_C(1), ~UINT64_C(0),
-                leaf.fresh[0]);
     tree->hot.last = order;
     change_end(tree);
     return OK;
@@ -156,15 +153,19 @@ static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area 
     hot_leave(tree, chunk);
     if (chunk == NULL)
         return chunk_alloc(tree, area, index, order, out);
-    unsigned k = order > UNIT_SHIFT ? order - UNIT_SHIFT : 0;
+    if (order < UNIT_SHIFT) {
+        unsigned lowest = bit_lowest(chunk->orders & EACH_WORD) / 8;
+        return unit_alloc(tree, chunk,
+                          lowest * WORD_BITS + bit_lowest(pair_free(&chunk->pair[lowest])),
+                          order, out);
+    }
+    unsigned k = order - UNIT_SHIFT;
     unsigned word = k < NODE_ORDER ? node_find_word(chunk->orders, k) : 0, unit = word * WORD_BITS;
     uint64_t slots = 0;
     if (is_part_of_word(k)) {
         slots = word_runs(pair_free(&chunk->pair[word]), k);
         unit += bit_lowest(slots);
     }
-    if (order < UNIT_SHIFT)
-        return unit_alloc(tree, chunk, unit, order, out);
     *out = pfn(chunk->first + unit * UNIT_PAGES);
     if (order < MAX_ORDER) {
         units_take(tree, chunk, unit, order, slots);
@@ -239,14 +240,15 @@ static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint
     return OK;
 }
 
-/* The word of `page`, in an open leaf, holds a larger free run than before. */
+/* The word of `page`, in an open leaf, now holds a larger free run, of that order. */
 static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk *chunk,
-                                       unsigned page)
+                                       unsigned page, unsigned order)
 {
-    unsigned unit = page / UNIT_PAGES, word = page / WORD_BITS % NODE_WORDS;
-    struct page_node leaf = chunk_leaf(chunk, unit);
-    *leaf.orders |= word_orders_at(node_free_bits(&leaf, word), page % WORD_BITS) << word * 8;
-    leaf_given(tree, chunk, unit);
+    unsigned unit = page / UNIT_PAGES, class = *chunk_leaf_class(chunk, unit);
+    if (order == WORD_ORDERS)
+        leaf_given(tree, chunk, unit);
+    else if (order > class || class == NO_ORDER)
+        leaf_move(chunk, unit, order);
     return tree->stock != NULL ? block_trim(tree) : OK;
 }
 
@@ -334,10 +336,13 @@ static NOINLINE enum error free_page(struct page_tree *tree, struct page_chunk *
     chunk->area->free += length;
     if (first % UNIT_PAGES == 0)
         bitmap_set(chunk->lead, first / UNIT_PAGES % CHUNK_UNITS);
-    uint64_t orders = slab->orders[first / UNIT_PAGES % SLAB_LEAVES];
-    if (word_give(pair, bit, behind ^ (behind - 1), orders >> first / WORD_BITS % NODE_WORDS * 8))
-        return free_larger(tree, chunk, first % CHUNK_PAGES);
-    return tree->stock != NULL ? block_trim(tree) : OK;
+    unsigned order = word_give(pair, bit, behind ^ (behind - 1));
+    uint64_t *orders = &slab->orders[first / UNIT_PAGES % SLAB_LEAVES];
+    uint64_t before = *orders, after = orders_with(before, first / WORD_BITS % NODE_WORDS, order);
+    if (after == before)
+        return tree->stock != NULL ? block_trim(tree) : OK;
+    *orders = after;
+    return free_larger(tree, chunk, first % CHUNK_PAGES, order);
 }
 
 enum error block_free(struct page_tree *tree, uint64_t first, uint64_t *pages)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes of state of any run of pages, piece by piece. */
-#include "kernel/mm/page_tree.h"
+#include "kernel/mm/page_class.h"
 
 static enum page_cell change_cell(enum page_change change)
 {

@@ -3,6 +3,7 @@
  * The invariants of the tree, each recomputed from the bitmaps. `text` below numbers them. They
  * hold for the tree as it is, before the hot word is flushed.
  */
+#include "kernel/mm/page_class.h"
 #include "kernel/mm/page_hot.h"
 
 static const char *const text[] = {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "kernel/mm/page_class.h"
 #include "kernel/mm/page_hot.h"
 
 static unsigned hot_unit(const struct page_hot *hot)

@@ -168,7 +168,8 @@ static inline bool node_take(const struct page_node *node, unsigned entry, unsig
         return true;
     }
     word_take(node, word, entry % WORD_BITS, order);
-    return orders_write(node->orders, word, word_orders(node_free_bits(node, word)));
+    uint64_t free = node_free_bits(node, word), all = free | run_bits(order) << entry % WORD_BITS;
+    return orders_write(node->orders, word, all + 1 == 0 ? 0x3f : word_orders(free));
 }
 
 /* node_take() of the first 2^order entries, order at most 8, of a node that is wholly free. */
@@ -185,24 +186,20 @@ static inline void node_take_first(const struct page_node *node, unsigned order)
 }
 
 /*
- * Give back the block of the pages `run`, counted from `bit` on, at most half a word. True if it
- * now lies in a run that is larger than any before in its word, of which `orders` is the byte, and
- * more: else the orders stay.
+ * Give back the block of the pages `run`, counted from `bit` on, at most half a word: the order of
+ * the free run that it now lies in.
  */
-static inline bool word_give(struct page_pair *pair, unsigned bit, uint64_t run, uint64_t orders)
+static inline unsigned word_give(struct page_pair *pair, unsigned bit, uint64_t run)
 {
-    unsigned larger = bit_lowest((orders & 0x7f) + 1);   /* at most 6, as the word is not free */
-    run <<= bit;
-    uint64_t free = pair->free | run, head = pair->head & ~run;
-    pair->free = free;
-    pair->head = head;
-    return ((free & ~head) >> (bit >> larger << larger) | ~run_bits(larger)) == ~UINT64_C(0);
+    pair->free |= run << bit;
+    pair->head &= ~bit_of(bit);
+    return word_order_at(pair_free(pair), bit);
 }
 
-/* The byte of the orders for a word with these free bits, if its largest run holds `bit`. */
-static inline uint64_t word_orders_at(uint64_t free, unsigned bit)
+/* Let the orders tell that a word holds a free run of that order. */
+static inline uint64_t orders_with(uint64_t orders, unsigned word, unsigned order)
 {
-    return (UINT64_C(2) << word_order_at(free, bit)) - 1;
+    return orders | ((UINT64_C(2) << order) - 1) << word * 8;
 }
 
 /* Give back the block of 2^order entries at `entry`, aligned. True if the orders have changed. */
@@ -214,11 +211,9 @@ static inline bool node_give(const struct page_node *node, unsigned entry, unsig
         node_give_words(node, word, order);
         return true;
     }
-    uint64_t before = *node->orders >> word * 8;
-    if (!word_give(pair, bit, run_bits(order), before))
-        return false;
-    *node->orders |= word_orders_at(pair_free(pair), bit) << word * 8;
-    return true;
+    uint64_t before = *node->orders;
+    *node->orders = orders_with(before, word, word_give(pair, bit, run_bits(order)));
+    return *node->orders != before;
 }
 
 /* ---- All entries ---- */

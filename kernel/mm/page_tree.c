@@ -9,57 +9,7 @@
  * - A unit's leaf has one fixed place in the chunk's slabs, so that leaves need no identifiers and
  *   slabs no free lists.
  */
-#include "kernel/mm/page_tree.h"
-
-/* ---- Classes ---- */
-
-void row_add(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    bitset_add(area_row(area, class), &area->shape, chunk - area->chunk);
-    area->available |= UINT32_C(1) << class;
-}
-
-void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
-{
-    if (bitset_remove(area_row(area, class), &area->shape, chunk - area->chunk))
-        area->available &= ~(UINT32_C(1) << class);
-}
-
-/* The first leaf of a class in a word of its row, and the last: rare, and kept out of the way. */
-static NOINLINE void word_enter(struct page_chunk *chunk, unsigned word, unsigned class)
-{
-    unsigned words = chunk->class_words[class];
-    chunk->class_words[class] = (uint8_t)(words | 1u << word);
-    if (words == 0)
-        row_add(chunk->area, chunk->index, class);
-}
-
-static NOINLINE void word_leave(struct page_chunk *chunk, unsigned word, unsigned class)
-{
-    unsigned words = chunk->class_words[class] & ~(1u << word);
-    chunk->class_words[class] = (uint8_t)words;
-    if (words == 0)
-        row_remove(chunk->area, chunk->index, class);
-}
-
-static inline void leaf_enter(struct page_chunk *chunk, unsigned unit, unsigned class)
-{
-    unsigned word = unit / WORD_BITS;
-    uint64_t *row = &chunk->class_row[class][word], bit = bit_of(unit % WORD_BITS);
-    if (chunk->class_words[class] >> word & 1) {
-        *row |= bit;
-    } else {
-        *row = bit;
-        word_enter(chunk, word, class);
-    }
-}
-
-static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned class)
-{
-    unsigned word = unit / WORD_BITS;
-    if ((chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS)) == 0)
-        word_leave(chunk, word, class);
-}
+#include "kernel/mm/page_class.h"
 
 /* ---- Leaves ---- */
 
@@ -148,11 +98,26 @@ void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
         word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
 }
 
-/* The chunk's own entry of the unit is the caller's to take. */
-void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order)
+/* The leaf of a closed unit that is free and keeps none. */
+static NOINLINE void leaf_make_free(struct page_tree *tree, struct page_chunk *chunk,
+                                    unsigned unit)
 {
     struct page_node leaf = leaf_make(tree, chunk, unit);
     node_fill_all(&leaf, CELL_FREE);
+}
+
+/* The chunk's own entry of the unit is the caller's to take. */
+void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order)
+{
+    unsigned word = unit / WORD_BITS;
+    uint64_t bit = bit_of(unit % WORD_BITS);
+    if (chunk->mixed[word] & bit) {
+        chunk->mixed[word] &= ~bit;
+        chunk->open[word] |= bit;
+    } else {
+        leaf_make_free(tree, chunk, unit);
+    }
+    struct page_node leaf = chunk_leaf(chunk, unit);
     node_take_first(&leaf, order);
     *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
     leaf_enter(chunk, unit, LEAF_CLASSES - 1);
@@ -174,32 +139,24 @@ static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigne
         word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), cell);
     if (uniform)
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
+    else
+        node_fill_all(&leaf, CELL_FREE);
 }
 
-/* To the class `order`, or to none if that is larger than all. */
-static inline void leaf_move(struct page_chunk *chunk, unsigned unit, uint8_t *class,
-                             unsigned order)
+/* A unit becomes free. True if the orders of its chunk have changed. */
+static inline bool unit_give(struct page_chunk *chunk, unsigned unit)
 {
-    unsigned before = *class;
-    *class = (uint8_t)order;
-    if (order < LEAF_CLASSES)
-        leaf_enter(chunk, unit, order);
-    if (before < LEAF_CLASSES)
-        leaf_leave(chunk, unit, before);
+    unsigned word = unit / WORD_BITS;
+    struct page_pair *pair = &chunk->pair[word];
+    uint64_t before = chunk->orders;
+    chunk->orders = orders_with(before, word, word_give(pair, unit % WORD_BITS, 1));
+    return chunk->orders != before;
 }
 
-void leaf_class(struct page_chunk *chunk, unsigned unit)
+/* The block was not fresh, so that not all pages are. */
+void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
-    uint8_t *class = chunk_leaf_class(chunk, unit);
-    unsigned order = node_order(*chunk_leaf(chunk, unit).orders);
-    if (order != *class)
-        leaf_move(chunk, unit, class, order);
-}
-
-/* The last block is given back; it was not fresh, so that not all pages are. */
-static NOINLINE void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
-{
-    struct page_node leaf = chunk_leaf(chunk, unit), units = chunk_units(chunk);
+    struct page_node leaf = chunk_leaf(chunk, unit);
     unsigned word = unit / WORD_BITS, class = *chunk_leaf_class(chunk, unit);
     uint64_t others = ~bit_of(unit % WORD_BITS);
     chunk->open[word] &= others;
@@ -211,26 +168,17 @@ static NOINLINE void leaf_empty(struct page_tree *tree, struct page_chunk *chunk
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
     if (class < LEAF_CLASSES)
         leaf_leave(chunk, unit, class);
-    if (node_give(&units, unit, 0))
+    if (unit_give(chunk, unit))
         chunk_given(tree, chunk);
-}
-
-void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
-{
-    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
-        leaf_empty(tree, chunk, unit);
-    else
-        leaf_class(chunk, unit);
 }
 
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
     struct page_node leaf = chunk_leaf(chunk, unit);
-    uint8_t *class = chunk_leaf_class(chunk, unit);
     unsigned order = node_order(*leaf.orders);
-    if (order == *class)
+    if (order == *chunk_leaf_class(chunk, unit))
         return;
-    leaf_move(chunk, unit, class, order);
+    leaf_move(chunk, unit, order);
     if (order == NODE_ORDER)
         leaf_close(tree, chunk, unit, CELL_FREE);
     else if (order == NO_ORDER && node_is(&leaf, CELL_RESERVED))
@@ -285,9 +233,8 @@ void chunk_split(struct page_tree *tree, const struct page_place *place, unsigne
     if (order < UNIT_SHIFT)
         leaf_split(tree, chunk, 0, order);
     node_take_first(&units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
-    row_remove(chunk->area, chunk->index, MAX_ORDER);
     chunk->class = MAX_ORDER - 1;     /* its upper half is free */
-    row_add(chunk->area, chunk->index, MAX_ORDER - 1);
+    row_move(chunk->area, chunk->index, MAX_ORDER, MAX_ORDER - 1);
 }
 
 static bool chunk_fresh_uniform(const struct page_chunk *chunk, bool *fresh)
@@ -319,37 +266,12 @@ static void chunk_close(struct page_tree *tree, struct page_chunk *chunk, enum p
         chunk_drop(tree, chunk, (unsigned)cell | (fresh ? CHUNK_FRESH : 0));
 }
 
-static inline void chunk_move(struct page_chunk *chunk, unsigned order)
-{
-    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT, before = chunk->class;
-    if (class == before)
-        return;
-    chunk->class = (uint8_t)class;
-    if (before != NO_ORDER)
-        row_remove(chunk->area, chunk->index, before);
-    if (class != NO_ORDER)
-        row_add(chunk->area, chunk->index, class);
-}
-
-void chunk_class(struct page_chunk *chunk)
-{
-    chunk_move(chunk, node_order(chunk->orders));
-}
-
-/* The last block is given back. A slab would hold a leaf that is kept for its fresh bits. */
-static NOINLINE void chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
+/* A slab would hold a leaf that is kept for its fresh bits. */
+void chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
 {
     chunk_move(chunk, NODE_ORDER);
     if (chunk->slabs == 0 && !words_any(chunk->fresh))
         chunk_drop(tree, chunk, CELL_FREE);
-}
-
-void chunk_given(struct page_tree *tree, struct page_chunk *chunk)
-{
-    if (chunk->orders == ALL_FREE)
-        chunk_empty(tree, chunk);
-    else
-        chunk_class(chunk);
 }
 
 void chunk_settle(struct page_tree *tree, struct page_chunk *chunk)

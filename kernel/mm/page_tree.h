@@ -218,24 +218,6 @@ static inline uint8_t *chunk_leaf_class(const struct page_chunk *chunk, unsigned
     return &chunk->slab.at[unit / SLAB_LEAVES]->class[unit % SLAB_LEAVES];
 }
 
-static inline uint64_t *area_row(const struct page_area *area, unsigned class)
-{
-    return &area->rows[class * area->shape.words];
-}
-
-/* The lowest chunk of a class that is available. */
-static inline uint32_t best_chunk(const struct page_area *area, unsigned class)
-{
-    return area->chunk + bitset_lowest(area_row(area, class), &area->shape);
-}
-
-/* Rule 1 of page.h: the unit of the lowest open leaf of `class`, in the lowest chunk of it. */
-static inline unsigned best_leaf(const struct page_chunk *chunk, unsigned class)
-{
-    unsigned word = bit_lowest(chunk->class_words[class]);
-    return word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
-}
-
 /*
  * Take nodes in advance, so that changing the frames first..limit-1 (one change, from end to end)
  * cannot fail. MEM_METADATA: there are not enough; nothing has changed.
@@ -254,13 +236,10 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
 /*
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
  * Split: open what is wholly free for the block of 2^order pages at its first page, all in one.
- * After a change, Class: enter it in its class, as is enough when it cannot be closed. Given: the
- * same, or close it if giving back a block has made it wholly free. Settle: after any change.
+ * Settle: after any change, close it or enter it in its class (page_class.h has the short ways).
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order);
-void leaf_class(struct page_chunk *chunk, unsigned unit);
-void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
 static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct page_place *place)
@@ -269,13 +248,7 @@ static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct
     return chunk != NULL ? chunk : chunk_activate(tree, place);
 }
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order);
-void chunk_class(struct page_chunk *chunk);
-void chunk_given(struct page_tree *tree, struct page_chunk *chunk);
 void chunk_settle(struct page_tree *tree, struct page_chunk *chunk);
-
-/* Enter a chunk in a row of its area, or strike it out. */
-void row_add(struct page_area *area, uint32_t chunk, unsigned class);
-void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
 
 /*
  * Closed units from..to-1, or a chunk that is wholly free, are handed out: no node is needed for

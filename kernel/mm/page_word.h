@@ -82,19 +82,18 @@ static inline uint64_t word_any(uint64_t bits, unsigned order)
 /*
  * The order of the largest aligned run of free cells that holds `bit`, which is free. Two bits lie
  * in one aligned run of 2^o exactly if their numbers agree from bit o on: so of the cells that are
- * not free the nearest one on either side bounds it.
+ * not free the nearest one on either side bounds it. Seen from `bit` on, round the word, they are
+ * the first and the last one; where that is beyond an end of the word, the numbers differ in higher
+ * bits than those of a word.
  */
 static inline unsigned word_order_at(uint64_t free, unsigned bit)
 {
-    uint64_t below = ~free & (bit_of(bit) - 1), above = ~free >> bit;
-    unsigned order = WORD_ORDERS;
-    if (below != 0)
-        order = bit_highest(bit ^ bit_highest(below));
-    if (above != 0) {
-        unsigned limit = bit_highest(bit ^ (bit + bit_lowest(above)));
-        order = limit < order ? limit : order;
-    }
-    return order;
+    uint64_t others = ~free >> bit | ~free << (-bit & (WORD_BITS - 1));
+    if (others == 0)
+        return WORD_ORDERS;
+    unsigned above = bit ^ (bit + bit_lowest(others));
+    unsigned below = bit ^ (bit - WORD_BITS + bit_highest(others));
+    return bit_highest(above < below ? above : below);
 }
 
 /* Make the cells of one word that are in `mask` `cell`; the orders are the caller's to update. */

@@ -2,6 +2,7 @@
 /* Each invariant of kernel/mm/page_check.c, broken by hand: check() names exactly that one. */
 #include <string.h>
 
+#include "kernel/mm/page_class.h"
 #include "tests/unit/page_support.h"
 
 /*

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/mm/page_class.h"
+
+/* ---- Rows of an area ---- */
+
+static inline void row_enter(struct page_area *area, uint32_t n, unsigned class)
+{
+    bitset_add(area_row(area, class), &area->shape, n);
+    area->available |= UINT32_C(1) << class;
+}
+
+static inline void row_leave(struct page_area *area, uint32_t n, unsigned class)
+{
+    if (bitset_remove(area_row(area, class), &area->shape, n))
+        area->available &= ~(UINT32_C(1) << class);
+}
+
+void row_add(struct page_area *area, uint32_t chunk, unsigned class)
+{
+    row_enter(area, chunk - area->chunk, class);
+}
+
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
+{
+    row_leave(area, chunk - area->chunk, class);
+}
+
+void row_move(struct page_area *area, uint32_t chunk, unsigned from, unsigned to)
+{
+    row_leave(area, chunk - area->chunk, from);
+    row_enter(area, chunk - area->chunk, to);
+}
+
+/* ---- Leaves and chunks ---- */
+
+void word_enter(struct page_chunk *chunk, unsigned word, unsigned class)
+{
+    unsigned words = chunk->class_words[class];
+    chunk->class_words[class] = (uint8_t)(words | 1u << word);
+    if (words == 0)
+        row_add(chunk->area, chunk->index, class);
+}
+
+void word_leave(struct page_chunk *chunk, unsigned word, unsigned class)
+{
+    unsigned words = chunk->class_words[class] & ~(1u << word);
+    chunk->class_words[class] = (uint8_t)words;
+    if (words == 0)
+        row_remove(chunk->area, chunk->index, class);
+}
+
+void leaf_move(struct page_chunk *chunk, unsigned unit, unsigned order)
+{
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    unsigned before = *class;
+    *class = (uint8_t)order;
+    if (order < LEAF_CLASSES)
+        leaf_enter(chunk, unit, order);
+    if (before < LEAF_CLASSES)
+        leaf_leave(chunk, unit, before);
+}
+
+void chunk_move(struct page_chunk *chunk, unsigned order)
+{
+    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT, before = chunk->class;
+    if (class == before)
+        return;
+    chunk->class = (uint8_t)class;
+    if (before == NO_ORDER)
+        row_add(chunk->area, chunk->index, class);
+    else if (class == NO_ORDER)
+        row_remove(chunk->area, chunk->index, before);
+    else
+        row_move(chunk->area, chunk->index, before, class);
+}

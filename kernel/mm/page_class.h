@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Classes: which leaves and chunks have a largest free run of which order, so that the rule of
+ * page.h is a few lowest bits. Private to kernel/mm/page*.c and its tests.
+ */
+#ifndef PFNLAB_MM_PAGE_CLASS_H
+#define PFNLAB_MM_PAGE_CLASS_H
+
+#include "kernel/mm/page_tree.h"
+
+/* ---- Who is best ---- */
+
+static inline uint64_t *area_row(const struct page_area *area, unsigned class)
+{
+    return &area->rows[class * area->shape.words];
+}
+
+/* The lowest chunk of a class that is available. */
+static inline uint32_t best_chunk(const struct page_area *area, unsigned class)
+{
+    return area->chunk + bitset_lowest(area_row(area, class), &area->shape);
+}
+
+/* Rule 1 of page.h: the unit of the lowest open leaf of `class`, in the lowest chunk of it. */
+static inline unsigned best_leaf(const struct page_chunk *chunk, unsigned class)
+{
+    unsigned word = bit_lowest(chunk->class_words[class]);
+    return word * WORD_BITS + bit_lowest(chunk->class_row[class][word]);
+}
+
+/* ---- Rows of an area ---- */
+
+/* Enter a chunk in a row of its area, strike it out, or both. */
+void row_add(struct page_area *area, uint32_t chunk, unsigned class);
+void row_remove(struct page_area *area, uint32_t chunk, unsigned class);
+void row_move(struct page_area *area, uint32_t chunk, unsigned from, unsigned to);
+
+/* ---- Leaves ---- */
+
+/* The first leaf of a class in a word of its row, and the last: rare, and kept out of the way. */
+void word_enter(struct page_chunk *chunk, unsigned word, unsigned class);
+void word_leave(struct page_chunk *chunk, unsigned word, unsigned class);
+
+static inline void leaf_enter(struct page_chunk *chunk, unsigned unit, unsigned class)
+{
+    unsigned word = unit / WORD_BITS;
+    uint64_t *row = &chunk->class_row[class][word], bit = bit_of(unit % WORD_BITS);
+    if (chunk->class_words[class] >> word & 1) {
+        *row |= bit;
+    } else {
+        *row = bit;
+        word_enter(chunk, word, class);
+    }
+}
+
+static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned class)
+{
+    unsigned word = unit / WORD_BITS;
+    if ((chunk->class_row[class][word] &= ~bit_of(unit % WORD_BITS)) == 0)
+        word_leave(chunk, word, class);
+}
+
+/* To the class `order`, or to none if that is larger than all. */
+void leaf_move(struct page_chunk *chunk, unsigned unit, unsigned order);
+
+/* After a change of a leaf that cannot close it: enter it in its class. */
+static inline void leaf_class(struct page_chunk *chunk, unsigned unit)
+{
+    const struct page_slab *slab = chunk->slab.at[unit / SLAB_LEAVES];
+    unsigned order = node_order(slab->orders[unit % SLAB_LEAVES]);
+    if (order != slab->class[unit % SLAB_LEAVES])
+        leaf_move(chunk, unit, order);
+}
+
+/* The last block of a leaf is given back: close it. */
+void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
+
+/* After a block of a leaf is given back. */
+static inline void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
+{
+    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
+        leaf_empty(tree, chunk, unit);
+    else
+        leaf_class(chunk, unit);
+}
+
+/* ---- Chunks: the same ---- */
+
+void chunk_move(struct page_chunk *chunk, unsigned order);
+static inline void chunk_class(struct page_chunk *chunk)
+{
+    chunk_move(chunk, node_order(chunk->orders));
+}
+
+void chunk_empty(struct page_tree *tree, struct page_chunk *chunk);
+static inline void chunk_given(struct page_tree *tree, struct page_chunk *chunk)
+{
+    if (chunk->orders == ALL_FREE)
+        chunk_empty(tree, chunk);
+    else
+        chunk_class(chunk);
+}
+
+#endif
