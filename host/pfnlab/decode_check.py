@@ -20,7 +20,7 @@ TEXT = {
     6: "an area's rows hold the chunks of each class, their summaries and `available` agree",
     7: "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
     8: "an active chunk is wholly free or reserved only while its fresh bits differ",
-    9: "a closed unit keeps a leaf only while its fresh bits differ",
+    9: "a closed unit keeps a leaf only while its fresh bits differ, its cells all free",
     10: "a slab exists while it holds a leaf; each page held is a chunk, a slab or in stock",
     11: "a page that is not managed is reserved and not fresh",
     12: "no allocated page is fresh",
@@ -209,9 +209,11 @@ def _open(chunk: Chunk, unit: int, frame: int) -> Iterator[Violation]:
 
 
 def _closed(chunk: Chunk, unit: int, frame: int) -> Iterator[Violation]:
-    if bit(chunk.mixed, unit) and (chunk.units.cell(unit) in (HEAD, CONTINUED)
-                                   or chunk.leaf(unit).fresh_uniform()):
-        yield broken(9, frame)
+    if bit(chunk.mixed, unit):
+        leaf = chunk.leaf(unit)
+        if chunk.units.cell(unit) in (HEAD, CONTINUED) or leaf.fresh_uniform() \
+                or leaf.orders != leaf.counted() or not leaf.is_all(FREE):
+            yield broken(9, frame)
     if not _in_class_only(chunk, unit, NO_ORDER):
         yield broken(3, frame)
     if bit(chunk.lead, unit):

@@ -113,30 +113,49 @@ static inline struct bitset_shape bitset_shape(uint32_t bits)
     return shape;
 }
 
+/*
+ * The summaries after word `n` of level 0 is no longer 0, or has become so. Only large sets have
+ * any: out of line, so that the others pay nothing for it.
+ */
+static __attribute__((noinline, unused))
+void bitset_note_word(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
+{
+    uint64_t before = 0;
+    for (unsigned level = 1; before == 0 && level < shape->levels; level++, n /= WORD_BITS) {
+        uint64_t *word = &set[shape->offset[level] + n / WORD_BITS];
+        before = *word;
+        *word = before | bit_of(n % WORD_BITS);
+    }
+}
+
+static __attribute__((noinline, unused))
+void bitset_drop_word(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
+{
+    uint64_t rest = 0;
+    for (unsigned level = 1; rest == 0 && level < shape->levels; level++, n /= WORD_BITS)
+        rest = set[shape->offset[level] + n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
+}
+
 /* `n` is not a member. */
 static inline void bitset_add(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
     uint64_t *word = &set[1 + n / WORD_BITS], before = *word;
     set[0]++;
     *word = before | bit_of(n % WORD_BITS);
-    for (unsigned level = 1; before == 0 && level < shape->levels; level++) {
-        n /= WORD_BITS;
-        word = &set[shape->offset[level] + n / WORD_BITS];
-        before = *word;
-        *word = before | bit_of(n % WORD_BITS);
-    }
+    if (before == 0 && shape->levels > 1)
+        bitset_note_word(set, shape, n / WORD_BITS);
 }
 
-/* `n` is a member. True if the set is empty now. */
-static inline bool bitset_remove(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
+/* `n` is a member. */
+static inline void bitset_remove(uint64_t *set, const struct bitset_shape *shape, uint32_t n)
 {
     uint64_t rest = set[1 + n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
-    for (unsigned level = 1; rest == 0 && level < shape->levels; level++) {
-        n /= WORD_BITS;
-        rest = set[shape->offset[level] + n / WORD_BITS] &= ~bit_of(n % WORD_BITS);
-    }
-    return --set[0] == 0;
+    set[0]--;
+    if (rest == 0 && shape->levels > 1)
+        bitset_drop_word(set, shape, n / WORD_BITS);
 }
+
+static inline uint64_t bitset_count(const uint64_t *set) { return set[0]; }
 
 /* The lowest member of a set that is not empty. */
 static inline uint32_t bitset_lowest(const uint64_t *set, const struct bitset_shape *shape)

@@ -16,7 +16,7 @@ static const char *const text[] = {
     [6] = "an area's rows hold the chunks of each class, their summaries and `available` agree",
     [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
     [8] = "an active chunk is wholly free or reserved only while its fresh bits differ",
-    [9] = "a closed unit keeps a leaf only while its fresh bits differ",
+    [9] = "a closed unit keeps a leaf only while its fresh bits differ, its cells all free",
     [10] = "a slab exists while it holds a leaf; each page held is a chunk, a slab or in stock",
     [11] = "a page that is not managed is reserved and not fresh",
     [12] = "no allocated page is fresh",
@@ -135,7 +135,8 @@ static bool check_closed(struct checker *c, const struct page_chunk *chunk, unsi
     bool fresh, allocated = cell == CELL_HEAD || cell == CELL_CONTINUED;
     if (bitmap_test(chunk->mixed, unit)) {
         struct page_node leaf = chunk_leaf(chunk, unit);
-        if (!holds(c, !allocated && !node_fresh_uniform(&leaf, &fresh), 9, frame))
+        if (!holds(c, !allocated && !node_fresh_uniform(&leaf, &fresh)
+                      && *leaf.orders == ALL_FREE && node_is(&leaf, CELL_FREE), 9, frame))
             return false;
     }
     return check_leaf_class(c, chunk, unit, NO_ORDER, frame)

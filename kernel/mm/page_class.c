@@ -5,14 +5,16 @@
 
 static inline void row_enter(struct page_area *area, uint32_t n, unsigned class)
 {
-    bitset_add(area_row(area, class), &area->shape, n);
     area->available |= UINT32_C(1) << class;
+    bitset_add(area_row(area, class), &area->shape, n);
 }
 
 static inline void row_leave(struct page_area *area, uint32_t n, unsigned class)
 {
-    if (bitset_remove(area_row(area, class), &area->shape, n))
+    uint64_t *row = area_row(area, class);
+    if (bitset_count(row) == 1)
         area->available &= ~(UINT32_C(1) << class);
+    bitset_remove(row, &area->shape, n);
 }
 
 void row_add(struct page_area *area, uint32_t chunk, unsigned class)
@@ -60,11 +62,9 @@ void leaf_move(struct page_chunk *chunk, unsigned unit, unsigned order)
         leaf_leave(chunk, unit, before);
 }
 
-void chunk_move(struct page_chunk *chunk, unsigned order)
+void chunk_move(struct page_chunk *chunk, unsigned class)
 {
-    unsigned class = order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT, before = chunk->class;
-    if (class == before)
-        return;
+    unsigned before = chunk->class;
     chunk->class = (uint8_t)class;
     if (before == NO_ORDER)
         row_add(chunk->area, chunk->index, class);

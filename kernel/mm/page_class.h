@@ -86,10 +86,25 @@ static inline void leaf_given(struct page_tree *tree, struct page_chunk *chunk, 
 
 /* ---- Chunks: the same ---- */
 
-void chunk_move(struct page_chunk *chunk, unsigned order);
+static inline unsigned class_of_chunk(unsigned order)
+{
+    return order == NO_ORDER ? NO_ORDER : order + UNIT_SHIFT;
+}
+
+/* The lowest free unit of a chunk; there is one. */
+static inline unsigned lowest_unit(const struct page_chunk *chunk)
+{
+    unsigned word = node_find_word(chunk->orders, 0);
+    return word * WORD_BITS + bit_lowest(pair_free(&chunk->pair[word]));
+}
+
+/* To another class, or to none. */
+void chunk_move(struct page_chunk *chunk, unsigned class);
 static inline void chunk_class(struct page_chunk *chunk)
 {
-    chunk_move(chunk, node_order(chunk->orders));
+    unsigned class = class_of_chunk(node_order(chunk->orders));
+    if (class != chunk->class)
+        chunk_move(chunk, class);
 }
 
 void chunk_empty(struct page_tree *tree, struct page_chunk *chunk);

@@ -45,20 +45,15 @@ static inline void hot_forget(struct page_hot *hot)
     hot->chunk = NULL;
 }
 
-/* Before any change of the tree. */
+/*
+ * Before any change of the tree, but if it is one of a block, of another chunk: then it is enough
+ * that the word no longer serves requests.
+ */
 static inline void hot_drop(struct page_tree *tree)
 {
     if (hot_pending(&tree->hot))
         hot_flush(tree);
     hot_forget(&tree->hot);
-}
-
-/* Before a block of `chunk` is taken or given back, and no other chunk changes. */
-static inline void hot_leave(struct page_tree *tree, const struct page_chunk *chunk)
-{
-    tree->hot.pages = UINT64_MAX;
-    if (chunk == tree->hot.chunk)
-        hot_drop(tree);
 }
 
 /* Before a question to the tree. */

@@ -196,10 +196,14 @@ static inline unsigned word_give(struct page_pair *pair, unsigned bit, uint64_t 
     return word_order_at(pair_free(pair), bit);
 }
 
-/* Let the orders tell that a word holds a free run of that order. */
-static inline uint64_t orders_with(uint64_t orders, unsigned word, unsigned order)
+/* True if the orders tell that a word holds a free run of that order; make them do so. */
+static inline bool orders_tell(uint64_t orders, unsigned word, unsigned order)
 {
-    return orders | ((UINT64_C(2) << order) - 1) << word * 8;
+    return orders >> (word * 8 + order) & 1;
+}
+static inline void orders_add(uint64_t *orders, unsigned word, unsigned order)
+{
+    *orders |= ((UINT64_C(2) << order) - 1) << word * 8;
 }
 
 /* Give back the block of 2^order entries at `entry`, aligned. True if the orders have changed. */
@@ -211,9 +215,11 @@ static inline bool node_give(const struct page_node *node, unsigned entry, unsig
         node_give_words(node, word, order);
         return true;
     }
-    uint64_t before = *node->orders;
-    *node->orders = orders_with(before, word, word_give(pair, bit, run_bits(order)));
-    return *node->orders != before;
+    order = word_give(pair, bit, run_bits(order));
+    if (orders_tell(*node->orders, word, order))
+        return false;
+    orders_add(node->orders, word, order);
+    return true;
 }
 
 /* ---- All entries ---- */

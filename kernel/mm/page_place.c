@@ -77,6 +77,12 @@ void stock_trim(struct page_tree *tree, uint64_t pages)
     }
 }
 
+enum error change_trim(struct page_tree *tree)
+{
+    stock_trim(tree, TRIM_PAGES);
+    return OK;
+}
+
 enum error stock_fill(struct page_tree *tree, uint64_t pages)
 {
     uint64_t before = tree->held;

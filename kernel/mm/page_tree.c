@@ -98,12 +98,22 @@ void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
         word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
 }
 
-/* The leaf of a closed unit that is free and keeps none. */
-static NOINLINE void leaf_make_free(struct page_tree *tree, struct page_chunk *chunk,
-                                    unsigned unit)
+/* The first block of a leaf that is wholly free. */
+static inline void leaf_begin(struct page_chunk *chunk, unsigned unit, unsigned order)
+{
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    node_take_first(&leaf, order);
+    *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
+    leaf_enter(chunk, unit, LEAF_CLASSES - 1);
+}
+
+/* leaf_split() of a unit that keeps no leaf. */
+static NOINLINE void leaf_split_new(struct page_tree *tree, struct page_chunk *chunk,
+                                    unsigned unit, unsigned order)
 {
     struct page_node leaf = leaf_make(tree, chunk, unit);
     node_fill_all(&leaf, CELL_FREE);
+    leaf_begin(chunk, unit, order);
 }
 
 /* The chunk's own entry of the unit is the caller's to take. */
@@ -111,16 +121,13 @@ void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
 {
     unsigned word = unit / WORD_BITS;
     uint64_t bit = bit_of(unit % WORD_BITS);
-    if (chunk->mixed[word] & bit) {
-        chunk->mixed[word] &= ~bit;
-        chunk->open[word] |= bit;
-    } else {
-        leaf_make_free(tree, chunk, unit);
+    if (!(chunk->mixed[word] & bit)) {
+        leaf_split_new(tree, chunk, unit, order);
+        return;
     }
-    struct page_node leaf = chunk_leaf(chunk, unit);
-    node_take_first(&leaf, order);
-    *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
-    leaf_enter(chunk, unit, LEAF_CLASSES - 1);
+    chunk->mixed[word] &= ~bit;
+    chunk->open[word] |= bit;
+    leaf_begin(chunk, unit, order);
 }
 
 /* All pages of the leaf are `cell`: make the unit so. */
@@ -143,16 +150,6 @@ static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigne
         node_fill_all(&leaf, CELL_FREE);
 }
 
-/* A unit becomes free. True if the orders of its chunk have changed. */
-static inline bool unit_give(struct page_chunk *chunk, unsigned unit)
-{
-    unsigned word = unit / WORD_BITS;
-    struct page_pair *pair = &chunk->pair[word];
-    uint64_t before = chunk->orders;
-    chunk->orders = orders_with(before, word, word_give(pair, unit % WORD_BITS, 1));
-    return chunk->orders != before;
-}
-
 /* The block was not fresh, so that not all pages are. */
 void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
@@ -168,7 +165,8 @@ void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
     if (class < LEAF_CLASSES)
         leaf_leave(chunk, unit, class);
-    if (unit_give(chunk, unit))
+    struct page_node units = chunk_units(chunk);
+    if (node_give(&units, unit, 0))
         chunk_given(tree, chunk);
 }
 
@@ -231,7 +229,7 @@ void chunk_split(struct page_tree *tree, const struct page_place *place, unsigne
     struct page_node units = chunk_units(chunk);
     node_fill_all(&units, CELL_FREE);
     if (order < UNIT_SHIFT)
-        leaf_split(tree, chunk, 0, order);
+        leaf_split_new(tree, chunk, 0, order);
     node_take_first(&units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
     chunk->class = MAX_ORDER - 1;     /* its upper half is free */
     row_move(chunk->area, chunk->index, MAX_ORDER, MAX_ORDER - 1);
@@ -269,7 +267,8 @@ static void chunk_close(struct page_tree *tree, struct page_chunk *chunk, enum p
 /* A slab would hold a leaf that is kept for its fresh bits. */
 void chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
 {
-    chunk_move(chunk, NODE_ORDER);
+    if (chunk->class != MAX_ORDER)
+        chunk_move(chunk, MAX_ORDER);
     if (chunk->slabs == 0 && !words_any(chunk->fresh))
         chunk_drop(tree, chunk, CELL_FREE);
 }
@@ -278,7 +277,7 @@ void chunk_settle(struct page_tree *tree, struct page_chunk *chunk)
 {
     struct page_node units = chunk_units(chunk);
     unsigned order = node_order(chunk->orders);
-    chunk_move(chunk, order);
+    chunk_class(chunk);
     if (order == NODE_ORDER)
         chunk_close(tree, chunk, CELL_FREE);
     else if (order == NO_ORDER && node_is(&units, CELL_RESERVED))

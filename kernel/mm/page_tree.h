@@ -290,12 +290,12 @@ uint64_t stock_count(const struct page_tree *tree, uint64_t enough);
 /* Give back pages of the stock, at most `pages`. */
 void stock_trim(struct page_tree *tree, uint64_t pages);
 
-/* The end of every change of one block. */
+/* The end of every change of one block: give back a few. */
 #define TRIM_PAGES 2u
-static inline void change_end(struct page_tree *tree)
+enum error change_trim(struct page_tree *tree);
+static inline enum error change_end(struct page_tree *tree)
 {
-    if (tree->stock != NULL)
-        stock_trim(tree, TRIM_PAGES);
+    return tree->stock != NULL ? change_trim(tree) : OK;
 }
 
 /* Give every node back. */

@@ -200,6 +200,8 @@ static void a_leaf_kept_for_nothing_is_9(void **state)
     struct page_node leaf = chunk_leaf(chunk, 1);
     assert_true(bitmap_test(chunk->mixed, 1));
     BREAK(&f, leaf.fresh[0], ~UINT64_C(0), 9);
+    BREAK(&f, leaf.pair[7].head, 1, 9);
+    BREAK(&f, *leaf.orders, 0, 9);
     BREAK(&f, chunk->mixed[0], chunk->mixed[0] | 1, 9);
     fixture_done(&f);
 }

@@ -175,6 +175,23 @@ static void both_ends_of_a_range_may_share_a_slab_with_leaves_between_them(void 
     fixture_done(&f);
 }
 
+/* Reserved in two parts, so that its leaf closes; given back as a whole; then opened again. */
+static void a_leaf_that_was_kept_for_reserved_pages_opens_as_free_ones(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    give(&f, take(&f, request_at(GIB_PAGES + 5, 1)));
+    reserve(&f, GIB_PAGES, 100);
+    reserve(&f, GIB_PAGES + 100, 412);
+    assert_whole(&f);
+    unreserve(&f, GIB_PAGES, 512);
+    for (uint64_t i = 0; i < 512; i++)
+        assert_int_equal(take_order(&f, 0), GIB_PAGES + i);
+    assert_whole(&f);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +204,7 @@ int main(void)
         cmocka_unit_test(giving_back_a_block_never_needs_a_node),
         cmocka_unit_test(taking_a_gib_of_mixed_freshness_gives_its_leaves_back),
         cmocka_unit_test(both_ends_of_a_range_may_share_a_slab_with_leaves_between_them),
+        cmocka_unit_test(a_leaf_that_was_kept_for_reserved_pages_opens_as_free_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

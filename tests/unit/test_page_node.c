@@ -225,11 +225,12 @@ static void a_set_with_summaries_finds_its_lowest_member(void **state)
         for (unsigned i = 0; i < 4000; i++) {
             uint32_t n = rnd(4) ? rnd(sizes[s]) : rnd(sizes[s] < 70 ? sizes[s] : 70);
             if (shadow[n])
-                assert_int_equal(bitset_remove(set, &shape, n), members == 1);
+                bitset_remove(set, &shape, n);
             else
                 bitset_add(set, &shape, n);
             members += shadow[n] ? UINT32_MAX : 1;
             shadow[n] = !shadow[n];
+            assert_int_equal(bitset_count(set), members);
             if (members > 0)
                 assert_ptr_equal(&shadow[bitset_lowest(set, &shape)], memchr(shadow, 1, sizes[s]));
         }
