@@ -27,11 +27,20 @@ static NOINLINE enum error words_alloc(struct page_tree *tree, struct page_chunk
     return change_end(tree);
 }
 
-/* What is left to do when the largest free run of a leaf is gone, or there is stock. */
+/* What is left to do when the largest free run of a leaf is gone. */
 static NOINLINE enum error alloc_settle(struct page_tree *tree, struct page_chunk *chunk,
                                         unsigned unit)
 {
     leaf_class(chunk, unit);
+    return change_end(tree);
+}
+
+/* The same when it was the only one, of order `class`. */
+static NOINLINE enum error alloc_full(struct page_tree *tree, struct page_chunk *chunk,
+                                      unsigned unit, unsigned class)
+{
+    *chunk_leaf_class(chunk, unit) = NO_ORDER;
+    leaf_leave(chunk, unit, class);
     return change_end(tree);
 }
 
@@ -58,19 +67,10 @@ static NOINLINE enum error hot_alloc(struct page_tree *tree, const struct page_a
     return leaf_alloc(tree, area, class, order, out);
 }
 
-/*
- * From the lowest open leaf of `class`, in it the lowest slot. Nothing is called on the way, but at
- * its end.
- */
-static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_area *area,
-                                      unsigned class, unsigned order, pfn_t *out)
+/* From a leaf of `class`, as leaf_alloc(), where that is more than the last free run of a word. */
+static NOINLINE enum error slot_alloc(struct page_tree *tree, struct page_chunk *chunk,
+                                      unsigned unit, unsigned class, unsigned order, pfn_t *out)
 {
-    struct page_chunk *chunk = tree->node[best_chunk(area, class)];
-    if (chunk == tree->hot.chunk)
-        return hot_alloc(tree, area, class, order, out);
-    unsigned unit = best_leaf(chunk, class);
-    if (!is_part_of_word(order))
-        return words_alloc(tree, chunk, unit, order, out);
     struct page_node leaf = chunk_leaf(chunk, unit);
     unsigned word = node_find_word(*leaf.orders, order);
     uint64_t first = chunk->first + unit * UNIT_PAGES + word * WORD_BITS;
@@ -89,6 +89,43 @@ static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_
     }
     if (tree->hot.last == order)
         return leaf_hot(tree, chunk, first, class, slots);
+    tree->hot.last = order;
+    return change_end(tree);
+}
+
+/*
+ * From the lowest open leaf of `class`, in it the lowest slot. What memory in use has most is words
+ * with one free run, and requests that it fits: nothing is called on that way, but at its end.
+ */
+static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_area *area,
+                                      unsigned class, unsigned order, pfn_t *out)
+{
+    struct page_chunk *chunk = tree->node[best_chunk(area, class)];
+    if (chunk == tree->hot.chunk)
+        return hot_alloc(tree, area, class, order, out);
+    unsigned unit = best_leaf(chunk, class);
+    if (!is_part_of_word(order))
+        return words_alloc(tree, chunk, unit, order, out);
+    struct page_node leaf = chunk_leaf(chunk, unit);
+    unsigned word = node_find_word(*leaf.orders, order);
+    uint64_t free = node_free_bits(&leaf, word);
+    unsigned bit = bit_lowest(free);
+    if (class != order || free >> bit != run_bits(order))
+        return slot_alloc(tree, chunk, unit, class, order, out);
+    leaf.pair[word].free &= ~free;
+    leaf.pair[word].head |= bit_of(bit);
+    leaf.fresh[word] &= ~free;
+    *leaf.orders &= ~(UINT64_C(0xff) << word * 8);
+    chunk->area->free -= UINT64_C(1) << order;
+    *out = pfn(chunk->first + unit * UNIT_PAGES + word * WORD_BITS + bit);
+    if ((word | bit) == 0)
+        bitmap_clear(chunk->lead, unit);
+    if (*leaf.orders == 0)
+        return alloc_full(tree, chunk, unit, class);
+    if (!orders_hold(*leaf.orders, class))
+        return alloc_settle(tree, chunk, unit);
+    if (tree->hot.last == order)
+        return leaf_hot(tree, chunk, out->n - bit, class, bit_of(bit));
     tree->hot.last = order;
     return change_end(tree);
 }

@@ -51,17 +51,6 @@ void word_leave(struct page_chunk *chunk, unsigned word, unsigned class)
         row_remove(chunk->area, chunk->index, class);
 }
 
-void leaf_move(struct page_chunk *chunk, unsigned unit, unsigned order)
-{
-    uint8_t *class = chunk_leaf_class(chunk, unit);
-    unsigned before = *class;
-    *class = (uint8_t)order;
-    if (order < LEAF_CLASSES)
-        leaf_enter(chunk, unit, order);
-    if (before < LEAF_CLASSES)
-        leaf_leave(chunk, unit, before);
-}
-
 void chunk_move(struct page_chunk *chunk, unsigned class)
 {
     unsigned before = chunk->class;

@@ -61,7 +61,16 @@ static inline void leaf_leave(struct page_chunk *chunk, unsigned unit, unsigned 
 }
 
 /* To the class `order`, or to none if that is larger than all. */
-void leaf_move(struct page_chunk *chunk, unsigned unit, unsigned order);
+static inline void leaf_move(struct page_chunk *chunk, unsigned unit, unsigned order)
+{
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    unsigned before = *class;
+    *class = (uint8_t)order;
+    if (order < LEAF_CLASSES)
+        leaf_enter(chunk, unit, order);
+    if (before < LEAF_CLASSES)
+        leaf_leave(chunk, unit, before);
+}
 
 /* After a change of a leaf that cannot close it: enter it in its class. */
 static inline void leaf_class(struct page_chunk *chunk, unsigned unit)
@@ -72,17 +81,8 @@ static inline void leaf_class(struct page_chunk *chunk, unsigned unit)
         leaf_move(chunk, unit, order);
 }
 
-/* The last block of a leaf is given back: close it. */
-void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
-
-/* After a block of a leaf is given back. */
-static inline void leaf_given(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
-{
-    if (*chunk_leaf(chunk, unit).orders == ALL_FREE)
-        leaf_empty(tree, chunk, unit);
-    else
-        leaf_class(chunk, unit);
-}
+/* The last block of a leaf is given back: close it; the end of this change. */
+enum error leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 
 /* ---- Chunks: the same ---- */
 

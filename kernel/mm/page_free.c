@@ -28,16 +28,30 @@ static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint
     return OK;
 }
 
+/* A leaf may have changed its class. */
+static NOINLINE enum error free_settle(struct page_tree *tree, struct page_chunk *chunk,
+                                       unsigned unit)
+{
+    leaf_class(chunk, unit);
+    return change_end(tree);
+}
+
 /* The word of `page`, in an open leaf, now holds a larger free run, of that order. */
 static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk *chunk,
                                        unsigned page, unsigned order)
 {
-    unsigned unit = page / UNIT_PAGES, class = *chunk_leaf_class(chunk, unit);
-    orders_add(chunk_leaf(chunk, unit).orders, page / WORD_BITS % NODE_WORDS, order);
-    if (order == WORD_ORDERS)
-        leaf_given(tree, chunk, unit);
-    else if (order > class || class == NO_ORDER)
-        leaf_move(chunk, unit, order);
+    unsigned unit = page / UNIT_PAGES;
+    uint8_t *class = chunk_leaf_class(chunk, unit);
+    uint64_t *orders = chunk_leaf(chunk, unit).orders;
+    orders_add(orders, page / WORD_BITS % NODE_WORDS, order);
+    if (*orders == ALL_FREE)
+        return leaf_empty(tree, chunk, unit);
+    if (*class == NO_ORDER && order < WORD_ORDERS) {
+        *class = (uint8_t)order;
+        leaf_enter(chunk, unit, order);
+    } else if (order > *class || order == WORD_ORDERS) {
+        return free_settle(tree, chunk, unit);
+    }
     return change_end(tree);
 }
 
@@ -65,8 +79,8 @@ static NOINLINE enum error free_long(struct page_tree *tree, struct page_chunk *
         node_give_words(&leaf, page / WORD_BITS, bit_lowest(length));
     else
         (void)node_give(&leaf, page, bit_lowest(length));
-    leaf_given(tree, chunk, unit);
-    return change_end(tree);
+    return *leaf.orders == ALL_FREE ? leaf_empty(tree, chunk, unit)
+                                    : free_settle(tree, chunk, unit);
 }
 
 /* A block of whole units. */

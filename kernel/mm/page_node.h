@@ -70,12 +70,13 @@ static inline bool orders_write(uint64_t *orders, unsigned word, uint64_t byte)
 /* The order of the largest aligned run of free cells, 0..9, or NO_ORDER. */
 static inline unsigned node_order(uint64_t orders)
 {
+    if (orders == 0)
+        return NO_ORDER;
     uint64_t words = free_words(orders);
     if (words == 0) {
         orders |= orders >> 32;
         orders |= orders >> 16;
-        orders = (orders | orders >> 8) & 0xff;
-        return orders != 0 ? bit_highest(orders) : NO_ORDER;
+        return bit_highest((orders | orders >> 8) & 0xff);
     }
     uint64_t pairs = free_pairs(words);
     if (pairs == 0)

@@ -151,7 +151,7 @@ static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigne
 }
 
 /* The block was not fresh, so that not all pages are. */
-void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
+enum error leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
     struct page_node leaf = chunk_leaf(chunk, unit);
     unsigned word = unit / WORD_BITS, class = *chunk_leaf_class(chunk, unit);
@@ -168,6 +168,7 @@ void leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
     struct page_node units = chunk_units(chunk);
     if (node_give(&units, unit, 0))
         chunk_given(tree, chunk);
+    return change_end(tree);
 }
 
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
