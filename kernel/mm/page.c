@@ -101,16 +101,34 @@ static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_
     struct wish wish = wish_of(request);
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = &tree->area[tree->scan[i]];
-        uint32_t classes = area->available >> wish.order;
         uint64_t slot;
         if (!(request->areas >> tree->scan[i] & 1))
             continue;
-        if (request->pages == 1 && wish.order >= UNIT_SHIFT && classes != 0 && !wish.scan)
-            return lead_alloc(tree, area, wish.order + bit_lowest(classes), wish.order, out);
         if (slot_choose(tree, area, &wish, &slot))
             return slot_take(tree, slot, request->pages, out);
     }
     return E_MEM_NONE;
+}
+
+/*
+ * One page that begins a unit or more: straight from the first area that may serve it, if that has
+ * a chunk for it.
+ */
+static NOINLINE enum error alloc_lead(struct page_tree *tree, const struct page_request *request,
+                                      pfn_t *out)
+{
+    unsigned align = request->align;
+    hot_drop(tree);
+    for (size_t i = 0; i < tree->nareas; i++) {
+        struct page_area *area = &tree->area[tree->scan[i]];
+        if (!(request->areas >> tree->scan[i] & 1))
+            continue;
+        uint32_t classes = area->available >> align;
+        if (classes == 0)
+            break;
+        return lead_alloc(tree, area, align + bit_lowest(classes), align, out);
+    }
+    return alloc_slot(tree, request, out);
 }
 
 static NOINLINE enum error alloc_any(struct page_tree *tree, const struct page_request *request,
@@ -122,12 +140,11 @@ static NOINLINE enum error alloc_any(struct page_tree *tree, const struct page_r
                           : alloc_slot(tree, request, out);
 }
 
-/* One block, wherever the rule says: nothing but areas and an order. */
+/* Wherever the rule says: nothing but areas, an alignment, and a number of pages. */
 static inline bool is_plain(const struct page_request *request)
 {
-    return request->align <= MAX_ORDER && request->pages == UINT64_C(1) << request->align
-           && !request->exact && !request->fresh && request->min.n == 0
-           && request->max.n >= PFN_LIMIT;
+    return request->align <= MAX_ORDER && !(request->exact | request->fresh)
+           && request->min.n == 0 && request->max.n >= PFN_LIMIT;
 }
 
 static enum error page_alloc(void *engine, const struct page_request *request, pfn_t *out,
@@ -141,7 +158,10 @@ static enum error page_alloc(void *engine, const struct page_request *request, p
     *blame = pfn(0);
     if (!is_plain(request))
         return alloc_any(tree, request, out, blame);
-    return block_alloc(tree, request, out);
+    if (request->pages == UINT64_C(1) << request->align)
+        return block_alloc(tree, request, out);
+    return request->pages == 1 && request->align >= UNIT_SHIFT
+           ? alloc_lead(tree, request, out) : alloc_any(tree, request, out, blame);
 }
 
 static enum error page_free(void *engine, pfn_t first, uint64_t *pages)

@@ -56,17 +56,6 @@ static NOINLINE enum error leaf_hot(struct page_tree *tree, struct page_chunk *c
     return change_end(tree);
 }
 
-static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_area *area,
-                                      unsigned class, unsigned order, pfn_t *out);
-
-/* leaf_alloc() from the chunk of the hot word. */
-static NOINLINE enum error hot_alloc(struct page_tree *tree, const struct page_area *area,
-                                     unsigned class, unsigned order, pfn_t *out)
-{
-    hot_drop(tree);
-    return leaf_alloc(tree, area, class, order, out);
-}
-
 /* From a leaf of `class`, as leaf_alloc(), where that is more than the last free run of a word. */
 static NOINLINE enum error slot_alloc(struct page_tree *tree, struct page_chunk *chunk,
                                       unsigned unit, unsigned class, unsigned order, pfn_t *out)
@@ -93,6 +82,16 @@ static NOINLINE enum error slot_alloc(struct page_tree *tree, struct page_chunk 
     return change_end(tree);
 }
 
+/* leaf_alloc() from the chunk of the hot word. */
+static NOINLINE enum error hot_alloc(struct page_tree *tree, struct page_chunk *chunk,
+                                     unsigned class, unsigned order, pfn_t *out)
+{
+    unsigned unit = best_leaf(chunk, class);
+    hot_drop(tree);
+    return is_part_of_word(order) ? slot_alloc(tree, chunk, unit, class, order, out)
+                                  : words_alloc(tree, chunk, unit, order, out);
+}
+
 /*
  * From the lowest open leaf of `class`, in it the lowest slot. What memory in use has most is words
  * with one free run, and requests that it fits: nothing is called on that way, but at its end.
@@ -102,15 +101,17 @@ static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_
 {
     struct page_chunk *chunk = tree->node[best_chunk(area, class)];
     if (chunk == tree->hot.chunk)
-        return hot_alloc(tree, area, class, order, out);
+        return hot_alloc(tree, chunk, class, order, out);
     unsigned unit = best_leaf(chunk, class);
     if (!is_part_of_word(order))
         return words_alloc(tree, chunk, unit, order, out);
+    if (class != order)
+        return slot_alloc(tree, chunk, unit, class, order, out);
     struct page_node leaf = chunk_leaf(chunk, unit);
     unsigned word = node_find_word(*leaf.orders, order);
     uint64_t free = node_free_bits(&leaf, word);
     unsigned bit = bit_lowest(free);
-    if (class != order || free >> bit != run_bits(order))
+    if (free >> bit != run_bits(order))
         return slot_alloc(tree, chunk, unit, class, order, out);
     leaf.pair[word].free &= ~free;
     leaf.pair[word].head |= bit_of(bit);
@@ -230,16 +231,27 @@ static NOINLINE enum error whole_alloc(struct page_tree *tree, struct page_chunk
     return change_end(tree);
 }
 
+static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area *area,
+                                       unsigned class, unsigned order, pfn_t *out);
+
+/* units_alloc() from the chunk of the hot word. */
+static NOINLINE enum error hot_units_alloc(struct page_tree *tree, struct page_area *area,
+                                           unsigned class, unsigned order, pfn_t *out)
+{
+    hot_drop(tree);
+    return units_alloc(tree, area, class, order, out);
+}
+
 /* Rule 2: in the lowest chunk of `class`, the lowest free units that make 2^order pages. */
 static NOINLINE enum error units_alloc(struct page_tree *tree, struct page_area *area,
                                        unsigned class, unsigned order, pfn_t *out)
 {
     uint32_t index = best_chunk(area, class);
     struct page_chunk *chunk = tree->node[index];
-    if (chunk == tree->hot.chunk)
-        hot_drop(tree);
     if (chunk == NULL)
         return chunk_alloc(tree, area, index, order, out);
+    if (chunk == tree->hot.chunk)
+        return hot_units_alloc(tree, area, class, order, out);
     if (order < UNIT_SHIFT)
         return unit_alloc(tree, chunk, lowest_unit(chunk), order, out);
     if (order == MAX_ORDER)

@@ -196,8 +196,8 @@ MUTANTS = (
            "area->reserved += pages;", "area->reserved += 0;"),
     # The hot word.
     Mutant("hot: not flushed for a block of its chunk", "kernel/mm/page_block.c",
-           "hot_drop(tree);\n    return leaf_alloc(",
-           "hot_forget(&tree->hot);\n    return leaf_alloc("),
+           "hot_drop(tree);\n    return is_part_of_word(",
+           "hot_forget(&tree->hot);\n    return is_part_of_word("),
     Mutant("hot: not flushed for the free of one", "kernel/mm/page_free.c",
            "hot_drop(tree);\n    return block_free(",
            "hot_forget(&tree->hot);\n    return block_free("),
