@@ -8,6 +8,7 @@
 
 #include "kernel/mm/list.h"
 #include "kernel/mm/page.h"
+#include "kernel/mm/page_class.h"
 #include "kernel/mm/page_hot.h"
 #include "tests/unit/support.h"
 
