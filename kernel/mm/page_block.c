@@ -23,19 +23,10 @@ static NOINLINE enum error words_alloc(struct page_tree *tree, struct page_chunk
     if (word == 0)
         bitmap_clear(chunk->lead, unit);
     node_take_words(&leaf, word, order);
-    leaf_class(chunk, unit);
-    return change_end(tree);
+    return leaf_changed(tree, chunk, unit);
 }
 
-/* What is left to do when the largest free run of a leaf is gone. */
-static NOINLINE enum error alloc_settle(struct page_tree *tree, struct page_chunk *chunk,
-                                        unsigned unit)
-{
-    leaf_class(chunk, unit);
-    return change_end(tree);
-}
-
-/* The same when it was the only one, of order `class`. */
+/* What is left to do when the only free run of a leaf is gone, of order `class`. */
 static NOINLINE enum error alloc_full(struct page_tree *tree, struct page_chunk *chunk,
                                       unsigned unit, unsigned class)
 {
@@ -74,7 +65,7 @@ static NOINLINE enum error slot_alloc(struct page_tree *tree, struct page_chunk 
     if (class != order || (slots & (slots - 1)) == 0) {
         orders_write(leaf.orders, word, word_orders(free & ~(run_bits(order) << bit)));
         if (!orders_hold(*leaf.orders, class))
-            return alloc_settle(tree, chunk, unit);
+            return leaf_changed(tree, chunk, unit);
     }
     if (tree->hot.last == order)
         return leaf_hot(tree, chunk, first, class, slots);
@@ -124,7 +115,7 @@ static NOINLINE enum error leaf_alloc(struct page_tree *tree, const struct page_
     if (*leaf.orders == 0)
         return alloc_full(tree, chunk, unit, class);
     if (!orders_hold(*leaf.orders, class))
-        return alloc_settle(tree, chunk, unit);
+        return leaf_changed(tree, chunk, unit);
     if (tree->hot.last == order)
         return leaf_hot(tree, chunk, out->n - bit, class, bit_of(bit));
     tree->hot.last = order;
@@ -274,7 +265,7 @@ enum error lead_alloc(struct page_tree *tree, struct page_area *area, unsigned c
     bitmap_clear(chunk->lead, unit);
     area->free--;
     *out = pfn(chunk->first + unit * UNIT_PAGES);
-    return node_take(&leaf, 0, 0) ? alloc_settle(tree, chunk, unit) : OK;
+    return node_take(&leaf, 0, 0) ? leaf_changed(tree, chunk, unit) : OK;
 }
 
 enum error block_alloc(struct page_tree *tree, const struct page_request *request, pfn_t *out)

@@ -51,6 +51,12 @@ void word_leave(struct page_chunk *chunk, unsigned word, unsigned class)
         row_remove(chunk->area, chunk->index, class);
 }
 
+enum error leaf_changed(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
+{
+    leaf_class(chunk, unit);
+    return change_end(tree);
+}
+
 void chunk_move(struct page_chunk *chunk, unsigned class)
 {
     unsigned before = chunk->class;

@@ -81,7 +81,8 @@ static inline void leaf_class(struct page_chunk *chunk, unsigned unit)
         leaf_move(chunk, unit, order);
 }
 
-/* The last block of a leaf is given back: close it; the end of this change. */
+/* The same as the end of a change; and if the last block of a leaf is given back: close it. */
+enum error leaf_changed(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 enum error leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 
 /* ---- Chunks: the same ---- */

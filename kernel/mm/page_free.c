@@ -28,14 +28,6 @@ static NOINLINE enum error free_any(struct page_tree *tree, uint64_t first, uint
     return OK;
 }
 
-/* A leaf may have changed its class. */
-static NOINLINE enum error free_settle(struct page_tree *tree, struct page_chunk *chunk,
-                                       unsigned unit)
-{
-    leaf_class(chunk, unit);
-    return change_end(tree);
-}
-
 /* The word of `page`, in an open leaf, now holds a larger free run, of that order. */
 static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk *chunk,
                                        unsigned page, unsigned order)
@@ -50,7 +42,7 @@ static NOINLINE enum error free_larger(struct page_tree *tree, struct page_chunk
         *class = (uint8_t)order;
         leaf_enter(chunk, unit, order);
     } else if (order > *class || order == WORD_ORDERS) {
-        return free_settle(tree, chunk, unit);
+        return leaf_changed(tree, chunk, unit);
     }
     return change_end(tree);
 }
@@ -80,7 +72,7 @@ static NOINLINE enum error free_long(struct page_tree *tree, struct page_chunk *
     else
         (void)node_give(&leaf, page, bit_lowest(length));
     return *leaf.orders == ALL_FREE ? leaf_empty(tree, chunk, unit)
-                                    : free_settle(tree, chunk, unit);
+                                    : leaf_changed(tree, chunk, unit);
 }
 
 /* A block of whole units. */
