@@ -49,7 +49,7 @@ static enum error wish_place(const struct wish *wish, struct reply *reply,
     enum error e = wish_guards(wish, reply, place);
 
     place->tag = reply_tag(reply);
-    if (wish->align->given && wish->align->number > PAGE_SIZE << place->align)
+    if (wish->align->given && wish->align->number > PAGE_SIZE)
         place->align = order_for(wish->align->number >> PAGE_SHIFT);
     place->exact = wish->at->given;
     place->at = virt(wish->at->number);
@@ -133,33 +133,37 @@ enum error cmd_vfree(const struct args_vfree *args, struct reply *reply)
 
 /* ---- vmap ---- */
 
-/* As large units want it: by what the physical memory is aligned to, on every machine alike. */
-static unsigned natural_alignment(uint64_t physical, uint64_t size)
+/* What large units want, on every machine alike: where both sides can be aligned so. */
+static bool takes_units(uint64_t physical, uint64_t size, unsigned shift)
+{
+    const uint64_t unit = UINT64_C(1) << shift;
+
+    return is_aligned(physical, unit) && size >= unit;
+}
+
+/* At the best alignment of which there is an address left. */
+static enum error map_aligned(struct vmap_request *request, uint64_t physical, uint64_t size,
+                              virt_t *out, virt_t *blame)
 {
     static const unsigned shifts[] = { 30, 21 };
+    enum error e = E_MEM_NONE;
 
-    for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
-        uint64_t unit = UINT64_C(1) << shifts[i];
-
-        if (is_aligned(physical, unit) && size >= unit)
-            return shifts[i] - PAGE_SHIFT;
+    for (size_t i = 0; e == E_MEM_NONE && i < ARRAY_SIZE(shifts); i++) {
+        request->place.align = shifts[i] - PAGE_SHIFT;
+        if (takes_units(physical, size, shifts[i]))
+            e = vmap_map(&lab.vmap, request, phys(physical), out, blame);
     }
-    return 0;
+    request->place.align = 0;
+    return e != E_MEM_NONE ? e : vmap_map(&lab.vmap, request, phys(physical), out, blame);
 }
 
 static enum error vmap(const struct wish *wish, uint64_t physical, uint64_t size,
                        unsigned attributes, struct reply *reply)
 {
-    struct vmap_request request = {
-        .place.kind = VIRT_VMAP, .place.align = natural_alignment(physical, size),
-        .attributes = attributes,
-    };
+    struct vmap_request request = { .place.kind = VIRT_VMAP, .attributes = attributes };
     virt_t out = virt(0), blame = virt(0);
     enum error e = need_pages(reply);
 
-    /* What is asked for by address or alignment is not to be aligned better. */
-    if (wish->at->given || wish->align->given)
-        request.place.align = 0;
     if (e == OK && !is_aligned(physical, PAGE_SIZE))
         return blame_address(reply, E_MEM_UNALIGNED, virt(physical));
     if (e == OK && physical == 0)
@@ -172,7 +176,11 @@ static enum error vmap(const struct wish *wish, uint64_t physical, uint64_t size
         e = vmap_pages(&request, size, false);
     if (e != OK)
         return e;
-    e = vmap_map(&lab.vmap, &request, phys(physical), &out, &blame);
+    /* What is asked for by address or alignment is not to be aligned better. */
+    if (wish->at->given || wish->align->given)
+        e = vmap_map(&lab.vmap, &request, phys(physical), &out, &blame);
+    else
+        e = map_aligned(&request, physical, size, &out, &blame);
     return granted(reply, e, &request.place, out, blame);
 }
 

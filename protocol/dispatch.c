@@ -66,6 +66,16 @@ static bool is_of_cpu_0(const struct command *command)
     return command->kind == KIND_session && !word_is(command->name, length, "panic");
 }
 
+/* Run a command. What it lacks of the kernel's own memory by plan is told as such. */
+static enum error command_run(const struct command *command, const union arguments *args,
+                              struct reply *reply)
+{
+    uint64_t refused = fail_refusals(&lab.fail);
+    enum error e = command->run(args, reply);
+
+    return e == E_MEM_METADATA && fail_refusals(&lab.fail) > refused ? E_MEM_INJECTED : e;
+}
+
 /* A mutator's number goes into the variable that its argument `as` names. */
 static void store_variable(const struct command *command, const union arguments *args,
                            const struct reply *reply)
@@ -98,7 +108,7 @@ enum error dispatch_nested(const char *text, size_t length, struct reply *reply)
             reply_text(reply, "refused after a panic: poweroff is all that is left");
         return E_BUG_DEAD;
     }
-    e = command->run(&args, reply);
+    e = command_run(command, &args, reply);
     if (e == OK)
         store_variable(command, &args, reply);
     return e;

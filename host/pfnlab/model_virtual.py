@@ -17,7 +17,7 @@ ZONE = 16                              # bytes of a red zone, at least
 DATA = frozenset({"nx"})               # attributes of a mapping that asks for none
 BATCH = 64                             # frames of a vmalloc that are taken at once
 CONFLICTS = ({"rw", "ro"}, {"uncached", "wc"})
-LARGE_UNITS = (30, 21)                 # vmap aligns to them where both sides can be
+LARGE_UNITS = (30, 21)                 # vmap prefers them where both sides can be
 
 
 def attribute_set(words: str | Iterable[str] | None) -> frozenset[str]:

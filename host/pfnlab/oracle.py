@@ -247,12 +247,18 @@ class Oracle:
             raise Refusal("mem.unaligned", physical)
         if physical == 0 or physical + size > ADDRESS_LIMIT:
             raise Refusal("call.range")
-        natural = 0
+        natural = [0]
         if keys.get("at") is None and keys.get("align") is None:
-            natural = next((shift - PAGE_SHIFT for shift in LARGE_UNITS
-                            if physical % (1 << shift) == 0 and size >= 1 << shift), 0)
-        place = virtual.place(-(-size // PAGE_SIZE), keys, natural)
-        return virtual.vmap(place, size, physical >> PAGE_SHIFT, attributes, owner)
+            natural[:0] = [shift - PAGE_SHIFT for shift in LARGE_UNITS
+                           if physical % (1 << shift) == 0 and size >= 1 << shift]
+        for align in natural:
+            place = virtual.place(-(-size // PAGE_SIZE), keys, align)
+            try:
+                return virtual.vmap(place, size, physical >> PAGE_SHIFT, attributes, owner)
+            except Refusal as why:
+                if align == 0 or why.code != "mem.none":
+                    raise
+        raise AssertionError("the last alignment is that of a page")
 
     def vmap(self, physical: int, size: int, owner: int = 0, attributes: str | None = None,
              **keys: Any) -> int:

@@ -66,6 +66,18 @@ static bool is_refused(struct fail *fail)
     return refused;
 }
 
+uint64_t fail_refusals(struct fail *fail)
+{
+    uint64_t refusals;
+
+    if (!atomic_load_explicit(&fail->on, memory_order_relaxed))
+        return 0;
+    lock_take(&fail->lock);
+    refusals = fail->refusals;
+    lock_release(&fail->lock);
+    return refusals;
+}
+
 bool fail_refuses(struct fail *fail, unsigned what, uint32_t areas, uint32_t order)
 {
     bool refused;

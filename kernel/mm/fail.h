@@ -2,7 +2,8 @@
 /*
  * Fault injection: a plan that says which attempts to get something are refused. Pure counting;
  * those who hand things out ask it (pages.c for frames, tables.c for page tables, kpool.c for pages
- * of the kernel's own pool) and refuse as if there were none.
+ * of the kernel's own pool) and refuse as if there were none. Whoever tells a user of it asks
+ * fail_refusals() before and after: what is short by plan is not short (protocol/dispatch.c).
  */
 #ifndef PFNLAB_MM_FAIL_H
 #define PFNLAB_MM_FAIL_H
@@ -42,6 +43,9 @@ void fail_begin(struct fail *fail, const struct fail_plan *plan);
 
 /* Refuse nothing any more; the counts stay to be read. */
 void fail_end(struct fail *fail);
+
+/* How many were refused so far, since the plan was made. */
+uint64_t fail_refusals(struct fail *fail);
 
 /* Count an attempt of one `what`; true: refuse it. `areas` and `order` are of frames. */
 bool fail_refuses(struct fail *fail, unsigned what, uint32_t areas, uint32_t order);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory above 4 GiB on a machine of 32 bits: managed as any other, and never touched."""
+"""Memory above 4 GiB on a machine of 32 bits: managed as any other, and touched where it is mapped."""
 from __future__ import annotations
 
 import pytest
@@ -76,3 +76,65 @@ def test_near_memory_is_all_there(guest: Guest) -> None:
     guest.fill(last)
     guest.verify(last)
     assert guest.alloc_page(at=last - PAGE) == last - PAGE
+
+
+def test_frames_that_cannot_be_addressed_can_be_mapped(guest: Guest) -> None:
+    at = guest.vmalloc(PAGE, area="high")
+    frame = guest.translate(at)
+    assert frame >= FOUR_GIB
+    guest.poke(at, 0x1234)
+    assert guest.peek(at) == 0x1234
+    with pytest.raises(errors.CallUnsupported):
+        guest.peek(frame)
+    again = guest.vmap(frame, PAGE)
+    assert guest.peek(again) == 0x1234
+    guest.check()
+
+
+@pytest.mark.parametrize("attributes", ["nx", "ro|nx"])
+def test_what_lies_there_is_zeroed_and_guarded_at_its_address(guest: Guest, attributes: str
+                                                              ) -> None:
+    dirty = guest.vmalloc(3 * PAGE, area="high")
+    frame = guest.translate(dirty)
+    guest.fill(dirty, seed=3)
+    guest.vfree(dirty)
+    clean = guest.vmalloc(2 * PAGE + 8, area="high", redzone=1, attributes=attributes)
+    assert guest.translate(clean) == frame and clean.fields == {}
+    assert [guest.peek(clean + offset) for offset in range(0, 2 * PAGE + 8, 512)] == [0] * 17
+    assert guest.translate(clean).fields["attributes"] == attributes
+    end = guest.vmap(guest.translate(clean + 2 * PAGE), PAGE) + 8
+    guest.poke(end, guest.peek(end, width=1) ^ 1, width=1)
+    with pytest.raises(errors.MemOverrun) as caught:
+        guest.vfree(clean)
+    assert caught.value.at == clean + 2 * PAGE + 8
+    assert guest.vfree(clean, force=1) == 3
+    guest.check()
+
+
+def test_objects_of_the_window_may_lie_there(guest: Guest) -> None:
+    small, large = guest.malloc(40), guest.malloc(3 * PAGE)
+    assert guest.translate(small) >= FOUR_GIB and guest.translate(large) >= FOUR_GIB
+    for at, size in ((small, 40), (large, 3 * PAGE)):
+        guest.poke(at, 0x1234)
+        guest.poke(at + size - 8, 0x5678)
+        moved = guest.realloc(at, 5 * size)
+        assert moved != at and moved.fields == {}
+        assert (guest.peek(moved), guest.peek(moved + size - 8)) == (0x1234, 0x5678)
+        clean = guest.calloc(1, size)
+        assert clean.fields == {}
+        assert (guest.peek(clean), guest.peek(clean + size - 8)) == (0, 0)
+    guest.check()
+
+
+def test_malloc_gives_no_memory_that_cannot_be_addressed(guest: Guest) -> None:
+    for stage in ("early", "page"):
+        guest.reset(stage=stage)
+        for size in (20, 3 * PAGE):
+            at = guest.malloc(size, redzone=1)
+            assert at < FOUR_GIB
+            guest.poke(at, 0x55)
+            assert guest.peek(guest.realloc(at, 20 * PAGE)) == 0x55
+            assert guest.calloc(2, size).fields == {}
+        with pytest.raises(errors.MemNone):       # there are more pages, above
+            guest.malloc(FOUR_GIB)
+        guest.check()

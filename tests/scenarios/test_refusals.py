@@ -32,7 +32,7 @@ def refused_in_turn(guest: Guest, call: Callable[[], Any], what: str) -> tuple[A
         guest.fail(nth=n, what=what)
         try:
             result = call()
-        except (errors.MemInjected, errors.MemMetadata):
+        except errors.MemInjected:
             guest.fail()
             assert state(guest) == before, f"attempt {n}"
             continue
@@ -75,7 +75,7 @@ def test_a_split_that_fails_leaves_the_unit_whole(guest: Guest) -> None:
         guest.fail(nth=n, what="tables")
         try:
             guest.protect(at + PAGE, 600, "ro|nx")
-        except errors.MemMetadata:
+        except errors.MemInjected:
             guest.fail()
             assert state(guest) == before
             assert repr(guest.translate(at + PAGE).fields) == told

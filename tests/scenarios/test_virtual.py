@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pfnlab import Guest, errors
+from pfnlab.twin import Twin
 from tests.scenarios.support import PAGE, counts, state
 
 GIB = 1 << 30
@@ -172,6 +173,21 @@ def test_a_full_window_refuses_and_serves_again(guest: Guest) -> None:
     guest.check()
 
 
+@pytest.mark.options("virt=2G:5M")
+def test_large_units_are_preferred_and_not_demanded(guest: Guest) -> None:
+    twin = Twin(guest, [("all", 1 << 52)], [(16 << 20, 8 << 20, "usable")])
+    first = 2 << 30
+    assert twin.do("vmap", GIB, 2 << 20) == first
+    assert twin.do("vmap", GIB, PAGE) == first + (2 << 20)
+    assert twin.do("vmap", GIB, 2 << 20) == first + (2 << 20) + PAGE
+    twin.do("vmap", GIB, 2 << 20)              # nothing is left, however it lies
+    twin.do("vunmap", first)
+    assert twin.do("vmap", 2 * GIB, 2 << 20) == first
+    twin.do("vunmap", first)
+    twin.do("vmap", GIB, 2 << 20, align=1 << 22)
+    twin.compare_state()
+
+
 def test_memory_that_runs_out_gives_everything_back(guest: Guest) -> None:
     guest.vfree(guest.vmalloc(64 * PAGE))
     before = counts(guest)             # of state, pages that were fresh are not so any more
@@ -314,73 +330,3 @@ def test_window_and_tables_on_the_command_line_are_checked(fresh_guest: Callable
         guest = fresh_guest("virt=1M:16M")
     plain = fresh_guest()
     assert guest.info().fields["window"] == plain.info().fields["window"]
-
-
-@pytest.mark.only("i386")
-@pytest.mark.options("memory=5G")
-def test_frames_that_cannot_be_addressed_can_be_mapped(guest: Guest) -> None:
-    at = guest.vmalloc(PAGE, area="high")
-    frame = guest.translate(at)
-    assert frame >= 4 * GIB
-    guest.poke(at, 0x1234)
-    assert guest.peek(at) == 0x1234
-    with pytest.raises(errors.CallUnsupported):
-        guest.peek(frame)
-    again = guest.vmap(frame, PAGE)
-    assert guest.peek(again) == 0x1234
-    guest.check()
-
-
-@pytest.mark.only("i386")
-@pytest.mark.options("memory=5G")
-@pytest.mark.parametrize("attributes", ["nx", "ro|nx"])
-def test_what_lies_there_is_zeroed_and_guarded_at_its_address(guest: Guest, attributes: str
-                                                              ) -> None:
-    dirty = guest.vmalloc(3 * PAGE, area="high")
-    frame = guest.translate(dirty)
-    guest.fill(dirty, seed=3)
-    guest.vfree(dirty)
-    clean = guest.vmalloc(2 * PAGE + 8, area="high", redzone=1, attributes=attributes)
-    assert guest.translate(clean) == frame and clean.fields == {}
-    assert [guest.peek(clean + offset) for offset in range(0, 2 * PAGE + 8, 512)] == [0] * 17
-    assert guest.translate(clean).fields["attributes"] == attributes
-    end = guest.vmap(guest.translate(clean + 2 * PAGE), PAGE) + 8
-    guest.poke(end, guest.peek(end, width=1) ^ 1, width=1)
-    with pytest.raises(errors.MemOverrun) as caught:
-        guest.vfree(clean)
-    assert caught.value.at == clean + 2 * PAGE + 8
-    assert guest.vfree(clean, force=1) == 3
-    guest.check()
-
-
-@pytest.mark.only("i386")
-@pytest.mark.options("memory=5G")
-def test_objects_of_the_window_may_lie_there(guest: Guest) -> None:
-    small, large = guest.malloc(40), guest.malloc(3 * PAGE)
-    assert guest.translate(small) >= 4 * GIB and guest.translate(large) >= 4 * GIB
-    for at, size in ((small, 40), (large, 3 * PAGE)):
-        guest.poke(at, 0x1234)
-        guest.poke(at + size - 8, 0x5678)
-        moved = guest.realloc(at, 5 * size)
-        assert moved != at and moved.fields == {}
-        assert (guest.peek(moved), guest.peek(moved + size - 8)) == (0x1234, 0x5678)
-        clean = guest.calloc(1, size)
-        assert clean.fields == {}
-        assert (guest.peek(clean), guest.peek(clean + size - 8)) == (0, 0)
-    guest.check()
-
-
-@pytest.mark.only("i386")
-@pytest.mark.options("memory=5G")
-def test_malloc_gives_no_memory_that_cannot_be_addressed(guest: Guest) -> None:
-    for stage in ("early", "page"):
-        guest.reset(stage=stage)
-        for size in (20, 3 * PAGE):
-            at = guest.malloc(size, redzone=1)
-            assert at < 4 * GIB
-            guest.poke(at, 0x55)
-            assert guest.peek(guest.realloc(at, 20 * PAGE)) == 0x55
-            assert guest.calloc(2, size).fields == {}
-        with pytest.raises(errors.MemNone):       # there are more pages, above
-            guest.malloc(4 * GIB)
-        guest.check()
