@@ -162,7 +162,10 @@ class Virtual:
                 attributes: frozenset[str], owner: int, kind: str = "vmalloc") -> int:
         """A range with single frames behind it."""
         found = self.window.alloc(place, kind, size, owner)
+        free = sum(self.pages.totals(area)["free"] for area in request.areas)
         try:
+            if BATCH < found.pages > free:
+                raise Refusal("mem.none")
             for _ in range(found.pages):
                 found.frames.append(self.pages.alloc(request, owner))
         except Refusal as why:

@@ -164,6 +164,9 @@ struct page_engine {
      */
     uint64_t (*run)(void *engine, pfn_t from, pfn_t limit, struct page_info *info);
 
+    /* Free frames in a set of areas, as they are at that moment. O(areas). */
+    uint64_t (*count_free)(void *engine, uint32_t areas);
+
     /* Totals of area `area`; false if there is no such area. May walk the open leaves. */
     bool (*area_info)(void *engine, unsigned area, struct page_area_info *info);
 

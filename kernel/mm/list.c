@@ -348,6 +348,7 @@ const struct page_engine page_engine_list = {
     .unreserve = list_unreserve,
     .query = list_query,
     .run = list_run,
+    .count_free = list_count_free,
     .area_info = list_area_info,
     .check = list_check,
     .set_scan_order = list_set_scan_order,

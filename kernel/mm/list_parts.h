@@ -105,6 +105,7 @@ void pieces_give(struct list_engine *engine, const struct list_range *range, uin
 /* Operations of the table that list.c does not have. */
 void list_query(void *engine, pfn_t frame, struct page_info *info);
 uint64_t list_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info);
+uint64_t list_count_free(void *engine, uint32_t areas);
 bool list_area_info(void *engine, unsigned area, struct page_area_info *info);
 MUST_USE bool list_check(const void *engine, bool (*stop)(void),
                          struct page_violation *violation);

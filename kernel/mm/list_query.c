@@ -51,6 +51,16 @@ uint64_t list_run(void *memory, pfn_t from, pfn_t limit, struct page_info *info)
     return (end < limit.n ? end : limit.n) - from.n;
 }
 
+uint64_t list_count_free(void *memory, uint32_t areas)
+{
+    const struct list_engine *engine = memory;
+    uint64_t free = 0;
+
+    for (unsigned i = 0; i < engine->nareas; i++)
+        free += (areas >> i & 1) != 0 ? engine->area[i].free : 0;
+    return free;
+}
+
 bool list_area_info(void *memory, unsigned index, struct page_area_info *info)
 {
     const struct list_engine *engine = memory;

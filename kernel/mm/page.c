@@ -227,6 +227,7 @@ const struct page_engine page_engine_tree = {
     .unreserve = page_unreserve,
     .query = page_query,
     .run = page_run,
+    .count_free = page_count_free,
     .area_info = page_area_info,
     .check = page_check,
     .set_scan_order = page_set_scan_order,

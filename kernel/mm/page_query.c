@@ -212,6 +212,17 @@ static void count_chunk(const struct page_chunk *chunk, struct page_area_info *i
         }
 }
 
+uint64_t page_count_free(void *engine, uint32_t areas)
+{
+    struct page_tree *tree = engine;
+    uint64_t free = 0;
+
+    hot_settle(tree);
+    for (unsigned i = 0; i < tree->nareas; i++)
+        free += (areas >> i & 1) != 0 ? tree->area[i].free : 0;
+    return free;
+}
+
 bool page_area_info(void *engine, unsigned index, struct page_area_info *info)
 {
     struct page_tree *tree = engine;

@@ -362,6 +362,7 @@ MUST_USE enum error page_reserve(void *engine, pfn_t first, uint64_t pages, pfn_
 MUST_USE enum error page_unreserve(void *engine, pfn_t first, uint64_t pages, pfn_t *blame);
 void page_query(void *engine, pfn_t frame, struct page_info *info);
 uint64_t page_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info);
+uint64_t page_count_free(void *engine, uint32_t areas);
 bool page_area_info(void *engine, unsigned area, struct page_area_info *info);
 MUST_USE bool page_check(const void *engine, bool (*stop)(void), struct page_violation *violation);
 

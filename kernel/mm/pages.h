@@ -145,6 +145,12 @@ bool pages_free_cached(struct pages *pages, pfn_t first);
 /* As the engine's of the same names. */
 void pages_query(const struct pages *pages, pfn_t frame, struct page_info *info);
 uint64_t pages_run(const struct pages *pages, pfn_t from, pfn_t limit, struct page_info *info);
+/*
+ * Are so many frames free in a set of areas, those in caches included? If so they need not be a
+ * moment later, when several CPUs are at work.
+ */
+bool pages_have(const struct pages *pages, uint32_t areas, uint64_t count);
+
 bool pages_area_info(const struct pages *pages, unsigned area, struct page_area_info *info);
 MUST_USE enum error pages_set_scan_order(struct pages *pages, const uint8_t *order, size_t n);
 

@@ -23,6 +23,18 @@ uint64_t pages_run(const struct pages *pages, pfn_t from, pfn_t limit, struct pa
     return n;
 }
 
+bool pages_have(const struct pages *pages, uint32_t areas, uint64_t count)
+{
+    bool have;
+
+    lock_take(&pages->lock);
+    have = pages->engine->count_free(pages->state, areas) >= count;
+    if (!have && cache_drain(pages))
+        have = pages->engine->count_free(pages->state, areas) >= count;
+    lock_release(&pages->lock);
+    return have;
+}
+
 bool pages_area_info(const struct pages *pages, unsigned area, struct page_area_info *info)
 {
     bool found;

@@ -200,6 +200,8 @@ static enum error back(struct vmap *vmap, const struct vmap_request *request, ui
     enum error e = OK;
 
     *zeroed = true;
+    if (count > BATCH && !pages_have(vmap->pages, request->areas, count))
+        return E_MEM_NONE;
     while (e == OK && done < count) {
         pfn_t frames[BATCH];
         unsigned n = count - done < BATCH ? (unsigned)(count - done) : BATCH, got, mapped = 0;

@@ -63,8 +63,9 @@ MUST_USE enum error vmap_pages(struct vmap_request *request, uint64_t size, bool
  * window; *zeroed is false if zeroes were wanted and there is no memory. Errors as virt_alloc() and
  * pages_alloc() (*blame is then 0); MEM_METADATA also: no page table. CALL_UNSUPPORTED: attributes
  * that the machine has not, or a red zone where there is no memory. Frames that the machine's
- * entries cannot name (mmu.phys_limit) are left alone. Nothing has changed on error; but frames
- * that were given back are not fresh any more.
+ * entries cannot name (mmu.phys_limit) are left alone. More frames than are free in all are refused
+ * before any is taken. Nothing has changed on error; but frames that were given back are not fresh
+ * any more.
  */
 MUST_USE enum error vmap_alloc(struct vmap *vmap, const struct vmap_request *request, virt_t *out,
                                bool *zeroed, virt_t *blame);

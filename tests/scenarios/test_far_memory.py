@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory above 4 GiB on a machine of 32 bits: managed as any other, and touched where it is mapped."""
+"""Memory above 4 GiB on a machine of 32 bits: managed as any other, touched where mapped."""
 from __future__ import annotations
 
 import pytest

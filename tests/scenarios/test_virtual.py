@@ -8,7 +8,7 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.twin import Twin
-from tests.scenarios.support import PAGE, counts, state
+from tests.scenarios.support import PAGE, counts, free_pages, state
 
 GIB = 1 << 30
 SMALL = "virt=2G:64K"              # 16 pages of addresses
@@ -195,9 +195,19 @@ def test_memory_that_runs_out_gives_everything_back(guest: Guest) -> None:
         guest.vmalloc(1 << 60)
     with pytest.raises(errors.MemNone):
         guest.vmalloc((1 << 64) - 4, redzone=1)
-    with pytest.raises(errors.MemError):       # frames first, or tables
-        guest.vmalloc(int(guest.info().fields["managed"]) * PAGE + PAGE)
     assert counts(guest) == before
+
+
+def test_more_than_is_free_is_refused_before_anything_is_taken(guest: Guest) -> None:
+    guest.alloc_page(area="low")
+    fresh = repr(guest.dump("pages"))
+    everywhere, low = sum(int(row.free) for row in guest.areas()), free_pages(guest, "low")
+    for call in (lambda: guest.vmalloc((everywhere + 1) * PAGE),
+                 lambda: guest.vmalloc((low + 1) * PAGE, area="low"),
+                 lambda: guest.malloc((everywhere + 1) * PAGE)):
+        with pytest.raises(errors.MemNone):
+            call()
+        assert repr(guest.dump("pages")) == fresh
     assert guest.dump("virt").fields["n"] == 0
     guest.check()
 

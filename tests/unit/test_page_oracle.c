@@ -110,6 +110,7 @@ static void compare_areas(struct twin *t)
         assert_int_equal(a.limit.n, b.limit.n);
         assert_int_equal(a.managed, b.managed);
         assert_int_equal(a.free, b.free);
+        assert_int_equal(t->f.engine->count_free(t->f.memory, 1u << i), b.free);
         assert_int_equal(a.allocated, b.allocated);
         assert_int_equal(a.reserved, b.reserved);
         for (unsigned order = 0; order <= MAX_ORDER; order++)

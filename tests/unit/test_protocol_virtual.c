@@ -165,7 +165,7 @@ static void failures_are_planned_and_told(void **unused)
     ask("> failures", "= on=1 attempts=2 refusals=1 nth=2 what=frames");
     ask("> vmalloc 16K dontzero=1", "= 0x0000010000000000");
     ask("> fail every=1 what=tables", "=");
-    ask("> vmap 4K 2M", "? mem.metadata ; the kernel's own pool cannot hold the records");
+    ask("> vmap 4K 2M", "? mem.injected ; refused by fault injection");
     ask("> fail every=1 what=pool|tables times=7 seed=9", "=");
     ask("> failures",
         "= on=1 attempts=0 refusals=0 every=1 times=7 what=tables|pool seed=9");

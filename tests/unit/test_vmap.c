@@ -64,6 +64,14 @@ static void frames_of_vmalloc_are_not_for_free(void **unused)
     assert_int_equal(vfree(at), OK);
 }
 
+static bool is_fresh(uint64_t frame)
+{
+    struct page_info info;
+
+    pages_query(&pages, pfn(frame), &info);
+    return info.fresh;
+}
+
 static void sizes_that_cannot_be_are_no_memory(void **unused)
 {
     struct left before = left();
@@ -80,6 +88,19 @@ static void sizes_that_cannot_be_are_no_memory(void **unused)
     assert_int_equal(free_frames(), 0);
     assert_int_equal(vfree(at), OK);
     assert_left(before);
+}
+
+/* Or they would not be fresh any more, and a large memory would take its time. */
+static void frames_that_do_not_suffice_are_not_taken(void **unused)
+{
+    uint64_t at;
+
+    fresh_frames = true;
+    begin(unused);
+    assert_int_equal(vmalloc((FRAMES + 1) * P, false, 0, &at), E_MEM_NONE);
+    assert_true(is_fresh(FRAME_FIRST));
+    assert_int_equal(vmalloc(FRAMES * P, false, 0, &at), OK);
+    fresh_frames = false;
 }
 
 static void wrong_pointers_change_nothing(void **unused)
@@ -346,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup(frames_are_scattered_where_memory_is, begin),
         cmocka_unit_test_setup(frames_of_vmalloc_are_not_for_free, begin),
         cmocka_unit_test_setup(sizes_that_cannot_be_are_no_memory, begin),
+        cmocka_unit_test(frames_that_do_not_suffice_are_not_taken),
         cmocka_unit_test_setup(wrong_pointers_change_nothing, begin),
         cmocka_unit_test_setup(one_frame_is_mapped_often, begin),
         cmocka_unit_test_setup(attributes_that_the_machine_lacks_are_refused, begin),

@@ -31,6 +31,7 @@ static struct pages pages;
 static struct attributes attributes;
 static struct vmap vmap;
 static struct fail fail_plan;
+static bool fresh_frames;             /* they are when it begins */
 
 static void *pointer(phys_t start, uint64_t size)
 {
@@ -124,7 +125,7 @@ static bool owns_table(void *context, const void *table) { return tables_owns(co
 
 static void begin_with(uint64_t frames, uint64_t window_pages, uint64_t table_size)
 {
-    const struct page_range range = { pfn(FRAME_FIRST), frames, false };
+    const struct page_range range = { pfn(FRAME_FIRST), frames, fresh_frames };
     const struct area_limit areas[] = {
         { "low", { FRAME_FIRST + REAL } }, { "high", { PFN_LIMIT } },
     };
