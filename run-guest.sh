@@ -54,7 +54,8 @@ At a terminal Ctrl-A is the emulator's own key: pressed twice, the guest gets on
   --accel HOW       tcg, kvm (untested), or auto: kvm where it works
   --cpu MODEL       processor model, in the emulator's words
   --emulator WHICH  which emulator, where there are several
-  --append STRING   the kernel command line
+  --append STRING   the kernel command line: words as kpool=8M tables=4M virt=2G:1G engine=list
+                    areas=dma:16M,low:4G,high scan=low percpu=on onpanic=stay (README.md)
   --loadparm NAME   the LOADPARM of an IPL, the name of a preset (arch/s390x/loadparm.h)
   --module FILE     a boot module, kept out of the allocators' memory
   --serial WHERE    stdio; pty: a terminal of its own, its name is printed;

@@ -10,6 +10,9 @@ unit: ## the unit tests in C, under ASan and UBSan; TEST=NAME runs one
 
 ifeq ($(ARCH),native)
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_$(or $(TEST),*).c))
+ifeq ($(UNIT_TESTS),)
+$(if $(filter unit-run,$(MAKECMDGOALS)),$(error there is no unit test '$(TEST)'))
+endif
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
 # Parts of the ports that are plain functions and run anywhere; ports add to it.
 include $(wildcard arch/*/unit.mk)

@@ -112,6 +112,12 @@ class Rows(list[Row]):
         self.fields = final.fields
         self.values = final.values
 
+    def __repr__(self) -> str:
+        """As they came over the line; a reply without rows is its final line."""
+        return "\n".join(map(repr, [*self, self.final] if self.final.words else self))
+
+    __str__ = __repr__
+
     def column(self, key: int | str) -> list[Value]:
         """One field of every row."""
         return [row[key] for row in self]

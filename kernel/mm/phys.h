@@ -70,7 +70,8 @@ MUST_USE enum error phys_alloc(struct phys_allocator *phys, const struct phys_re
 
 /*
  * Give back the early allocation that begins at `start`; *size is what it was. After the hand-over
- * the memory stays with phys. MEM_UNMANAGED: no early memory there; MEM_INSIDE: inside one;
+ * the memory stays with phys, as what a page engine manages is settled by its init(), and the pages
+ * of early memory were left out of that. MEM_UNMANAGED: none there; MEM_INSIDE: inside one;
  * MEM_FREE: free already; MEM_RESERVED; MEM_BUSY: handed over.
  */
 MUST_USE enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_t *size);

@@ -58,6 +58,13 @@ def test_addresses_print_as_the_guest_prints_them(guest: Guest) -> None:
     assert guest.transcript().splitlines()[-1].endswith(str(block))
 
 
+def test_replies_print_as_the_guest_prints_them(guest: Guest) -> None:
+    """One without rows, too: it is an empty list that says something."""
+    assert "stage=virtual" in str(guest.info()) and str(guest.info()) == repr(guest.info())
+    rows = guest.areas()
+    assert repr(rows).splitlines() == [*map(repr, rows), repr(rows.final)]
+
+
 def test_an_error_has_its_class_its_fields_and_its_request(guest: Guest) -> None:
     with pytest.raises(errors.MemError) as caught:
         guest.free(0xa0000)
