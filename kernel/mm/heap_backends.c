@@ -158,15 +158,16 @@ void heap_frames_init(struct heap_frames *frames, struct attributes *attributes,
 {
     const pfn_t limit = phys_pfn(reach);
     struct page_area_info info;
-    uint32_t areas = 0;
 
-    *frames = (struct heap_frames){ .attributes = attributes, .max = pfn(PFN_LIMIT) };
+    *frames = (struct heap_frames){
+        .attributes = attributes, .areas = ALL_AREAS, .max = pfn(PFN_LIMIT),
+    };
     for (unsigned i = 0; pages_area_info(attributes->pages, i, &info); i++) {
-        areas |= (uint32_t)(info.first.n < limit.n) << i;
-        if (info.first.n < limit.n && info.limit.n > limit.n)
+        if (info.first.n >= limit.n)
+            frames->areas &= ~(UINT32_C(1) << i);
+        else if (info.limit.n > limit.n)
             frames->max = limit;
     }
-    frames->areas = areas;
 }
 
 const struct heap_backend heap_backend_pages = {
