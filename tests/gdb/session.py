@@ -74,7 +74,8 @@ WALK = {"walk": [f"source {Path(__file__).with_name('walk.py')}",
 # What another engine than the tree is asked.
 ENGINE_STEPS = {name: step for name, step in STEPS.items() if name.partition(" ")[0] in (
     "arrange", "gdb", "line", "totals", "check", "page", "owner", "watch")} | {
-    "tree": ["print $pfn_tree()"], "flip": STEPS["flip"]}
+    "tree": ["print $pfn_tree()"],
+    "flip": [step.replace("{place.mask}", "0x20") for step in STEPS["flip"]]}    # its kind
 
 
 @functools.cache
