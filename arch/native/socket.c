@@ -13,21 +13,30 @@
 
 #include "arch/native/native.h"
 
-static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static char name[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 static int listener = -1;
 static bool connected;
 
+/* Whoever sees the name is served: it has another one as long as nobody listens. */
+static bool socket_listen(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    memcpy(address.sun_path, name, sizeof(name));
+    address.sun_path[strlen(name)] = '~';
+    unlink(address.sun_path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0
+           && listen(listener, 1) == 0 && rename(address.sun_path, name) == 0;
+}
+
 bool socket_open(const char *path)
 {
-    if (strlen(path) >= sizeof(address.sun_path)) {
+    if (strlen(path) + sizeof("~") > sizeof(name)) {
         errno = ENAMETOOLONG;
         return false;
     }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    unlink(path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0
-           && listen(listener, 1) == 0 && socket_accept();
+    memcpy(name, path, strlen(path) + 1);
+    return socket_listen() && socket_accept();
 }
 
 bool socket_accept(void)
@@ -54,5 +63,5 @@ bool socket_leave(void)
 void socket_remove(void)
 {
     if (listener >= 0)
-        unlink(address.sun_path);
+        unlink(name);
 }

@@ -190,10 +190,12 @@ def served(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The native guest on a socket of its own."""
     with subprocess.Popen([*KILL_WITH_PARENT, project_root() / "build/native/pfnlab", "--serial",
                            f"unix:{path}"], stdin=subprocess.DEVNULL) as guest:
-        while not path.is_socket():
-            assert guest.poll() is None
-        yield guest
-        guest.kill()
+        try:
+            while not path.is_socket():
+                assert guest.poll() is None
+            yield guest
+        finally:
+            guest.kill()
 
 
 def test_a_native_guest_on_a_socket_serves_one_client_after_the_other(tmp_path: Path) -> None:
