@@ -237,8 +237,10 @@ def test_a_missing_package_is_named(words: list[str], package: str, tmp_path: Pa
 
 
 def test_searches_and_the_live_view_speak_json_only(capsys: Any, tmp_path: Path) -> None:
-    for words in (["twins", "native", "native", "--commands", "20"], ["top", "--seconds", "0.1"],
-                  ["fuzz", "--fast", "--commands", "20", "-o", str(tmp_path)], ["stubs"],
+    for words in (["twins", "native", "native", "--commands", "20", "--seed", "3"],
+                  ["top", "--seconds", "0.1"],
+                  ["fuzz", "--fast", "--commands", "20", "--seed", "3", "-o", str(tmp_path)],
+                  ["stubs"],
                   ["completion", "bash"]):
         assert main(["--json", *words]) == 0, words
         told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

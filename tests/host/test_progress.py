@@ -109,16 +109,17 @@ def test_an_interrupt_tells_what_was_found_so_far(
 def test_an_interrupt_tells_how_far_a_search_was(words: list[str], interrupt: Any, capsys: Any,
                                                  tmp_path: Path) -> None:
     interrupt(30)
-    more = ["-o", str(tmp_path)] if words[0] == "fuzz" else []
+    more = ["--seed", "3", *(["-o", str(tmp_path)] if words[0] == "fuzz" else [])]
     assert main(["--json", *words, *more]) == EXIT_INTERRUPTED
     told = json.loads(capsys.readouterr().out.splitlines()[-2])
     assert told["commands"] in (29, 30)       # twins tell of a command before it, fuzz behind it
 
 
-@pytest.mark.parametrize("words", [["fuzz", "native", "--fast", "--commands", "77"],
-                                   ["fuzz", "native", "--commands", "77"],
-                                   ["fuzz", "native", "--commands", "77", "-j", "2"],
-                                   ["twins", "native", "native", "--commands", "77"], ["sweep"]])
+@pytest.mark.parametrize("words", [["fuzz", "native", "--fast", "--commands", "77", "--seed", "3"],
+                                   ["fuzz", "native", "--commands", "77", "--seed", "3"],
+                                   ["fuzz", "native", "--commands", "77", "-j", "2", "--seed", "3"],
+                                   ["twins", "native", "native", "--commands", "77", "--seed", "3"],
+                                   ["sweep"]])
 def test_a_search_knows_how_far_it_is_and_does_as_many_as_it_was_told(
         words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any, script: Path) -> None:
     made: list[Progress] = []
