@@ -14,7 +14,7 @@ from tests.scenarios.test_corrupt import NUMBERS
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = r"^ \*   (\d+)  "
 BROKEN = r"\bbroken\([^;]*?\b(\d{3}),"
-EXPECTED = r"(?:broken(?:_invariant)?\((?:&f, )?\)?,? ?|violation\.invariant, )(\d+)\)"
+EXPECTED = r"(?:broken(?:_invariant)?\((?:&f, )?\)?,? ?|violation\.invariant, )(\d+)(?:, \w+)?\)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ PARTS = (
          r"^    \[(\d+)\] = ", expected=r"(?:BREAK\([^;]*|assert_broken\(&f), (\d+)\);"),
     Part("kernel/mm/list_check.c", r"holds\((?:[^;]|\n)*?, (\d+),\s+[^,;]+\)", ("list_check",),
          r"^    \[(\d+)\] = ", expected=r"(?:BREAK\([^;]*|violation\.invariant), (\d+)\);"),
-    Part("kernel/mm/pages_query.c", r"invariant = (\d+);", ("pages",),
+    Part("kernel/mm/pages_query.c", r"invariant = (\d+);", ("pages", "pages_cache"),
          r"\((?:invariant )?(\d{3})\)", "kernel/mm/pages.h"),
     Part("kernel/mm/phys.c", r"(?:return|capacity \?|number =) ([1-9])\b", ("phys_end",),
          base=200),

@@ -324,35 +324,6 @@ static void check_passes_on_and_adds(void **unused)
     assert_int_equal(violation.invariant, 42);
 }
 
-static void check_sees_what_caches_handed_out(void **unused)
-{
-    static unsigned char memory[32 * 4096] __attribute__((aligned(4096)));
-    const struct page_request request = {
-        .areas = ALL_AREAS, .pages = 1, .max = pfn(PFN_LIMIT),
-    };
-    struct page_violation violation;
-    struct kpool own;
-    uint64_t freed;
-    bool zeroed;
-    pfn_t out, blame;
-
-    (void)unused;
-    kpool_init(&own, memory, 32);
-    assert_int_equal(pages_use_caches(&pages, 1, &own, &freed), OK);
-    assert_int_equal(pages_alloc(&pages, &request, 0, false, &out, &zeroed, &blame), OK);
-    assert_int_equal(pages_check(&pages, &violation), OK);
-    assert_int_equal(lookup_add(pages.owners, out.n, 5), OK);
-    assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
-    assert_int_equal(violation.invariant, 101);
-    assert_int_equal(violation.at.n, out.n);
-    assert_true(lookup_remove(pages.owners, out.n, &(uint32_t){ 0 }));
-    assert_int_equal(pages_check(&pages, &violation), OK);
-    /* Freed behind the cache's back. */
-    assert_int_equal(pages.engine->free(pages.state, out, &freed), OK);
-    assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
-    assert_int_equal(violation.invariant, 101);
-}
-
 static bool second_question(void)
 {
     static unsigned questions;
@@ -389,7 +360,6 @@ int main(void)
         cmocka_unit_test_setup(without_a_record_nothing_is_split, begin),
         cmocka_unit_test_setup(a_refused_request_keeps_no_room, begin),
         cmocka_unit_test_setup(check_passes_on_and_adds, begin),
-        cmocka_unit_test_setup(check_sees_what_caches_handed_out, begin),
         cmocka_unit_test_setup(check_can_be_stopped, begin),
     };
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Caches of single pages, over the simplest engine there could be. */
+#include "tests/unit/support.h"
+
+#include "kernel/mm/pages.h"
+#include "tests/unit/array_engine.h"
+
+#define POOL_PAGES 40
+#define KEPT 32u                      /* pages, by one CPU at most */
+
+static unsigned char memory[POOL_PAGES * 4096] __attribute__((aligned(4096)));
+static struct kpool pool;
+static struct pages pages;
+
+static bool never(void) { return false; }
+
+static int begin(void **unused)
+{
+    static const struct page_range range = { { 1 }, FRAMES - 1, true };
+    const struct page_map map = { .ranges = &range, .nranges = 1 };
+    const struct pages_hooks hooks = { .stopped = never };
+    uint64_t needed;
+
+    (void)unused;
+    refusal = OK;
+    kpool_init(&pool, memory, POOL_PAGES);
+    if (pages_init(&pages, &array_engine, &map, false, &pool, &hooks, &needed) != OK)
+        return 1;
+    return pages_use_caches(&pages, 1, &pool, &needed) != OK;
+}
+
+static pfn_t take(void)
+{
+    const struct page_request request = {
+        .areas = ALL_AREAS, .pages = 1, .max = pfn(PFN_LIMIT),
+    };
+    bool zeroed;
+    pfn_t out, blame;
+
+    assert_int_equal(pages_alloc(&pages, &request, 0, true, &out, &zeroed, &blame), OK);
+    return out;
+}
+
+/* Frames that the engine has. */
+static uint64_t engine_free(void)
+{
+    const struct array_engine *engine = pages.state;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < FRAMES; i++)
+        n += engine->state[i] == PAGE_FREE;
+    return n;
+}
+
+static void assert_broken(unsigned invariant, pfn_t at)
+{
+    struct page_violation violation;
+
+    assert_int_equal(pages_check(&pages, &violation), E_BUG_CHECK);
+    assert_int_equal(violation.invariant, invariant);
+    assert_int_equal(violation.at.n, at.n);
+}
+
+static void check_sees_what_caches_handed_out(void **unused)
+{
+    struct page_violation violation;
+    pfn_t out = take();
+    uint64_t freed;
+
+    (void)unused;
+    assert_int_equal(pages_check(&pages, &violation), OK);
+    assert_int_equal(lookup_add(pages.owners, out.n, 5), OK);
+    assert_broken(101, out);
+    assert_true(lookup_remove(pages.owners, out.n, &(uint32_t){ 0 }));
+    assert_int_equal(pages_check(&pages, &violation), OK);
+    /* Freed behind the cache's back. */
+    assert_int_equal(pages.engine->free(pages.state, out, &freed), OK);
+    assert_broken(101, out);
+}
+
+static void a_full_cache_gives_some_of_its_pages_back(void **unused)
+{
+    struct page_violation violation;
+    pfn_t taken[KEPT + 8];
+
+    (void)unused;
+    for (unsigned i = 0; i < ARRAY_SIZE(taken); i++)
+        taken[i] = take();
+    pages_drain(&pages);
+    assert_int_equal(engine_free(), FRAMES - 1 - ARRAY_SIZE(taken));
+    for (unsigned i = 0; i < KEPT; i++)
+        assert_true(pages_free_cached(&pages, taken[i]));
+    assert_int_equal(engine_free(), FRAMES - 1 - ARRAY_SIZE(taken));
+    assert_true(pages_free_cached(&pages, taken[KEPT]));
+    assert_in_range(engine_free(), FRAMES - ARRAY_SIZE(taken), FRAMES - 2);
+    assert_false(pages_free_cached(&pages, taken[0]));    /* it is free already */
+    pages_drain(&pages);
+    assert_int_equal(engine_free(), FRAMES - 1 - ARRAY_SIZE(taken) + KEPT + 1);
+    assert_int_equal(pages_check(&pages, &violation), OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(check_sees_what_caches_handed_out, begin),
+        cmocka_unit_test_setup(a_full_cache_gives_some_of_its_pages_back, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
