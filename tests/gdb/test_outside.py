@@ -110,8 +110,8 @@ def test_what_is_broken_in_a_dump_is_found(tmp_path: Path, capsys: pytest.Captur
 
 
 WRONG = {
-    "page": "usage: page ADDRESS", "page 1e3": "not a number: 1e3",
-    "freelist nowhere": "no such area: nowhere",
+    "colour": "no such question: colour", "page": "usage: page ADDRESS",
+    "page 1e3": "not a number: 1e3", "freelist nowhere": "no such area: nowhere",
     "freelist low x": "not a number: x", "cpus": "where the processors are",
 }
 
@@ -119,8 +119,6 @@ WRONG = {
 def test_wrong_questions_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Guest("native?memory=16M&kpool=512K") as guest:
         guest.dump_memory(tmp_path / "dump")
-    status, said, complaint = ask(capsys, str(tmp_path / "dump"), "areas", "colour")
-    assert (status, said) == (2, []) and "no question 'colour'" in complaint
     status, said, _ = ask(capsys, str(tmp_path / "dump"), *WRONG)
     assert status == 2 and len(said) == 2 * len(WRONG)
     for question, complaint in WRONG.items():
