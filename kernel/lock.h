@@ -80,8 +80,8 @@ void lock_break_all(void);
 unsigned cpu_self(void);
 
 /*
- * A place where another CPU may come in between, for those who try all orders (tests/unit/
- * interleave.h). Elsewhere nothing.
+ * A place where another CPU may come in between, for those who try all orders
+ * (tests/interleave/schedule.h). Elsewhere nothing.
  */
 #ifdef INTERLEAVE
 void interleave_point(const char *name);

@@ -56,7 +56,8 @@ static bool makes_afresh(const struct command *command)
 static bool is_of_cpu_0(const struct command *command)
 {
     static const char *const names[] = {
-        "on", "cpu", "reset", "map_commit", "map_machine", "advance", "phys_hand_over",
+        "on", "cpu", "reset", "map_begin", "map_area", "map_add", "map_commit", "map_machine",
+        "advance", "phys_hand_over",
     };
     size_t length = strlen(command->name);
 

@@ -45,8 +45,9 @@ def _tell_console(line: Path, log: Path) -> None:
     command = [sys.executable, "-m", "pfnlab", "run", f"unix:{line}"]
     print(f"pfnlab: `pfn send LINE` asks the guest; its console is\n  pfnlab run unix:{line}\n"
           f"and what it says goes to {log}", flush=True)
-    if os.environ.get("TMUX"):
-        subprocess.run(["tmux", "split-window", "-d", *command], check=False)
+    if os.environ.get("TMUX"):     # whose panes have the environment of its server
+        ours = f"PYTHONPATH={Path(__file__).resolve().parents[1]}"
+        subprocess.run(["tmux", "split-window", "-d", "env", ours, *command], check=False)
 
 
 def do_post_mortem(options: argparse.Namespace) -> int:

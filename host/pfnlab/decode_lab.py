@@ -24,7 +24,7 @@ from pfnlab.errors import PfnlabError
 from pfnlab.values import parse_size
 
 Rows = Iterator[str]
-WHOLE = "all invariants hold"
+WHOLE = "all invariants hold that are seen from outside"
 
 
 class NoAnswer(PfnlabError):
@@ -174,7 +174,11 @@ class Lab:
         return map_rows(self.pages, area)
 
     def violations(self) -> Iterator[Violation]:
-        """Every broken invariant, in the order in which the guest's own check looks."""
+        """Every broken invariant, in the order in which the guest's own check looks.
+
+        NoAnswer: there is no lab in that memory, or none yet."""
+        if int(self.at["phys"]["count"]) == 0:
+            raise NoAnswer("the lab has not begun")
         if self.stage != "early":
             engine = self.engine(settled=False)
             yield from engine.check() if isinstance(engine, ListEngine) else check_tree(engine)
@@ -207,7 +211,7 @@ class Lab:
                 yield Violation(300, run.first, "a page is managed that phys did not hand over")
 
     def check(self) -> Rows:
-        """Every invariant, computed from outside; the broken ones, the guest's first one first."""
+        """The invariants that are seen from outside; the broken ones, the first one first."""
         found = list(self.violations())
         yield from (str(violation) for violation in found)
         yield f"{len(found)} broken" if found else WHOLE

@@ -88,13 +88,12 @@ def evaluate(word: str) -> str:
     except NoAnswer:
         try:
             value = gdb.parse_and_eval(word)
+            name = value.type.name
+            if name in ("pfn_t", "phys_t", "virt_t"):
+                value = value[value.type.fields()[0]]
+            return str(int(value) << 12 if name == "pfn_t" else int(value) & (1 << 64) - 1)
         except gdb.error as error:
             raise NoAnswer(str(error)) from None
-        if value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT:
-            name = value.type.name
-            value = value[value.type.fields()[0]]
-            return str(int(value) << 12 if name == "pfn_t" else int(value))
-        return str(int(value) & (1 << 64) - 1)
 
 
 class Prefix(gdb.Command):  # type: ignore[misc]

@@ -26,6 +26,7 @@ MOST_PAGES = 400_000              # of a map that is worth the time of a brute-f
 MIDWAY = ("mem.metadata", "mem.injected")
 BEYOND = (*MIDWAY, "bug.dead")    # refusals that the model does not foretell
 NOT_MODELLED = ("run", "stress")  # change pages as no line tells
+OF_CPUS = ("cpu", "on")           # likewise, if they are not refused
 # On the machine's own map there is memory: attributes can be had and red zones are written.
 NOT_MODELLED_IN_MEMORY = (
     "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
@@ -134,7 +135,10 @@ class Replica:
             return None
         if final.words[:1] == ["call.unsupported"] and _wants_uncached(name, args, keys):
             return None
-        if name in NOT_MODELLED or name in NOT_MODELLED_IN_MEMORY and not self._injected:
+        if name in OF_CPUS and final.sigil == "?" and final.words[0].startswith("call."):
+            return None
+        unknown = NOT_MODELLED if self._injected else NOT_MODELLED + NOT_MODELLED_IN_MEMORY
+        if name in unknown or name in OF_CPUS:
             raise Lost(f"{name} is not modelled")
         if not self.knows(name):
             if final.sigil == "=" and command.result == "address":

@@ -45,7 +45,7 @@ def test_a_dump_tells_what_the_guest_would(guest: Guest, tmp_path: Path,
     wanted = {what: [str(row) for row in guest.dump(what)] for what in ("pages", "virt", "areas")}
     guest.dump_memory(tmp_path / "dump")
     status, said, _ = ask(capsys, str(tmp_path / "dump"), *wanted, "ring", "check")
-    assert status == 0 and said[-1] == "all invariants hold"
+    assert status == 0 and said[-1] == "all invariants hold that are seen from outside"
     for what, rows in wanted.items():
         at = said.index(f"---- {what}") + 1
         assert said[at:at + len(rows)] == rows
@@ -134,6 +134,13 @@ def test_what_is_no_dump_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 2 and "no dump" in complaint
 
 
+def test_memory_without_a_lab_is_not_called_whole(tmp_path: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "raw").write_bytes(bytes(16 << 20))
+    status, said, _ = ask(capsys, str(tmp_path / "raw"), "check", "--arch", "x86_64")
+    assert status == 1 and said[-1] == "pfnlab: the lab has not begun"
+
+
 def test_garbage_for_memory_is_an_error_not_a_loop(tmp_path: Path,
                                                    capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "raw").write_bytes(b"\xa5" * (16 << 20))
@@ -203,8 +210,10 @@ def test_the_console_is_in_another_pane_and_in_a_file(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=100)
     place = re.search(r"^  pfnlab run (unix:\S+)$", done.stdout, re.M)
     assert place is not None and done.returncode == 0
-    assert re.fullmatch(r"split-window -d \S+ -m pfnlab run (\S+)\n",
-                        (tmp_path / "told").read_text())[1] == place[1]  # type: ignore[index]
+    opened = re.fullmatch(r"split-window -d env PYTHONPATH=(/\S+) \S+ -m pfnlab run (\S+)\n",
+                          (tmp_path / "told").read_text())
+    assert opened is not None and opened[2] == place[1]
+    assert (Path(opened[1]) / "pfnlab" / "__main__.py").exists()
     assert re.search(r"^(\(gdb\) )?= 5$", done.stdout, re.M)
 
 

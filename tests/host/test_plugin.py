@@ -135,9 +135,21 @@ def test_large(guest):
     guest.map_add(0, 1 << 46)
     guest.map_commit()
     assert False, "on purpose"
+def test_two(fresh_guest):
+    guest = fresh_guest("cpus=2")
+    guest.cpu("start", 1)
+    guest.on(1, "alloc_page")
+    guest.alloc_page()
+    assert False, "on purpose"
+def test_self(guest):
+    guest.alloc_page()
+    guest.on(0, "free $")
+    guest.alloc_page()
+    assert False, "on purpose"
 """)
     told = suite.run("--memory", "32M").stdout
     for last, why in (("stress 10", "stress is not modelled"),
+                      ("cpu start 1", "cpu is not modelled"), ("on 0 free .", "on is not modelled"),
                       ("map_commit", "the map is too large for the model")):
         line = rf"^they agree up to >\d+ {last}; from there on not compared: {why}$"
         assert re.search(line, told, re.M)

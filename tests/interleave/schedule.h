@@ -4,6 +4,9 @@
  * nowhere else. A schedule says at which of these points which CPU goes on; a CPU that waits for a
  * lock lets the next one on by itself. All schedules with few preemptions are tried, fewest first,
  * so that the first one that fails is a smallest one; it is told as words that run it again.
+ *
+ * What follows when a lock is given back, up to the next such point, is one piece with what was
+ * done under it: a lock that is given back too early is found by ThreadSanitizer, not here.
  */
 #ifndef PFNLAB_SCHEDULE_H
 #define PFNLAB_SCHEDULE_H

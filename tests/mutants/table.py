@@ -127,7 +127,7 @@ MUTANTS = (
            "if (listener != NULL && lock_depth() == 0)", "if (listener != NULL)", "lab*"),
     Mutant("events in a row are told as one", "kernel/lab_events.c",
            "if (--next->count == 0)", "if (--next->count < 99)", "lab*"),
-    Mutant("an event is written down without the lock", "kernel/mm/pages.c",
+    Mutant("an allocation is not written down", "kernel/mm/pages.c",
            "        pages_note(pages, PAGES_ALLOC, *first, request->pages, tag);\n", "", "pages"),
     Mutant("talking is allowed with a lock held", "kernel/lock.c",
            "    if (held->depth > 0)\n        refuse(held, does", "    if (held->depth > 9)\n"

@@ -102,6 +102,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(guest: Guest) -> Non
             ("on 1", errors.CallMissing), ("on 1 peek", errors.CallMissing),
             ("on 1 on 0 cpus", errors.CallState), ("on 1 cpu start 2", errors.CallState),
             ("on 1 reset", errors.CallState), ("on 1 poweroff", errors.CallState),
+            ("on 1 map_begin", errors.CallState), ("on 1 map_add 0 1M", errors.CallState),
+            ("on 1 map_area low 1M", errors.CallState),
             ("on 1 stress 1 cpus=all", errors.CallState), ("stress 1 cpus=3", errors.CallState),
             ("stress 1 cpus=0", errors.CallRange), ("stress 1 cpus=5", errors.CallCpu),
             ("stress 1 cpus=18446744073709551615", errors.CallCpu),
