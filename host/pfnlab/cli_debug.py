@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,13 +40,13 @@ def do_gdb(options: argparse.Namespace) -> int:
 
 
 def _tell_console(line: Path, log: Path) -> None:
-    """In another pane, if this is one of tmux; else somebody has to open it."""
-    command = [sys.executable, "-m", "pfnlab", "run", f"unix:{line}"]
-    print(f"pfnlab: `pfn send LINE` asks the guest; its console is\n  pfnlab run unix:{line}\n"
-          f"and what it says goes to {log}", flush=True)
-    if os.environ.get("TMUX"):     # whose panes have the environment of its server
-        ours = f"PYTHONPATH={Path(__file__).resolve().parents[1]}"
-        subprocess.run(["tmux", "split-window", "-d", "env", ours, *command], check=False)
+    """What the guest says is in a file, and in another pane if this is one of tmux. Whoever wants
+    to type at a console does that instead of `pfn send`: it speaks with checksums."""
+    print(f"pfnlab: `pfn send LINE` asks the guest; instead of that, its console is\n"
+          f"  pfnlab run unix:{line}\nand what it says goes to {log}", flush=True)
+    if os.environ.get("TMUX"):
+        subprocess.run(["tmux", "split-window", "-d", "tail", f"--pid={os.getpid()}", "-n", "+1",
+                        "-f", str(log)], check=False)
 
 
 def do_post_mortem(options: argparse.Namespace) -> int:
