@@ -11,7 +11,11 @@ machine_check() {
     [[ $gdb != *:* ]] || refuse "native has no --gdb=WHERE: a debugger attaches to the process"
 }
 
-machine_attach() { echo "-p $pid $build/pfnlab"; }
+# It was stopped for the debugger, and handles its wild accesses itself.
+machine_attach() {
+    echo "-iex 'handle SIGSTOP nostop noprint nopass' -iex 'handle SIGSEGV nostop noprint pass'" \
+        "-p $pid $build/pfnlab"
+}
 
 machine_build() { make_quietly image; }
 

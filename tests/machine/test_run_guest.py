@@ -238,7 +238,8 @@ def test_the_status_with_several_processors(machine: str) -> None:
 @pytest.mark.parametrize("arch, debugger, door", [
     ("x86_64", "gdb", "-ex 'target remote [^']+/gdb'"),
     ("i386", "gdb", "-ex 'target remote [^']+'"),
-    ("s390x", "gdb-multiarch", "-ex 'target remote [^']+'"), ("native", "gdb", r"-p \d+")])
+    ("s390x", "gdb-multiarch", "-ex 'target remote [^']+'"),
+    ("native", "gdb", r"(-iex 'handle SIG\w+ nostop noprint (no)?pass' ){2}-p \d+")])
 def test_the_debugger_that_can_is_named(arch: str, debugger: str, door: str) -> None:
     with subprocess.Popen([SCRIPT, arch, "--gdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as script:
