@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(EXIT_INTERRUPTED, "stopped")
     except errors.GuestPanic as error:
-        return _fail(EXIT_PANIC, error, *error.lines)
+        return _fail(EXIT_PANIC, error, lines=error.lines, backtrace=error.frames)
     except errors.GuestSilent as error:
         return _fail(EXIT_TIMEOUT, error)
     except OSError as error:
@@ -143,14 +143,16 @@ def _tell_warning(message: Warning | str, category: type[Warning], filename: str
     print(f"pfnlab: {message}", file=sys.stderr)
 
 
-def _fail(status: int, error: Exception | str, *more: str) -> int:
-    print(f"pfnlab: {error}", *more, sep="\n", file=sys.stderr)
+def _fail(status: int, error: Exception | str, lines: Sequence[str] = (),
+          backtrace: Sequence[str] = ()) -> int:
+    """The message of a panic has the first one of its lines."""
+    print(f"pfnlab: {error}", *lines[1:], *backtrace, sep="\n", file=sys.stderr)
     if Parser.as_json:
         kind = "stopped" if isinstance(error, str) else type(error).__name__
-        _tell_json(status, kind, str(error), *more)
+        _tell_json(status, kind, str(error), lines=lines, backtrace=backtrace)
     return status
 
 
-def _tell_json(status: int, kind: str, message: str, *more: str) -> None:
+def _tell_json(status: int, kind: str, message: str, **more: Sequence[str]) -> None:
     print(json.dumps({"error": message, "kind": kind, "status": status,
-                      **({"lines": more} if more else {})}), flush=True)
+                      **{name: lines for name, lines in more.items() if lines}}), flush=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from pfnlab.errors import GuestPanic
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap, find_map, start_on_map
 from pfnlab.spec import Spec
+from pfnlab.symbols import backtrace
 from pfnlab.values import Row, Value
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_LINK, EXIT_PANIC, EXIT_TIMEOUT = 0, 1, 2, 3, 4, 124
@@ -44,16 +47,18 @@ def guest_name(options: argparse.Namespace, more: str = "", name: str = "") -> s
     return spec.with_options(more).name
 
 
-def open_guest(options: argparse.Namespace, more: str = "") -> Guest:
-    """Start it, on the map that the options name."""
-    guest = Guest(guest_name(options, more), timeout=options.timeout)
-    if options.map:
+@contextmanager
+def open_guest(options: argparse.Namespace, more: str = "") -> Iterator[Guest]:
+    """Start it, on the map that the options name; end it with the block. A panic gets its source
+    lines."""
+    with Guest(guest_name(options, more), timeout=options.timeout) as guest:
         try:
-            start_on_map(guest, options.map)
-        except BaseException:
-            guest.close()
+            if options.map:
+                start_on_map(guest, options.map)
+            yield guest
+        except GuestPanic as panic:
+            panic.frames = backtrace(guest, panic.lines)
             raise
-    return guest
 
 
 def option_map(options: argparse.Namespace) -> MemoryMap | None:

@@ -67,11 +67,13 @@ class GuestRefused(GuestGone):
 
 
 class GuestPanic(GuestGone):
-    """The guest panicked; `lines` are its panic lines."""
+    """The guest panicked; `lines` are its panic lines, `frames` its backtrace in source lines, if
+    somebody has looked them up."""
 
     def __init__(self, message: str, lines: list[str]) -> None:
         super().__init__(message)
         self.lines = lines
+        self.frames: list[str] = []
 
 
 class GuestSilent(PfnlabError, TimeoutError):

@@ -172,7 +172,7 @@ class Run:
         got = request.final.row()
         if step.final is not None and not (step.final.sigil == request.final.sigil
                                            and _agree(step.final.words, got, self.done)):
-            raise Mismatch(step, step.final.raw, request.final.raw, self._wanted(step))
+            raise Mismatch(step, step.final.raw, final_of(request, step.tag), self._wanted(step))
         if step.rows and not (len(step.rows) == len(request.rows) and all(
                 _agree(a, b, self.done) for a, b in zip(step.rows, request.rows))):
             raise Mismatch(step, "\n".join(map(" ".join, step.rows)),
@@ -184,6 +184,12 @@ class Run:
         lines += [(step.final.sigil, step.final.words)] if step.final is not None else []
         return [" ".join([f"{sigil}{tag}", *(_renamed(word, self.done) for word in words)])
                 for sigil, words in lines]
+
+
+def final_of(request: Request, tag: int) -> str:
+    """The final line of a request, which is number `tag` where it is told."""
+    assert request.final is not None
+    return f"{request.final.sigil}{tag}{request.final.raw[1:].lstrip(DIGITS)}"
 
 
 class Recorder:
@@ -210,7 +216,7 @@ class Recorder:
         for row in request.rows:
             self._say(f":{self._tag} {row}")
         if request.final is not None:
-            self._say(f"{request.final.sigil}{self._tag}{request.final.raw[1:].lstrip(DIGITS)}")
+            self._say(final_of(request, self._tag))
 
     def close(self) -> None:
         """No more comes."""

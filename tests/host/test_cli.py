@@ -129,6 +129,18 @@ def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> No
     done = run("replay", str(path))
     assert done.returncode == 1
     assert "expected: =1 0x0000000000001000" in done.stdout
+    assert re.search(r"answered: =1 0x(?!0{12}1000)\w{16}$", done.stdout, re.M)
+
+
+def test_a_panic_is_told_once_with_its_source_lines(tmp_path: Path) -> None:
+    pytest.importorskip("elftools")
+    for words in (("send", "panic"), ("replay", script(tmp_path / "p.t", "alloc_page", "panic"))):
+        done = run(*words)
+        assert done.returncode == 4 and done.stderr.count("% panic ") == 1
+        assert re.search(r"^% end panic\n0x\w{16} cmd_panic\(\) protocol/cmd_session\.c:\d+$",
+                         done.stderr, re.M)
+    told = json.loads(run("--json", "send", "panic").stdout.splitlines()[-1])
+    assert " cmd_panic() protocol/cmd_session.c:" in told["backtrace"][0]
 
 
 # ---- help, completion, JSON ----
@@ -202,7 +214,7 @@ def test_an_error_is_json_too(words: list[str], status: int, kind: str, capsys: 
 
 @pytest.mark.parametrize(("words", "told"), [
     (["doctor", "bananas"], "unrecognized arguments: bananas"),
-    (["gdb", "unix:/x"], "gdb is for a guest"),
+    (["gdb", "unix:/x"], "gdb is for a guest"), (["gdb", "--json"], "--json goes with --batch"),
     (["replay", "/nowhere.t"], "/nowhere.t: No such file"), (["send", "; text"], "no command: "),
     (["replay", "--stop", "1", "x.t"], "--stop goes with --gdb"),
     (["fuzz", "-j", "0"], "a number from 1 on"),
