@@ -25,6 +25,8 @@ def do_gdb(options: argparse.Namespace) -> int:
     name = guest_name(options)
     if Spec(name).scheme:
         raise ValueError("gdb is for a guest that it starts")
+    if options.json and not options.batch:
+        raise ValueError("--json goes with --batch")
     transport = debugger.SharedTransport.start(name)
     guest = Guest(name, timeout=options.timeout, transport=transport)
     try:
@@ -34,7 +36,8 @@ def do_gdb(options: argparse.Namespace) -> int:
         log = transport.share()
         if not options.batch:
             _tell_console(transport.line, log)
-        return debugger.run(guest.open_to_debugger(), options.batch or (), transport.line)
+        return debugger.run(guest.open_to_debugger(), options.batch or (), transport.line,
+                            options.json)
     finally:
         guest.kill()
 

@@ -38,10 +38,13 @@ def do_replay(options: argparse.Namespace) -> int:
     """Replay transcripts and compare what is written in them, or several guests."""
     if options.stop is not None and not (options.gdb or options.batch):
         raise ValueError("--stop goes with --gdb")
+    if options.json and options.gdb and not options.batch:
+        raise ValueError("--json goes with --batch")
     status = EXIT_OK
     for path in options.file:
         transcript = read_transcript(path)
-        with Progress(path.name, len(transcript.steps)) as progress:
+        in_gdb = bool(options.gdb or options.batch)
+        with Progress(path.name, len(transcript.steps), quiet=in_gdb) as progress:
             try:
                 how = _replay_many if options.diff else _replay_one
                 found = how(options, transcript, progress)
@@ -92,7 +95,8 @@ def _replay_in_gdb(options: argparse.Namespace, transcript: Transcript, guest: G
     tag = guest.link.next_tag
     with ThreadPoolExecutor(1) as pool:
         rest = pool.submit(play, [step for step in steps if step.tag >= at])
-        debugger.hold([*argv, "-ex", f"pfn break-tag {tag}"], options.batch or (), sys.stderr)
+        debugger.hold([*argv, "-ex", f"pfn break-tag {tag}"], options.batch or (), sys.stderr,
+                      options.json)
         guest.close_to_debugger()
         rest.result()
 

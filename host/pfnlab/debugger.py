@@ -44,19 +44,25 @@ def command_line(arch: str, door: int | Path) -> list[str]:
     return [name, "-q", "-x", str(COMMANDS), *attach, str(program_of(arch))]
 
 
-def run(argv: list[str], commands: Sequence[str] = (), line: Path | None = None) -> int:
+def run(argv: list[str], commands: Sequence[str] = (), line: Path | None = None,
+        as_json: bool = False) -> int:
     """Run gdb; its exit status. With commands it runs these, prints what they say, and ends: 1 if
-    one failed or `pfn check` found something broken. NoDebugger: it is not installed."""
+    one failed or `pfn check` found something broken. `as_json` what each says is a line of JSON,
+    and all else that gdb says goes to standard error. NoDebugger: it is not installed."""
     if shutil.which(argv[0]) is None:
         raise NoDebugger(f"no {argv[0]} here; arch/deps.sh gdb installs it")
+    results = os.dup(1) if as_json else None
     if commands:
-        argv = [*argv, "-nx", "-batch", "-ex", f"python batch({list(commands)!r})"]
+        argv = [*argv, "-nx", "-batch", "-ex", f"python batch({list(commands)!r}, {results})"]
     environment = {**os.environ, **({LINE: str(line)} if line is not None else {})}
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)      # ^C is gdb's
     try:
         return subprocess.run(argv, env=environment, check=False, stdin=subprocess.DEVNULL
-                              if commands else None).returncode
+                              if commands else None, stdout=sys.stderr if as_json else None,
+                              pass_fds=() if results is None else (results,)).returncode
     finally:
+        if results is not None:
+            os.close(results)
         signal.signal(signal.SIGINT, before)
 
 
@@ -73,11 +79,12 @@ def frames(argv: list[str]) -> list[str]:
     return []
 
 
-def hold(argv: list[str], commands: Sequence[str] = (), to: TextIO | None = None) -> None:
+def hold(argv: list[str], commands: Sequence[str] = (), to: TextIO | None = None,
+         as_json: bool = False) -> None:
     """Let a person in: run gdb where there is a terminal, or there are commands; else tell how to
     attach it, and wait for Enter or the end of the input."""
     if commands or (sys.stdin.isatty() and shutil.which(argv[0])):
-        run(argv, commands)
+        run(argv, commands, as_json=as_json)
     else:
         pause(shlex.join(argv), to)
 

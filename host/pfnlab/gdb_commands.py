@@ -3,6 +3,7 @@
 and breakpoints that know the allocators. `source` this file in gdb, any gdb with Python."""
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -326,17 +327,25 @@ def register() -> None:
         command()
 
 
-def batch(commands: list[str]) -> None:
-    """Run commands of gdb and end it: status 1 if one failed. What runs must come to a stop."""
-    status = 0
+def batch(commands: list[str], results: int | None = None) -> None:
+    """Run commands of gdb and end it: status 1 if one failed. What runs must come to a stop. What
+    they say goes to the file descriptor `results`, a line of JSON for each, if there is one."""
+    failed = False
     gdb.execute("set confirm off")
     for command in commands:
+        said, complaint, Ask.broken = "", "", False
         try:
-            gdb.execute(command)
+            said = gdb.execute(command, to_string=results is not None) or ""
         except gdb.error as error:
+            complaint = str(error)
             print(f"{command}: {error}", file=sys.stderr, flush=True)
-            status = 1
-    gdb.execute(f"quit {status or int(Ask.broken)}")
+        well = not (complaint or Ask.broken)
+        failed |= not well
+        if results is not None:
+            told = {"command": command, "ok": well, "rows": said.splitlines(),
+                    **({"text": complaint} if complaint else {})}
+            os.write(results, f"{json.dumps(told)}\n".encode())
+    gdb.execute(f"quit {int(failed)}")
 
 
 register()

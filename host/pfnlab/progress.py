@@ -14,16 +14,18 @@ LINE_INTERVAL = 10.0              # seconds between two lines of a log
 
 
 class Progress:
-    """`total` steps of something; `advance` for each. On standard error."""
+    """`total` steps of something; `advance` for each. On standard error; `quiet`, nothing of it is
+    seen: somebody else has the terminal."""
 
-    def __init__(self, what: str, total: int | None = None) -> None:
+    def __init__(self, what: str, total: int | None = None, quiet: bool = False) -> None:
         self.what = what
         self.total = total
         self.done = 0
+        self.quiet = quiet
         self._start = self._told = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             self._make_bar()
 
     def _make_bar(self) -> None:
@@ -48,7 +50,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, advance=n, total=self.total, description=self.what,
                              rate=_spelled(rate))
-        elif now - self._told >= LINE_INTERVAL:
+        elif now - self._told >= LINE_INTERVAL and not self.quiet:
             self._told = now
             print(self._line(rate), file=sys.stderr, flush=True)
 

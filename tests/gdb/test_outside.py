@@ -216,6 +216,23 @@ def test_the_console_is_in_another_pane_and_in_a_file(tmp_path: Path) -> None:
     assert re.search(r"^(\(gdb\) )?= 5$", done.stdout, re.M)
 
 
+def test_gdb_tells_programs_what_its_commands_say() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pfnlab", "--json", "gdb", "native", "--batch", "pfn check",
+         "pfn send alloc_pages 3", "pfn bananas", "print 6 * 7", "pfn send corrupt count",
+         "pfn check", "pfn areas"],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["command"], one["ok"]) for one in told] == [
+        ("pfn check", True), ("pfn send alloc_pages 3", True), ("pfn bananas", False),
+        ("print 6 * 7", True), ("pfn send corrupt count", True), ("pfn check", False),
+        ("pfn areas", True)]
+    assert told[0]["rows"] == ["all invariants hold that are seen from outside"]
+    assert re.fullmatch(r"= 0x\w{16}", told[1]["rows"][-1])
+    assert told[2]["text"] and told[3]["rows"] == ["$1 = 42"]
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize("name", ["native", "s390x"])
 def test_a_transcript_is_replayed_up_to_a_breakpoint(name: str, tmp_path: Path) -> None:
     (tmp_path / "it.t").write_text(">1 alloc_pages 3\n=1 _\n>2 free $1\n=2 8\n>3 echo 7\n=3 7\n")
@@ -226,6 +243,22 @@ def test_a_transcript_is_replayed_up_to_a_breakpoint(name: str, tmp_path: Path) 
     assert re.search(r"^\$1 = \d+$", done.stdout, re.M) and " execute (" in done.stdout
     assert "3 requests, as written" in done.stdout
     assert done.returncode == 0, done.stderr
+
+
+def test_gdb_has_the_terminal_of_a_replay_for_itself(tmp_path: Path) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    (tmp_path / "it.t").write_text(">1 alloc_pages 3\n>2 echo 7\n")
+    child = pexpect.spawn(sys.executable, ["-m", "pfnlab", "replay", "--gdb", "it.t"], timeout=100,
+                          cwd=str(tmp_path), encoding="utf-8", dimensions=(24, 200),
+                          env={**ENVIRONMENT, "TERM": "xterm"})
+    child.expect_exact("(gdb) ")
+    said = child.before
+    for line in ("print 6 * 7", "continue", "detach", "quit"):
+        child.sendline(line)
+        child.expect_exact("(gdb) " if line != "quit" else pexpect.EOF)
+        said += child.before
+    assert "= 42" in said and "it.t: 2 requests, as written" in said
+    assert "━" not in said        # the bar
 
 
 def test_gdb_is_attached_at_a_failure_in_an_emulator(tmp_path: Path) -> None:

@@ -38,6 +38,15 @@ def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> 
     assert re.fullmatch(r"search, 7 left: 5, [\d.]+/s", lines[4])
 
 
+def test_nothing_is_seen_where_somebody_else_has_the_terminal(
+        monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress("walk", 4, quiet=True) as steps:
+        assert list(steps.over("abcd")) == list("abcd")
+    assert capsys.readouterr().err == ""
+
+
 WALK = """
 from pfnlab.progress import Progress
 with Progress("walk", 4) as steps:
