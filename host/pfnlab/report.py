@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pfnlab import debugger, errors
 from pfnlab.guest import Guest
+from pfnlab.explain import explained, left
 from pfnlab.lockstep import Difference
 from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.replica import Exchange, Lost, exchanges, replica_of
@@ -19,7 +20,7 @@ from pfnlab.spec import Spec
 from pfnlab.symbols import backtrace
 from pfnlab.transcript import Mismatch
 from pfnlab.twin import Disagreement, guest_rows
-from pfnlab.values import Address, Row, Rows
+from pfnlab.values import Rows
 
 LAST_LINES = 40
 LAST_LOG_LINES = 15
@@ -122,8 +123,9 @@ def map_lines(rows: Rows) -> list[str]:
 
 def statistics(guest: Guest) -> str:
     """The guest's name, how it was started, and how its line was."""
+    status = guest.transport.status()
     return (f"guest {guest.name}: {' '.join(guest.transport.argv)}\n"
-            f"exit status {guest.transport.status()}, command table "
+            f"{'' if status is None else f'exit status {status}, '}command table "
             f"{guest.link.limit('schema', 0):#06x}, recoveries of the line "
             f"{guest.link.recoveries}, "
             f"round trip {guest.link.round_trip * 1000:.1f} ms")
@@ -186,31 +188,15 @@ def full_report(guest: Guest, error: BaseException | None, first_tag: int) -> Re
     if isinstance(error, Mismatch):
         _expect(report, error.wanted)
     if isinstance(error, errors.GuestError) and not guest.dead:
-        report.add(*_explained(guest, error, log))
+        report.add(*explained(guest, error, session))
+    elif not (guest.dead or silent):
+        report.add("what is allocated, and who asked for it", left(guest, session))
     _present(report, guest, log, silent)
     try:
         _past(report, guest, session, silent)
     except errors.PfnlabError as trouble:
         report.add("guest before", f"not to be had: {trouble}")
     return report
-
-
-def _explained(guest: Guest, error: errors.GuestError, log: list[Entry]) -> tuple[str, str]:
-    """What the guest knows of a refusal: why no memory fits, or what befell the page that it names,
-    with the requests that did it."""
-    title = "why the guest refused"
-    rows: list[Row] = []
-    try:
-        if error.code == "mem.none":
-            rows = guest.call("why")
-        elif isinstance(error.at, Address):
-            title = f"what befell {error.at}"
-            rows = guest.call("history", error.at)
-    except (errors.PfnlabError, AttributeError):
-        pass                      # not the last refusal, no such address, another table
-    sent = {one.tag: f"   >{one.tag} {one.text}" for one in exchanges(log)}
-    lines = [f"{row}{sent.get(int(row.fields.get('owner', 0)), '')}" for row in rows]
-    return title, "\n".join(lines)
 
 
 def _script(guest: Guest, log: list[Entry]) -> str:
@@ -253,8 +239,9 @@ def _past(report: Report, guest: Guest, session: list[Exchange], silent: bool) -
         if not mine:
             clean.close()
     report.add("guest map at the beginning", report.files["map-before.txt"].rstrip())
-    changed = _changed(report.files["map-before.txt"], report.files["map-after.txt"])
-    report.add("guest map, what changed since the beginning", changed)
+    if mine:
+        changed = _changed(report.files["map-before.txt"], report.files["map-after.txt"])
+        report.add("guest map, what changed since the beginning", changed)
 
 
 def _map_file(own: MemoryMap) -> str:

@@ -48,11 +48,29 @@ def test_busy(guest):
     guest.reserve(block, 1)
 def test_full(guest):
     guest.alloc_pages(18)
+def test_twice(guest):
+    for _ in range(2):
+        block = guest.alloc_pages(1)
+        guest.line("free_pages $")
+    guest.free(block)
+def test_left(guest):
+    guest.free(guest.alloc_page())
+    guest.alloc_pages(2)
+    assert False, "on purpose"
 """)
     told = suite.run("--memory", "32M").stdout
     assert re.search(r"^-+ what befell 0x\w{16} -+\n"
                      r"1 alloc addr=0x\w{16} pages=4 owner=(\d+)   >\1 alloc_pages 2$", told, re.M)
     assert re.search(r"^-+ why the guest refused -+\nnormal lacks free=0\n", told, re.M)
+    freed = re.findall(r"^(\d) (alloc|free) addr=.* owner=(\d+)   >(\d+) (.*)$", told, re.M)[1:]
+    assert [(number, command) for number, *_, command in freed] == [
+        ("1", "alloc_pages 1"), ("2", "free_pages $"), ("3", "alloc_pages 1"),
+        ("4", "free_pages $")]
+    first = int(freed[0][3])      # whoever frees a page is not its owner
+    assert [(int(owner), int(tag)) for _, _, owner, tag, _ in freed] == [
+        (first, first), (first, first + 1), (first + 2, first + 2), (first + 2, first + 3)]
+    assert re.search(r"^-+ what is allocated, and who asked for it -+\n"
+                     r"0x\w{16} 4 area=\w+ owner=(\d+)   >\1 alloc_pages 2\n-", told, re.M)
 
 
 def test_an_allocator_out_of_order_is_not_agreed_with(suite: Suite) -> None:
