@@ -26,8 +26,8 @@ SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
 SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
 RECOVERY_PATIENCE = 10.0          # seconds for a sync and its answer to come through the noise
-PANIC_PATIENCE = 1.5              # seconds for the lines behind the first one of a panic
-STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
+PANIC_PATIENCE = 1.5              # seconds for each line behind the first one of a panic
+LAST_WORDS = STATUS_PATIENCE = 1.0     # for what else may explain an end, told within two seconds
 USAGE = 2                         # exit status of a program that takes no such options
 EVENTS = 20000                    # kept
 
@@ -92,8 +92,9 @@ class Link:
 
     def _last_words(self) -> GuestGone:
         """What the guest said before its end may be a panic."""
+        deadline = self.transport.now() + LAST_WORDS
         try:
-            while (data := self.take(self.transport.now() + PANIC_PATIENCE)) is not None:
+            while (data := self.take(deadline)) is not None:
                 line = wire.parse(data)
                 if line is not None and line.sigil == "%":
                     self._event(line)
@@ -136,8 +137,7 @@ class Link:
         last = (self.transport.stderr().splitlines() or [""])[-1]
         if status == USAGE and not self._connected:
             return GuestRefused(last.removeprefix("pfnlab: "))
-        return GuestGone(f"the guest has ended, exit status {status}"
-                         + (f": {last}" if last else ""))
+        return GuestGone(f"the guest has ended, exit status {status}{last and f': {last}'}")
 
     # ---- lines ----
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import queue
 import select
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pfnlab import errors, wire
+from pfnlab.channel import Channel
 from pfnlab.link import Link
 from pfnlab.request import Request, Result
 from pfnlab.transport import Transport
@@ -140,6 +145,101 @@ def test_silence_is_an_error_in_time() -> None:
     with linked(silence=30) as link:
         with pytest.raises(errors.GuestSilent, match="hush"):
             link.wait(link.submit(["hush"], "mutator"), timeout=0.3)
+
+
+class Still(Channel):
+    """A line whose clock stands still, but for what somebody waits; `says` is what comes when a
+    request is sent, None its end, `status` that of its process then."""
+
+    def __init__(self, says: list[str | None], status: int | None = None, deaf: bool = False
+                 ) -> None:
+        super().__init__()
+        self.time = 0.0
+        self.says, self.ended, self.deaf = says, status, deaf
+        self.inbox: deque[bytes | None] = deque()
+        self.closed = threading.Event()
+
+    def now(self) -> float:
+        return self.time
+
+    def receive(self) -> bytes:
+        self.closed.wait()
+        return b""
+
+    def send(self, data: bytes, deadline: float) -> None:
+        words = data.decode().split()
+        if "sync" in words and not self.inbox and self.says:
+            self.inbox.append(wire.seal(f"=0 {words[words.index('sync') + 1]} proto=1 arch=still "
+                                        "line=200 rx=512 slots=64 last=0").rstrip())
+            return
+        self.inbox += [None if line is None else wire.seal(line).rstrip() for line in self.says]
+        self.says = []
+        if self.deaf:
+            raise errors.GuestGone("nobody takes it")
+
+    def wait(self, timeout: float) -> int | None:
+        self.time += timeout if self.ended is None else 0
+        return self.ended
+
+    # ---- in the place of the link's own inbox: no thread is in between ----
+
+    def empty(self) -> bool:
+        return not self.inbox
+
+    def get(self, timeout: float) -> bytes | None:
+        if self.inbox:
+            return self.inbox.popleft()
+        self.time += timeout
+        raise queue.Empty
+
+    def put(self, line: bytes | None) -> None:
+        """What the thread that reads would put."""
+
+
+PANIC = "% panic kind=assert at=still"
+AT_MOST = 2.0                     # seconds, from what happened until it is told
+
+
+@pytest.mark.parametrize(("says", "more", "kind", "told"), [
+    ([PANIC, "% reg r1=0x0000000000000000", "% end panic"], {}, errors.GuestPanic, "at=still"),
+    ([PANIC, "% reg r1=0x0000000000000000"], {}, errors.GuestPanic, "at=still"),
+    ([PANIC, None], {"status": 4}, errors.GuestPanic, "at=still"),
+    ([None], {}, errors.GuestGone, "the serial line broke"),
+    ([None], {"status": -9}, errors.GuestGone, "exit status -9"),
+    (["% boot proto=1 arch=still"], {}, errors.GuestGone, "restarted"),
+    (["% alloc 5"], {"deaf": True}, errors.GuestGone, "the serial line broke"),
+    ([PANIC], {"deaf": True}, errors.GuestPanic, "at=still"),
+    ([None], {"deaf": True, "status": 3}, errors.GuestGone, "exit status 3")])
+def test_an_end_is_told_within_two_seconds_however_long_one_would_wait(
+        says: list[str | None], more: dict[str, Any], kind: type[Exception], told: str) -> None:
+    line = Still(says, **more)
+    link = Link(line)
+    link._inbox = line  # type: ignore[assignment]
+    link.connect(10, booting=False)
+    began = line.time
+    try:
+        with pytest.raises(kind, match=told):
+            link.wait(link.submit(["add", "1"], "mutator"), timeout=1000)
+        assert line.time - began <= AT_MOST
+        with pytest.raises(kind, match=told):         # and whoever asks later is told the same
+            link.submit(["add", "1"], "mutator")
+        with pytest.raises(kind, match=told):
+            link.poll()
+        assert line.time - began <= AT_MOST
+    finally:
+        line.closed.set()
+
+
+def test_a_panic_outranks_a_time_that_is_up() -> None:
+    line = Still([PANIC, "% end panic"])
+    link = Link(line)
+    link._inbox = line  # type: ignore[assignment]
+    link.connect(10, booting=False)
+    try:
+        with pytest.raises(errors.GuestPanic):
+            link.wait(link.submit(["add", "1"], "mutator"), timeout=0)
+    finally:
+        line.closed.set()
 
 
 def test_another_version_of_the_protocol_is_refused_by_number() -> None:
