@@ -2,6 +2,7 @@
 """What there is to work with, what is missing and how to get it."""
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import platform
@@ -71,7 +72,7 @@ def examine(clean: bool = False) -> Iterator[Finding]:
     yield Finding("the guests", GOOD, str(root))
     for arch in architectures():
         yield _guest(root, arch)
-    yield from _packages(root)
+    yield from packages(root)
     yield _accelerator()
     yield from _left_behind(clean)
 
@@ -89,24 +90,27 @@ def _guest(root: Path, arch: str) -> Finding:
                    "built" if program.exists() else "is built at its first start")
 
 
-def _packages(root: Path) -> Iterator[Finding]:
-    """The lists that arch/deps.sh installs from."""
-    for path in sorted([*root.glob("arch/*/packages"), root / "tests/packages"]):
-        for line in path.read_text().splitlines():
-            words = line.split(None, 3)
-            if len(words) != 4 or line.startswith("#"):
-                continue
-            group, package, probe, use = words
-            if not _is_there(probe):
-                yield Finding(package, MISSING, f"{use} ({group}): ./arch/deps.sh "
-                                                f"{group.rstrip('?')}")
+def packages(root: Path) -> Iterator[Finding]:
+    """The lists that arch/deps.sh installs from, group by group: what is there in one line."""
+    lines = [line.split(None, 3) for path in sorted([*root.glob("arch/*/packages"),
+                                                     root / "tests/packages"])
+             for line in path.read_text().splitlines() if not line.startswith("#")]
+    listed = [words for words in lines if len(words) == 4 and not words[2].startswith("python:")]
+    for marked in dict.fromkeys(words[0] for words in listed):
+        group, there = marked.rstrip("?+"), []
+        for _, package, probe, use in (words for words in listed if words[0] == marked):
+            if _is_there(probe):
+                there.append(package)
+            else:
+                yield Finding(package, MISSING, f"{use} ({marked}): ./arch/deps.sh {group}")
+        if there:
+            yield Finding(f"packages, {group}", GOOD, " ".join(there))
 
 
 def _is_there(probe: str) -> bool:
-    if probe.startswith("python:"):
-        return True               # looked at above
+    """As arch/deps.sh asks: a program, or a pattern of a path."""
     if probe.startswith("/"):
-        return Path(probe).exists()
+        return bool(glob.glob(probe))
     return shutil.which(probe, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 

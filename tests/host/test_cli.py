@@ -261,28 +261,6 @@ def test_searches_and_the_live_view_speak_json_only(capsys: Any, tmp_path: Path)
             assert told[-1]["events"]["alloc"]["count"] > 0 and told[-1]["areas"][0]["blocks"]
 
 
-def test_the_doctor_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
-    done = run("doctor")
-    assert done.returncode == 0 and str(ROOT) in done.stdout
-    hidden = tmp_path / "matplotlib.py"
-    hidden.write_text("raise ImportError\n")
-    findings = [json.loads(line) for line in run("doctor", "--json").stdout.splitlines()]
-    assert {"python", "rich", "guest native"} <= {f["what"] for f in findings}
-
-
-def test_the_doctor_removes_what_a_killed_run_left(tmp_path: Path) -> None:
-    left = tmp_path / "pfnlab-4194304-abc"
-    left.mkdir()
-    env = {**os.environ, "PYTHONPATH": str(HOST), "TMPDIR": str(tmp_path)}
-    (tmp_path / "pfnlab-4194304-def").mkdir()
-    for words, there in ((["doctor"], True), (["doctor", "--clean"], False)):
-        done = subprocess.run([sys.executable, "-m", "pfnlab", *words], env=env, text=True,
-                              capture_output=True, check=True)
-        told, = (line for line in done.stdout.splitlines() if str(tmp_path) in line)
-        assert str(left) in told and "2 of runs that were killed" in told
-        assert left.exists() == there
-
-
 # ---- maps ----
 
 def test_a_guest_boots_on_a_map_of_the_zoo_or_of_a_file(tmp_path: Path) -> None:
