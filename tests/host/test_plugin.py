@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -278,26 +279,32 @@ def test_it(guest, n):
     guest.alloc_page()
     here = pathlib.Path("pids")
     with here.open("a") as file:
-        file.write(f"{guest.transport.process.pid}\\n")
+        file.write(f"{guest.transport.process.pid} {guest.transport.directory}\\n")
     if n == 1:
         guest.submit_line("stress 4T")      # it would not see that nobody is there any more
         os.kill(os.getpid(), signal.SIGKILL)
 """)
     done = suite.run("-n", "2")
     assert "crashed" in done.stdout and "3 passed" in done.stdout, done.stdout
-    pids = (suite.path / "pids").read_text().split()
-    end = time.monotonic() + 10
-    while time.monotonic() < end and any(map(lives, pids)):
-        os.sched_yield()
-    assert pids and not [pid for pid in pids if lives(pid)]
+    guests = dict(line.split() for line in (suite.path / "pids").read_text().splitlines())
+    left = [pid for pid in map(int, guests) if outlives(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    for place in guests.values():
+        shutil.rmtree(place, ignore_errors=True)
+    assert guests and not left
 
 
-def lives(pid: str) -> bool:
-    """Is there such a process, and no corpse?"""
+def outlives(pid: int) -> bool:
+    """Is there such a process still, after much patience?"""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        ends = os.pidfd_open(pid)
+    except ProcessLookupError:
         return False
+    try:
+        return not select.select([ends], [], [], 20)[0]
+    finally:
+        os.close(ends)
 
 
 STRANGER = """

@@ -101,11 +101,13 @@ class Suite:
         return self.processes()
 
     def close(self) -> None:
-        """End all that is left."""
+        """End all that is left, and remove it."""
         self.process.kill()
         self.process.communicate()
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
+        for place in self.directories:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
