@@ -18,7 +18,8 @@ TEXT = {
     4: "a lead is an open unit whose first page is free",
     5: "an active chunk is of the class of its largest free order, and knows its place",
     6: "an area's rows hold the chunks of each class, their summaries and `available` agree",
-    7: "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
+    7: "an open leaf is neither wholly free nor reserved nor of one block; its unit is a head above"
+       " it",
     8: "an active chunk is wholly free or reserved only while its fresh bits differ",
     9: "a closed unit keeps a leaf only while its fresh bits differ, its cells all free",
     10: "a slab exists while it holds a leaf; each page held is a chunk, a slab or in stock",
@@ -200,7 +201,8 @@ def _open(chunk: Chunk, unit: int, frame: int) -> Iterator[Violation]:
     leaf = chunk.leaf(unit)
     yield from _node(leaf, frame)
     order = leaf.order()
-    if order == UNIT_SHIFT or leaf.is_all(RESERVED) or chunk.units.cell(unit) != HEAD:
+    if order == UNIT_SHIFT or leaf.is_all(RESERVED) or leaf.is_block() \
+            or chunk.units.cell(unit) != HEAD:
         yield broken(7, frame)
     if chunk.leaf_class(unit) != order or not _in_class_only(chunk, unit, order):
         yield broken(3, frame)

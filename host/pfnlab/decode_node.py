@@ -73,6 +73,10 @@ class Node:
         want = [WORD if cell & 2 else 0, WORD if cell & 1 else 0]
         return self.pair == want * 8
 
+    def is_block(self) -> bool:
+        """Are all entries of one block?"""
+        return not any(self.pair[2:]) and not self.pair[0] and self.pair[1] in (0, 1)
+
     def fresh_uniform(self) -> bool:
         """Are all fresh bits alike?"""
         return self.fresh in ([0] * 8, [WORD] * 8)

@@ -265,6 +265,16 @@ class Pages:
         self._paint(first, first + count, FREE)
         return count
 
+    def extend(self, block: int, pages: int) -> None:
+        """So many pages for a block, if those that it lacks follow it and are free."""
+        end, more = block + self.blocks[block], pages - self.blocks[block]
+        if pages > 1 << MAX_ORDER:
+            raise Refusal("call.range")
+        area = next(run.area for run, _, _ in self.pieces(block, block + 1))
+        self._exactly(Request(frozenset({area}), more), end)
+        self._paint(end, end + more, ALLOCATED)
+        self.blocks[block] = pages
+
     def _demand(self, first: int, count: int, state: int) -> None:
         """Refuse unless every frame is in `state`."""
         if count < 1 or first + count > PFN_LIMIT:

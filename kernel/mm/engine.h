@@ -120,6 +120,17 @@ struct page_engine {
                                  pfn_t *blame);
 
     /*
+     * Let the block that begins at `first` have `pages` frames more: those that follow it, all of
+     * them free, of its area and below `limit`. Nothing changes on error: MEM_UNMANAGED, MEM_FREE,
+     * MEM_RESERVED, MEM_INSIDE: `first` begins no block. CALL_RANGE: 0 pages, or the block would
+     * have more than MAX_BLOCK_PAGES. As alloc() with `exact`, *blame is then behind the block:
+     * MEM_UNMANAGED, MEM_BUSY, MEM_RESERVED, MEM_NONE. MEM_METADATA: no node for the records.
+     * *blame is `first` where no other frame is named.
+     */
+    MUST_USE enum error (*extend)(void *engine, pfn_t first, uint64_t pages, pfn_t limit,
+                                  pfn_t *blame);
+
+    /*
      * Give back the whole block that begins at `first`; *pages is its length. Nothing changes on
      * error: MEM_UNMANAGED, MEM_FREE, MEM_RESERVED, MEM_INSIDE (of a block), MEM_METADATA (a leaf
      * had to be opened and could not be; never for the block that alloc() has just handed out, and

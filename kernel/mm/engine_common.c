@@ -87,3 +87,16 @@ enum error exact_answer(void *engine, uint64_t (*run)(void *engine, pfn_t from, 
     *blame = pfn(0);
     return OK;
 }
+
+enum error extend_answer(void *engine, uint64_t (*run)(void *engine, pfn_t from, pfn_t limit,
+                                                       struct page_info *info),
+                         pfn_t first, const struct page_request *more, pfn_t *blame)
+{
+    enum error error;
+    if (more->pages == 0 || more->pages > MAX_BLOCK_PAGES - (more->at.n - first.n))
+        return E_CALL_RANGE;
+    error = exact_answer(engine, run, more, blame);
+    if (error == OK)
+        *blame = first;
+    return error;
+}

@@ -33,4 +33,13 @@ MUST_USE enum error exact_answer(void *engine,
                                                  struct page_info *info),
                                  const struct page_request *request, pfn_t *blame);
 
+/*
+ * The same for extend() of the block that begins at `first`, where *more asks for the frames behind
+ * it, by their address, in its area.
+ */
+MUST_USE enum error extend_answer(void *engine,
+                                  uint64_t (*run)(void *engine, pfn_t from, pfn_t limit,
+                                                  struct page_info *info),
+                                  pfn_t first, const struct page_request *more, pfn_t *blame);
+
 #endif

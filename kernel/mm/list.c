@@ -226,6 +226,29 @@ static enum error find_allocated(const struct list_engine *engine, uint64_t fram
     return kind == PIECE_RESERVED ? E_MEM_RESERVED : OK;
 }
 
+static enum error list_extend(void *memory, pfn_t first, uint64_t pages, pfn_t limit,
+                              pfn_t *blame)
+{
+    struct list_engine *engine = memory;
+    struct page_request more = { .pages = pages, .max = limit };
+    const struct list_range *range;
+    enum error error = find_allocated(engine, first.n, &range);
+    *blame = first;
+    if (error != OK)
+        return error;
+    if (list_block_first(engine, range, first.n) != first.n)
+        return E_MEM_INSIDE;
+    more.areas = UINT32_C(1) << range->area;
+    more.at = pfn(list_block_limit(engine, range, first.n));
+    error = extend_answer(engine, list_run, first, &more, blame);
+    if (error != OK)
+        return error;
+    pieces_carve(engine, range, more.at.n, more.at.n + pages);
+    pieces_mark_block(engine, range, first.n, more.at.n + pages);
+    engine->area[range->area].free -= pages;
+    return OK;
+}
+
 static enum error list_free(void *memory, pfn_t first, uint64_t *pages)
 {
     struct list_engine *engine = memory;
@@ -342,6 +365,7 @@ const struct page_engine page_engine_list = {
     .memory_size = list_memory_size,
     .init = list_init,
     .alloc = list_alloc,
+    .extend = list_extend,
     .free = list_free,
     .free_part = list_free_part,
     .reserve = list_reserve,

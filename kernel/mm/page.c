@@ -164,6 +164,29 @@ static enum error page_alloc(void *engine, const struct page_request *request, p
            ? alloc_lead(tree, request, out) : alloc_any(tree, request, out, blame);
 }
 
+static enum error page_extend(void *engine, pfn_t first, uint64_t pages, pfn_t limit,
+                              pfn_t *blame)
+{
+    struct page_tree *tree = engine;
+    struct page_request more = { .pages = pages, .max = limit };
+    struct page_spot spot;
+    *blame = first;
+    hot_drop(tree);
+    if (!tree_spot(tree, first.n, &spot))
+        return E_MEM_UNMANAGED;
+    if (spot.cell != CELL_HEAD)
+        return spot.cell == CELL_CONTINUED ? E_MEM_INSIDE
+               : not_allocated(tree, first.n, spot.cell);
+    more.areas = UINT32_C(1) << spot.place.area->index;
+    more.at = pfn(block_limit(tree, &spot, first.n));
+    enum error error = extend_answer(engine, page_run, first, &more, blame);
+    if (error == OK)
+        error = tree_secure(tree, more.at.n, more.at.n + pages);
+    if (error == OK)
+        tree_change(tree, more.at.n, more.at.n + pages, CHANGE_EXTEND);
+    return error;
+}
+
 static enum error page_free(void *engine, pfn_t first, uint64_t *pages)
 {
     struct page_tree *tree = engine;
@@ -221,6 +244,7 @@ const struct page_engine page_engine_tree = {
     .memory_size = page_memory_size,
     .init = page_init,
     .alloc = page_alloc,
+    .extend = page_extend,
     .free = page_free,
     .free_part = page_free_part,
     .reserve = page_reserve,

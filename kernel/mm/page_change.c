@@ -2,19 +2,24 @@
 /* Changes of state of any run of pages, piece by piece. */
 #include "kernel/mm/page_class.h"
 
+static bool hands_out(enum page_change change)
+{
+    return change == CHANGE_TAKE || change == CHANGE_EXTEND;
+}
+
 static enum page_cell change_cell(enum page_change change)
 {
-    if (change == CHANGE_TAKE)
+    if (hands_out(change))
         return CELL_CONTINUED;
     return change == CHANGE_RESERVE ? CELL_RESERVED : CELL_FREE;
 }
 
-/* True if the node's orders have changed. */
+/* With `begins` a block begins at the first entry. True if the node's orders have changed. */
 static bool node_change(const struct page_node *node, unsigned from, unsigned to,
                         enum page_change change, bool begins)
 {
     bool changed = node_fill(node, from, to, change_cell(change));
-    if (change == CHANGE_TAKE) {
+    if (hands_out(change)) {
         bitmap_fill(node->fresh, from, to, false);
         if (begins)
             node_set_head(node, from);
@@ -39,7 +44,7 @@ static void units_change(struct page_tree *tree, struct page_chunk *chunk, unsig
 {
     struct page_node units = chunk_units(chunk);
     node_change(&units, from, to, change, begins);
-    if (change == CHANGE_TAKE)
+    if (hands_out(change))
         units_used(tree, chunk, from, to);
 }
 
@@ -62,7 +67,7 @@ static void chunk_change_all(struct page_tree *tree, const struct page_place *pl
 
 static void area_count(struct page_area *area, uint64_t pages, enum page_change change)
 {
-    area->free += change == CHANGE_TAKE || change == CHANGE_RESERVE ? -pages : pages;
+    area->free += hands_out(change) || change == CHANGE_RESERVE ? -pages : pages;
     if (change == CHANGE_RESERVE)
         area->reserved += pages;
     if (change == CHANGE_UNRESERVE)
@@ -107,7 +112,7 @@ static void chunk_change(struct page_tree *tree, const struct page_place *place,
 
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change)
 {
-    bool begins = true;
+    bool begins = change == CHANGE_TAKE;
     while (first < limit) {
         struct page_place place;
         uint64_t end = tree_piece(tree, first, limit, &place);

@@ -14,7 +14,8 @@ static const char *const text[] = {
     [4] = "a lead is an open unit whose first page is free",
     [5] = "an active chunk is of the class of its largest free order, and knows its place",
     [6] = "an area's rows hold the chunks of each class, their summaries and `available` agree",
-    [7] = "an open leaf is neither wholly free nor wholly reserved; its unit is a head above it",
+    [7] = "an open leaf is neither wholly free nor reserved nor of one block; its unit is a head "
+          "above it",
     [8] = "an active chunk is wholly free or reserved only while its fresh bits differ",
     [9] = "a closed unit keeps a leaf only while its fresh bits differ, its cells all free",
     [10] = "a slab exists while it holds a leaf; each page held is a chunk, a slab or in stock",
@@ -123,7 +124,7 @@ static bool check_open(struct checker *c, const struct page_chunk *chunk, unsign
     bool lead = node_cell(&leaf, 0) == CELL_FREE;
     return check_node(c, &leaf, frame)
            && holds(c, order != NODE_ORDER && !node_is(&leaf, CELL_RESERVED)
-                       && node_cell(&units, unit) == CELL_HEAD, 7, frame)
+                       && !node_is_block(&leaf) && node_cell(&units, unit) == CELL_HEAD, 7, frame)
            && holds(c, *chunk_leaf_class(chunk, unit) == order, 3, frame)
            && check_leaf_class(c, chunk, unit, order, frame)
            && holds(c, bitmap_test(chunk->lead, unit) == lead, 4, frame);

@@ -286,6 +286,13 @@ static inline unsigned node_next_edge(const struct page_node *node, unsigned ent
                       : node_edge_words(node, entry / WORD_BITS + 1);
 }
 
+/* True if all entries are of one block. */
+static inline bool node_is_block(const struct page_node *node)
+{
+    enum page_cell cell = node_cell(node, 0);
+    return (cell == CELL_HEAD || cell == CELL_CONTINUED) && node_next_edge(node, 1) == NODE_ENTRIES;
+}
+
 /* The last entry up to `entry` that is not CONTINUED, or 512 if there is none. */
 unsigned node_last_edge(const struct page_node *node, unsigned entry);
 

@@ -2,9 +2,10 @@
 /*
  * How the tree changes. Three rules keep it small and every path short:
  *
- * - What is uniform is closed: a leaf whose pages have all become free or all reserved goes back
- *   into one cell of its chunk, a chunk likewise into its state byte. A whole unit or chunk in a
- *   change is therefore always closed, and costs a few bits however large it is.
+ * - What is uniform is closed: a leaf whose pages have all become free, all reserved or all of one
+ *   block goes back into one cell of its chunk, a chunk whose units are free or reserved into its
+ *   state byte. A whole unit in a change is therefore always closed, and costs a few bits however
+ *   large it is.
  * - A closed unit or chunk keeps its node only while that is needed for its fresh bits.
  * - A unit's leaf has one fixed place in the chunk's slabs, so that leaves need no identifiers and
  *   slabs no free lists.
@@ -182,6 +183,8 @@ void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit
         leaf_close(tree, chunk, unit, CELL_FREE);
     else if (order == NO_ORDER && node_is(&leaf, CELL_RESERVED))
         leaf_close(tree, chunk, unit, CELL_RESERVED);
+    else if (order == NO_ORDER && node_is_block(&leaf))
+        leaf_close(tree, chunk, unit, node_cell(&leaf, 0));
 }
 
 /* ---- Chunks ---- */

@@ -146,6 +146,7 @@ struct page_tree {
 /* What happens to a run of pages. */
 enum page_change {
     CHANGE_TAKE,                      /* FREE to HEAD, CONTINUED...; no longer fresh */
+    CHANGE_EXTEND,                    /* FREE to CONTINUED, of the block before; likewise */
     CHANGE_GIVE,                      /* HEAD or CONTINUED to FREE */
     CHANGE_RESERVE,                   /* FREE to RESERVED */
     CHANGE_UNRESERVE,                 /* RESERVED to FREE */
@@ -226,7 +227,7 @@ MUST_USE enum error tree_secure(struct page_tree *tree, uint64_t first, uint64_t
 
 /*
  * Change the frames first..limit-1, all of them managed and in the state that the change starts
- * from. Secured before. For CHANGE_TAKE all in one area.
+ * from. Secured before. For CHANGE_TAKE and CHANGE_EXTEND all in one area, of one block.
  */
 void tree_change(struct page_tree *tree, uint64_t first, uint64_t limit, enum page_change change);
 

@@ -158,6 +158,56 @@ enum error pages_alloc(struct pages *pages, const struct page_request *request, 
 }
 
 /*
+ * Under the lock, before a block changes by its address: it is no cache's from now on. MEM_KIND: it
+ * has a use of its own. MEM_FREE: a cache keeps it.
+ */
+static enum error plain_block(struct pages *pages, pfn_t first)
+{
+    if (first.n < PFN_LIMIT && use_of(pages, first) != PAGES_PLAIN)
+        return E_MEM_KIND;
+    return cache_release(pages, first) ? OK : E_MEM_FREE;
+}
+
+/* Under the lock. What a cache keeps is free here as well. */
+static enum error block_extend(struct pages *pages, pfn_t first, uint64_t count, pfn_t limit,
+                               pfn_t *blame)
+{
+    struct page_info info;
+    enum error e;
+
+    *blame = first;
+    e = plain_block(pages, first);
+    if (e != OK)
+        return e;
+    e = pages->engine->extend(pages->state, first, count, limit, blame);
+    if (e != OK && cache_drain(pages))
+        e = pages->engine->extend(pages->state, first, count, limit, blame);
+    if (e != OK)
+        return e;
+    pages->engine->query(pages->state, first, &info);
+    pages_note(pages, PAGES_ALLOC, pfn(first.n + info.pages - count), count,
+               owner_of(pages, first));
+    return OK;
+}
+
+enum error pages_extend(struct pages *pages, pfn_t first, uint64_t count, pfn_t limit,
+                        pfn_t *blame)
+{
+    const struct page_request more = { .areas = ALL_AREAS, .pages = count };
+    enum error e;
+
+    *blame = first;
+    if (is_refused(pages, &more))
+        return E_MEM_INJECTED;
+    lock_take(&pages->lock);
+    e = block_extend(pages, first, count, limit, blame);
+    lock_release(&pages->lock);
+    if (e == OK)
+        pages_tell(pages);
+    return e;
+}
+
+/*
  * Under the lock, as all up to pages_free(): the tag of the block that holds `frame`; *end is the
  * frame behind it, 0 without a block.
  */
@@ -208,13 +258,10 @@ enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, 
 
     *blame = first;
     lock_take(&pages->lock);
-    if (first.n < PFN_LIMIT && use_of(pages, first) != PAGES_PLAIN)
-        e = E_MEM_KIND;
-    else if (!cache_release(pages, first))
-        e = E_MEM_FREE;
-    else if (count == 0)
+    e = plain_block(pages, first);
+    if (e == OK && count == 0)
         e = free_whole(pages, first, freed);
-    else
+    else if (e == OK)
         e = free_part(pages, first, count, freed, blame);
     lock_release(&pages->lock);
     return e;

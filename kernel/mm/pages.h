@@ -85,6 +85,14 @@ MUST_USE enum error pages_alloc_use(struct pages *pages, const struct page_reque
                                     bool *zeroed, pfn_t *blame);
 
 /*
+ * Let the block that begins at `first` have `count` frames more: those behind it, below `limit`, as
+ * they are, not zeroed. It keeps its owner. Errors as the engine's extend(); MEM_KIND: the block
+ * has a use of its own; MEM_INJECTED. Nothing changes on error.
+ */
+MUST_USE enum error pages_extend(struct pages *pages, pfn_t first, uint64_t count, pfn_t limit,
+                                 pfn_t *blame);
+
+/*
  * Free a block by its first frame (`count` 0), or `count` frames of a block from `first` on; what
  * is left of the block keeps its owner. *freed is the number of frames given back. Errors as the
  * engine's free() and free_part(); MEM_METADATA also when there is no record for the rest;

@@ -222,6 +222,20 @@ static void step_free(struct input *in)
     SAME(a, b, "free gives back pages");
 }
 
+/* realloc does this for a heap: the transcript has nothing like it for pages. */
+static void step_extend(struct input *in)
+{
+    uint64_t frame = take_block(in), count = take_short(in) % 1024;
+    unsigned limited = take_byte(in);
+    pfn_t limit = pfn(limited < 32 ? take_frame(in) : PFN_LIMIT), a = pfn(1), b = pfn(1);
+    enum error e = oracle_extend(&oracle, pfn(frame), count, limit, &b);
+
+    SAME(pages_extend(&pages, pfn(frame), count, limit, &a), e, "extend");
+    SAME(a.n, b.n, "extend blames frame");
+    if (nlive < MAX_LIVE)
+        live[nlive++] = frame;
+}
+
 static void step_free_part(struct input *in)
 {
     uint64_t frame = take_block(in) + take_byte(in), count = 1 + take_short(in) % 1024, freed = 0;
@@ -299,9 +313,11 @@ static void step(struct input *in)
     static void (*const steps[])(struct input *) = {
         step_alloc, step_alloc, step_alloc, step_free, step_free, step_free_part,
     };
-    unsigned what = take_byte(in) % 10;
+    unsigned byte = take_byte(in), what = byte % 10;
 
-    if (what < ARRAY_SIZE(steps))
+    if (byte >= 240)
+        step_extend(in);
+    else if (what < ARRAY_SIZE(steps))
         steps[what](in);
     else if (what < 9)
         step_reserve(in, what == 8);

@@ -76,6 +76,28 @@ static uint64_t block_end(const struct array_engine *engine, uint64_t at)
     return end;
 }
 
+static enum error array_extend(void *memory, pfn_t first, uint64_t pages, pfn_t limit,
+                               pfn_t *blame)
+{
+    struct array_engine *engine = memory;
+    uint64_t end;
+
+    *blame = first;
+    if (refusal != OK)
+        return refusal;
+    if (engine->state[first.n] != PAGE_ALLOCATED)
+        return E_MEM_FREE;
+    end = block_end(engine, first.n);
+    *blame = pfn(end);
+    if (!slot_free(engine, end, pages) || end + pages > limit.n)
+        return E_MEM_BUSY;
+    for (uint64_t i = end; i < end + pages; i++) {
+        engine->state[i] = PAGE_ALLOCATED;
+        engine->block[i] = first.n;
+    }
+    return OK;
+}
+
 static enum error array_free_part(void *memory, pfn_t first, uint64_t pages, pfn_t *head,
                                   pfn_t *rest, uint64_t *rest_pages)
 {
@@ -163,7 +185,8 @@ static bool array_check(const void *memory, bool (*stop)(void), struct page_viol
 
 static const struct page_engine array_engine = {
     .name = "array", .text = "An array of frames.", .memory_size = array_memory_size,
-    .init = array_init, .alloc = array_alloc, .free = array_free, .free_part = array_free_part,
+    .init = array_init, .alloc = array_alloc, .extend = array_extend, .free = array_free,
+    .free_part = array_free_part,
     .reserve = array_reserve, .unreserve = array_unreserve, .query = array_query,
     .check = array_check,
 };

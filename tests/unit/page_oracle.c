@@ -281,6 +281,30 @@ enum error oracle_block(const struct oracle *o, uint64_t frame, size_t *start, s
     return OK;
 }
 
+enum error oracle_extend(struct oracle *o, pfn_t first, uint64_t pages, pfn_t limit,
+                         pfn_t *blame)
+{
+    struct page_request more = { .pages = pages, .max = limit };
+    size_t start, end;
+    enum error error = oracle_block(o, first.n, &start, &end);
+    *blame = first;
+    if (error != OK)
+        return error;
+    if (o->page[start].frame != first.n)
+        return E_MEM_INSIDE;
+    if (pages == 0 || end - start + pages > MAX_BLOCK_PAGES)
+        return E_CALL_RANGE;
+    more.areas = 1u << o->page[start].area;
+    more.at = pfn(first.n + (end - start));
+    error = exact(o, &more, blame);
+    if (error != OK)
+        return error;
+    mark(o, more.at.n, pages, PAGE_ALLOCATED);
+    oracle_find(o, more.at.n)->starts = false;
+    *blame = first;
+    return OK;
+}
+
 enum error oracle_free(struct oracle *o, pfn_t first, uint64_t *pages)
 {
     size_t start, end;

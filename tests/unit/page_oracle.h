@@ -29,6 +29,8 @@ void oracle_destroy(struct oracle *oracle);
 /* As the functions of the same name in engine.h. */
 enum error oracle_alloc(struct oracle *oracle, const struct page_request *request, pfn_t *out,
                         pfn_t *blame);
+enum error oracle_extend(struct oracle *oracle, pfn_t first, uint64_t pages, pfn_t limit,
+                         pfn_t *blame);
 enum error oracle_free(struct oracle *oracle, pfn_t first, uint64_t *pages);
 enum error oracle_free_part(struct oracle *oracle, pfn_t first, uint64_t pages, pfn_t *head,
                             pfn_t *rest, uint64_t *rest_pages);

@@ -300,6 +300,73 @@ static void reserving_does_not_clear_freshness(void **state)
     fixture_done(&f);
 }
 
+/* ---- extend ---- */
+
+static void extend(struct fixture *f, uint64_t first, uint64_t pages, enum error error,
+                   uint64_t blame)
+{
+    pfn_t at = pfn(99);
+    assert_int_equal(f->engine->extend(f->memory, pfn(first), pages, pfn(3000), &at), error);
+    assert_int_equal(at.n, blame);
+    assert_whole(f);
+}
+
+static uint64_t take_at(struct fixture *f, uint64_t at, uint64_t pages)
+{
+    struct page_request request = request_pages(pages);
+    request.exact = true;
+    request.at = pfn(at);
+    return take(f, request);
+}
+
+static void a_block_takes_the_free_pages_behind_it(void **state)
+{
+    struct fixture f;
+    struct page_info info;
+    (void)state;
+    fixture_one(&f, 512, 2048);
+    uint64_t block = take_at(&f, 512, 8);
+    extend(&f, block, 5, OK, block);
+    f.engine->query(f.memory, pfn(block + 12), &info);
+    assert_int_equal(info.block.n, block);
+    assert_int_equal(info.pages, 13);
+    assert_false(info.fresh);
+    assert_int_equal(f.engine->count_free(f.memory, ALL_AREAS), 2048 - 13);
+    /* To the end of its unit, then whole units, then a part of one. */
+    extend(&f, block, 512 - 13, OK, block);
+    extend(&f, block, 512, OK, block);
+    extend(&f, block, 100, OK, block);
+    uint64_t next = take_at(&f, block + 1124, 1);
+    extend(&f, block, 1, E_MEM_BUSY, next);
+    assert_int_equal(give(&f, next), 1);
+    assert_int_equal(give(&f, block), 1124);
+    assert_int_equal(f.engine->count_free(f.memory, ALL_AREAS), 2048);
+    assert_whole(&f);
+    fixture_done(&f);
+}
+
+static void a_block_that_cannot_have_more_names_the_page_in_the_way(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, 512, 4096);
+    uint64_t block = take_at(&f, 512, 8);
+    reserve(&f, block + 20, 1);
+    extend(&f, block, 0, E_CALL_RANGE, block);
+    extend(&f, block, MAX_BLOCK_PAGES - 7, E_CALL_RANGE, block);
+    extend(&f, block, 13, E_MEM_RESERVED, block + 20);
+    extend(&f, block + 1, 1, E_MEM_INSIDE, block + 1);
+    extend(&f, block + 8, 1, E_MEM_FREE, block + 8);
+    extend(&f, block + 20, 1, E_MEM_RESERVED, block + 20);
+    extend(&f, 5000, 1, E_MEM_UNMANAGED, 5000);
+    extend(&f, block, 12, OK, block);
+    unreserve(&f, block + 20, 1);
+    extend(&f, block, 2981 - block, E_MEM_NONE, 3000);
+    extend(&f, block, 2980 - block, OK, block);
+    assert_int_equal(give(&f, block), 3000 - block);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +379,8 @@ int main(void)
         cmocka_unit_test(a_part_of_a_gib_opens_what_it_must),
         both_unit_tests(a_part_that_is_the_whole_is_a_free),
         both_unit_tests(a_part_that_is_wrong_changes_nothing),
+        both_unit_tests(a_block_takes_the_free_pages_behind_it),
+        both_unit_tests(a_block_that_cannot_have_more_names_the_page_in_the_way),
         both_unit_tests(a_reserved_page_is_never_handed_out),
         both_unit_tests(once_freed_pages_can_be_reserved),
         both_unit_tests(a_refused_reservation_names_the_first_page_in_the_way),

@@ -162,10 +162,10 @@ static void an_open_leaf_that_is_uniform_is_7(void **state)
     prepare(&f);
     struct page_node leaf = open(&f);
     struct page_slab *slab = active(&f)->slab.at[0], kept = *slab;
-    node_fill_all(&leaf, CELL_FREE);
-    assert_broken(&f, 7);
-    node_fill_all(&leaf, CELL_RESERVED);
-    assert_broken(&f, 7);
+    for (unsigned i = 0; i < 3; i++) {
+        node_fill_all(&leaf, (enum page_cell[]){ CELL_CONTINUED, CELL_FREE, CELL_RESERVED }[i]);
+        assert_broken(&f, 7);
+    }
     *slab = kept;
     BREAK(&f, active(&f)->pair[0].head, active(&f)->pair[0].head ^ 1, 7);
     fixture_done(&f);

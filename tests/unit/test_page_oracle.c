@@ -271,6 +271,23 @@ static void step_free_part(struct twin *t)
         remember(t, head[0].n);
 }
 
+/* Mostly what is free behind a block, or a part of it, or a page more. */
+static void step_extend(struct twin *t)
+{
+    uint64_t frame = t->nlive > 0 ? t->live[rnd(t->nlive)] : random_frame(t), pages = rnd(700);
+    pfn_t a = pfn(1), b = pfn(1), limit = pfn(rnd(8) == 0 ? random_frame(t) : PFN_LIMIT);
+    struct page_info info;
+    oracle_query(&t->o, pfn(frame), &info);
+    if (rnd(4) != 0 && info.state == PAGE_ALLOCATED)
+        pages = oracle_run(&t->o, pfn(info.block.n + info.pages), pfn(PFN_LIMIT), &info);
+    pages = (pages + rnd(2)) >> rnd(3);
+    enum error error = t->f.engine->extend(t->f.memory, pfn(frame), pages, limit, &a);
+    if (starved(t, error))
+        return;
+    assert_int_equal(error, oracle_extend(&t->o, pfn(frame), pages, limit, &b));
+    assert_int_equal(a.n, b.n);
+}
+
 static void step_reserve(struct twin *t, bool back)
 {
     uint64_t frame = random_frame(t), pages = rnd(rnd(3) ? 600 : 5000);
@@ -313,7 +330,9 @@ static void step(struct twin *t, unsigned fill)
         step_alloc(t);
     else if (kind < 80)
         step_free(t);
-    else if (kind < 86)
+    else if (kind < 83)
+        step_extend(t);
+    else if (kind < 87)
         step_free_part(t);
     else if (kind < 92)
         step_reserve(t, false);

@@ -212,6 +212,29 @@ static void parts_keep_the_owner(void **unused)
     assert_int_equal(lookup_count(pages.owners), 0);
 }
 
+static void a_block_that_takes_more_keeps_its_owner(void **unused)
+{
+    uint64_t at;
+    pfn_t first, blame;
+
+    (void)unused;
+    assert_int_equal(alloc(3, 9, &at), OK);
+    first = pfn(at);
+    events = zeroings = 0;
+    assert_int_equal(pages_extend(&pages, first, 2, pfn(PFN_LIMIT), &blame), OK);
+    assert_event(PAGES_ALLOC, first.n + 3, 2, 9);
+    assert_int_equal(zeroings, 0);
+    assert_int_equal(pages_owner(&pages, first), 9);
+    assert_int_equal(pages_extend(&pages, first, 1, pfn(first.n + 5), &blame), E_MEM_BUSY);
+    assert_int_equal(blame.n, first.n + 5);
+    assert_int_equal(pages_extend(&pages, first, FRAMES, pfn(PFN_LIMIT), &blame), E_MEM_BUSY);
+    assert_int_equal(events, 0);
+    refusal = E_MEM_METADATA;
+    assert_int_equal(pages_extend(&pages, first, 1, pfn(PFN_LIMIT), &blame), E_MEM_METADATA);
+    lookup_mark(pages.owners, at, PAGES_MAPPED);
+    assert_int_equal(pages_extend(&pages, first, 1, pfn(PFN_LIMIT), &blame), E_MEM_KIND);
+}
+
 static void refused_parts_change_nothing(void **unused)
 {
     uint64_t first, freed = 99;
@@ -354,6 +377,7 @@ int main(void)
         cmocka_unit_test_setup(stopped_in_zeroing_a_block_is_free_again, begin),
         cmocka_unit_test_setup(blocks_have_owners, begin),
         cmocka_unit_test_setup(parts_keep_the_owner, begin),
+        cmocka_unit_test_setup(a_block_that_takes_more_keeps_its_owner, begin),
         cmocka_unit_test_setup(refused_parts_change_nothing, begin),
         cmocka_unit_test_setup(reservations_are_told, begin),
         cmocka_unit_test_setup(without_a_record_nothing_is_allocated, begin),
