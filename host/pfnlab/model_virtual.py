@@ -158,26 +158,46 @@ class Virtual:
                      guards if guard in ("back", "both") else 0, max(align, wanted),
                      None if at is None else int(str(at)) >> PAGE_SHIFT)
 
+    def _back(self, found: Range, pages: int, request: Request) -> None:
+        """Single frames for the last pages of a range, or none."""
+        free = sum(self.pages.totals(area)["free"] for area in request.areas)
+        if BATCH < pages > free:
+            raise Refusal("mem.none")
+        frames: list[int] = []
+        try:
+            for _ in range(pages):
+                frames.append(self.pages.alloc(request, found.owner))
+        except Refusal as why:
+            # The last ones first, as the guest does: the list engine, unlike the tree, tells.
+            done = len(frames) // BATCH * BATCH
+            for frame in frames[done:] + frames[:done]:
+                self.pages.free(frame)
+            raise Refusal(why.code) from why
+        found.frames += frames
+        self.kept |= set(frames)
+
     def vmalloc(self, place: Place, size: int, redzone: bool, request: Request,
                 attributes: frozenset[str], owner: int, kind: str = "vmalloc") -> int:
         """A range with single frames behind it."""
         found = self.window.alloc(place, kind, size, owner)
-        free = sum(self.pages.totals(area)["free"] for area in request.areas)
         try:
-            if BATCH < found.pages > free:
-                raise Refusal("mem.none")
-            for _ in range(found.pages):
-                found.frames.append(self.pages.alloc(request, owner))
-        except Refusal as why:
-            # The last ones first, as the guest does: the list engine, unlike the tree, tells.
-            done = len(found.frames) // BATCH * BATCH
-            for frame in found.frames[done:] + found.frames[:done]:
-                self.pages.free(frame)
+            self._back(found, found.pages, request)
+        except Refusal:
             del self.window.ranges[found.first]
-            raise Refusal(why.code) from why
-        self.kept |= set(found.frames)
+            raise
         found.redzone, found.default = redzone, attributes
         return found.first << PAGE_SHIFT
+
+    def extend(self, address: int, kind: str, pages: int, request: Request) -> None:
+        """So many pages for a range, if the addresses behind it are free and frames are there."""
+        found = self.window.find(address, kind)
+        more = pages - found.pages
+        behind = min([r.start for r in self.window.ranges.values() if r.start >= found.end],
+                     default=self.window.limit)
+        if more > behind - found.end:
+            raise Refusal("mem.none")
+        self._back(found, more, request)
+        found.pages, found.size = pages, pages * PAGE_SIZE
 
     def vfree(self, address: int, kind: str = "vmalloc") -> int:
         """The reverse."""
@@ -195,7 +215,7 @@ class Virtual:
             self.pages.free(frame)
         self.kept -= set(found.frames[left:])
         del found.frames[left:]
-        found.pages, found.back, found.size = left, 0, left * PAGE_SIZE
+        found.pages, found.size = left, left * PAGE_SIZE
 
     def vmap(self, place: Place, size: int, frame: int, attributes: frozenset[str],
              owner: int) -> int:

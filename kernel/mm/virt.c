@@ -268,19 +268,30 @@ void virt_free(struct virt *virt, const struct virt_range *range)
     records_give(&virt->records, node);
 }
 
-void virt_shrink(struct virt *virt, const struct virt_range *range, uint64_t left)
+/* Pages behind a range that are in no other. */
+static uint64_t pages_behind(const struct virt *virt, const struct virt_node *node)
+{
+    const struct virt_node *next = above(virt, node_end(node));
+
+    return (next != NULL ? node_start(next) : virt->limit.a >> PAGE_SHIFT) - node_end(node);
+}
+
+enum error virt_resize(struct virt *virt, const struct virt_range *range, uint64_t size)
 {
     struct virt_node *node = (struct virt_node *)(uintptr_t)range;
+    uint64_t pages = ((size - 1) >> PAGE_SHIFT) + 1;
 
-    ASSERT(left > 0 && left <= range->pages);
+    ASSERT(size > 0);
+    if (pages > range->pages && pages - range->pages > pages_behind(virt, node))
+        return E_MEM_NONE;
     virt->root = remove(virt->root, node);
-    virt->used -= range->pages - left + range->back;
+    virt->used += pages - range->pages;
     *node = (struct virt_node){ .range = node->range };
-    node->range.pages = left;
-    node->range.size = left << PAGE_SHIFT;
-    node->range.back = 0;
+    node->range.pages = pages;
+    node->range.size = size;
     node->range.redzone = false;
     virt->root = insert(virt->root, node);
+    return OK;
 }
 
 const struct virt_range *virt_next(const struct virt *virt, virt_t from)

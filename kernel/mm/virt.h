@@ -81,8 +81,12 @@ void virt_set_busy(const struct virt_range *range, bool busy);
 /* Give back a range that virt_find() found. Cannot fail. */
 void virt_free(struct virt *virt, const struct virt_range *range);
 
-/* Give back the end of such a range and its guard: `left` usable pages are left, one at least. */
-void virt_shrink(struct virt *virt, const struct virt_range *range, uint64_t left);
+/*
+ * Let such a range hold `size` bytes, 1 at least, in so many usable pages as that takes; its guard
+ * pages go along, its red zone is there no more. MEM_NONE: it would be more pages, and the
+ * addresses behind it are not free. Nothing changes on error.
+ */
+MUST_USE enum error virt_resize(struct virt *virt, const struct virt_range *range, uint64_t size);
 
 /* The first range that, guards included, ends above `from`; NULL if there is none. */
 const struct virt_range *virt_next(const struct virt *virt, virt_t from);

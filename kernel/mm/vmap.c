@@ -295,6 +295,43 @@ enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind kind, bool 
     return OK;
 }
 
+/* Another size for a range; what is behind the pages that come or go is the caller's. */
+static enum error range_resize(struct vmap *vmap, const struct virt_range *range, uint64_t size)
+{
+    enum error e;
+
+    lock_take(&vmap->lock);
+    e = virt_resize(&vmap->virt, range, size);
+    lock_release(&vmap->lock);
+    return e;
+}
+
+enum error vmap_extend(struct vmap *vmap, virt_t first, enum virt_kind kind,
+                       const struct vmap_request *request)
+{
+    struct vmap_request more = *request;
+    const struct virt_range *range;
+    uint64_t pages, size;
+    bool zeroed;
+    enum error e = range_find(vmap, first, kind, &range);
+
+    if (e != OK)
+        return e;
+    ASSERT(request->place.pages > range->pages && !range->redzone);
+    pages = range->pages;
+    size = range->size;
+    more.place.tag = range->tag;
+    more.dontzero = true;
+    e = range_resize(vmap, range, request->place.size);
+    if (e == OK) {
+        e = back(vmap, &more, first.a + (pages << PAGE_SHIFT), range->pages - pages, &zeroed);
+        if (e != OK && range_resize(vmap, range, size) != OK)
+            ASSERT(false);
+    }
+    range_settle(vmap, range);
+    return e;
+}
+
 enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind, uint64_t left)
 {
     const struct virt_range *range;
@@ -304,11 +341,9 @@ enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind, uin
         return e;
     ASSERT(left > 0 && left <= range->pages);
     drop(vmap, first.a + (left << PAGE_SHIFT), range->pages - left);
-    lock_take(&vmap->lock);
-    virt_shrink(&vmap->virt, range, left);
-    virt_set_busy(range, false);
-    lock_release(&vmap->lock);
-    return OK;
+    e = range_resize(vmap, range, left << PAGE_SHIFT);
+    range_settle(vmap, range);
+    return e;
 }
 
 /* ---- vmap ---- */

@@ -78,8 +78,17 @@ MUST_USE enum error vmap_free(struct vmap *vmap, virt_t first, enum virt_kind ki
                               uint64_t *pages, virt_t *blame);
 
 /*
- * Take back the end of such a range, so that `left` pages are left, at least one; what was behind
- * it (red zone, guard pages) is there no more. Errors as virt_find().
+ * Let such a range, one without a red zone, have as many pages as the request says, more than it
+ * has, at the addresses behind it, where its guard pages move on; of the request only pages, size,
+ * attributes, areas and max count, as for vmap_alloc(). Nothing is zeroed. MEM_NONE also: the
+ * addresses are not free. Errors as virt_find() and vmap_alloc(); on error all is as after that.
+ */
+MUST_USE enum error vmap_extend(struct vmap *vmap, virt_t first, enum virt_kind kind,
+                                const struct vmap_request *request);
+
+/*
+ * Take back the end of such a range, so that `left` pages are left, at least one; its guard pages
+ * go along, its red zone is there no more. Errors as virt_find().
  */
 MUST_USE enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind,
                                 uint64_t left);

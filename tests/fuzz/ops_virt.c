@@ -214,19 +214,25 @@ static void step_free(struct input *in)
 }
 
 /* realloc does this for a heap: the transcript has nothing like it for a range of addresses. */
-static void step_shrink(struct input *in)
+static void step_resize(struct input *in)
 {
-    uint64_t address = take_address(in), left;
+    uint64_t address = take_address(in), pages, end, limit;
     struct range *model = NULL;
     const struct virt_range *found = find(address, VIRT_PAGES, &model);
+    enum error e;
 
     if (found == NULL)
         return;
-    left = 1 + take_byte(in) % model->pages;
-    virt_shrink(&window, found, left);
-    memset(in_range + model->at + left, 0, (model->pages - left + model->back) * sizeof(*in_range));
-    model->pages = left;
-    model->back = 0;
+    pages = 1 + take_byte(in) % (model->pages + 9);
+    end = model->at + model->pages + model->back;
+    limit = model->at + pages + model->back;
+    e = limit <= end || (limit <= npages && first_taken(end, limit) == limit) ? OK : E_MEM_NONE;
+    SAME(virt_resize(&window, found, pages << PAGE_SHIFT), e, "virt_resize");
+    if (e != OK)
+        return;
+    for (uint64_t page = limit < end ? limit : end; page < (limit < end ? end : limit); page++)
+        in_range[page] = limit < end ? 0 : in_range[model->at];
+    model->pages = pages;
 }
 
 static void step_next(struct input *in)
@@ -252,7 +258,7 @@ static void check(void)
 static void step(struct input *in)
 {
     static void (*const steps[])(struct input *) = {
-        step_alloc, step_alloc, step_alloc, step_free, step_free, step_next, step_shrink,
+        step_alloc, step_alloc, step_alloc, step_free, step_free, step_next, step_resize,
     };
 
     steps[take_byte(in) % ARRAY_SIZE(steps)](in);

@@ -302,26 +302,6 @@ static void a_red_zone_sees_each_byte_behind_the_end(void **unused)
     assert_whole();
 }
 
-static void shrinking_gives_the_end_back(void **unused)
-{
-    struct left before = left();
-    uint64_t at, next;
-
-    (void)unused;
-    assert_int_equal(vmalloc(200 * P, false, 2, &at), OK);
-    assert_int_equal(vmap_shrink(&vmap, virt(at), VIRT_VMALLOC, 3), OK);
-    assert_int_equal(free_frames(), before.frames - 3);
-    /* the guard behind it is gone, that in front of it is not */
-    assert_int_equal(vmalloc(2 * P, false, 0, &next), OK);
-    assert_int_equal(next, at + 3 * P);
-    assert_whole();
-    assert_int_equal(vmap_shrink(&vmap, virt(at), VIRT_VMAP, 1), E_MEM_KIND);
-    assert_int_equal(vmap_shrink(&vmap, virt(at + P), VIRT_VMALLOC, 1), E_MEM_INSIDE);
-    assert_int_equal(vfree(at), OK);
-    assert_int_equal(vfree(next), OK);
-    assert_left(before);
-}
-
 static void clearing_does_without_the_records(void **unused)
 {
     uint64_t at;
@@ -377,7 +357,6 @@ int main(void)
         cmocka_unit_test_setup(what_no_entry_can_name_is_not_mapped, begin),
         cmocka_unit_test_setup(an_injected_map_has_no_such_limit, begin),
         cmocka_unit_test_setup(a_red_zone_sees_each_byte_behind_the_end, begin),
-        cmocka_unit_test_setup(shrinking_gives_the_end_back, begin),
         cmocka_unit_test_setup(clearing_does_without_the_records, begin),
         cmocka_unit_test_setup(many_rounds_end_as_they_began, begin),
     };
