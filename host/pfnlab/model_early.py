@@ -50,6 +50,14 @@ class Phys:
             raise Refusal("mem.inside", start)
         return self.early.pop(start)
 
+    def extend(self, start: int, size: int) -> None:
+        """So many bytes for early memory, if what follows it is free."""
+        behind = start + self.early[start]
+        if not any(a <= behind and start + size <= b for a, b in self.free_extents()):
+            raise Refusal("mem.none")
+        self.early[start] = size
+        self.used.append((start, start + size))
+
     def find(self, at: int) -> int:
         """The start of the early allocation that holds an address."""
         for start, size in self.early.items():

@@ -95,18 +95,6 @@ enum error phys_add(struct phys_allocator *phys, const struct phys_range *range)
                                          : add_usable(phys, start, end);
 }
 
-/* The end of the run of touching free extents that begins with extent `i`; *next is behind it. */
-static uint64_t free_run_end(const struct phys_allocator *phys, size_t i, size_t *next)
-{
-    uint64_t end = phys->extents[i++].end;
-
-    while (i < phys->count && phys->extents[i].start == end
-           && phys->extents[i].state == PHYS_FREE)
-        end = phys->extents[i++].end;
-    *next = i;
-    return end;
-}
-
 /* The place of `request` in the free run [start, end); addresses below 2^52 do not wrap here. */
 static bool place(const struct phys_request *request, uint64_t align, uint64_t start, uint64_t end,
                   uint64_t *out)
@@ -140,7 +128,7 @@ static enum error take(struct phys_allocator *phys, const struct phys_request *r
 
         if (phys->extents[i].state != PHYS_FREE) {
             i++;
-        } else if (place(request, align, run_start, free_run_end(phys, i, &i), &at)) {
+        } else if (place(request, align, run_start, extents_free_end(phys, i, &i), &at)) {
             found = true;
             start = at;
         }
@@ -247,93 +235,40 @@ enum error phys_trim(struct phys_allocator *phys, phys_t start, uint64_t size)
     return e;
 }
 
+/* Under the lock. */
+static enum error extend(struct phys_allocator *phys, phys_t start, uint64_t size, phys_t max)
+{
+    struct phys_extent extent;
+    enum error e = find_first(phys, start, &extent);
+    uint64_t end;
+    size_t next;
+
+    if (e != OK)
+        return e;
+    ASSERT(size >= extent.end - extent.start);
+    /* The extent itself is none of the free ones, and touches them if there are any. */
+    end = lesser(extents_free_end(phys, extent_find(phys, start.a), &next), max.a);
+    if (end < extent.end || size > end - extent.start)
+        return E_MEM_NONE;
+    extent.end = extent.start + size;
+    return extent_paint(phys, extent);
+}
+
+enum error phys_extend(struct phys_allocator *phys, phys_t start, uint64_t size, phys_t max)
+{
+    enum error e;
+
+    lock_take(&phys->lock);
+    e = extend(phys, start, size, max);
+    lock_release(&phys->lock);
+    return e;
+}
+
 enum error phys_set_minimum_alignment(struct phys_allocator *phys, uint64_t align)
 {
     if (!is_power_of_two(align) || align > ALIGNMENT_LIMIT)
         return E_CALL_ALIGN;
     phys->minimum_alignment = align;
-    return OK;
-}
-
-/*
- * Where the pages from `start` on, all free up to `limit`, stop being as fresh as the first one. A
- * page of which some bytes were used is not fresh.
- */
-static uint64_t fresh_edge(const struct phys_allocator *phys, uint64_t start, uint64_t limit,
-                           bool *used)
-{
-    const struct phys_extent *e = phys->extents + extent_find(phys, start);
-    const struct phys_extent *last = phys->extents + phys->count;
-    uint64_t end = start;
-
-    while (e < last && e->start < limit && !e->used)
-        e++;
-    *used = e < last && e->start < limit && align_down(e->start, PAGE_SIZE) <= start;
-    if (!*used)
-        return e < last ? lesser(align_down(e->start, PAGE_SIZE), limit) : limit;
-    for (; e < last && e->start < limit; e++) {
-        if (e->used && align_down(e->start, PAGE_SIZE) > end)
-            break;
-        if (e->used)
-            end = align_up(e->end, PAGE_SIZE);
-    }
-    return lesser(end, limit);
-}
-
-/* The first run of whole free pages, equally fresh, at or above `from`; false: none. */
-static bool whole_pages_next(const struct phys_allocator *phys, uint64_t from,
-                             struct phys_extent *run)
-{
-    for (size_t i = extent_find(phys, from); i < phys->count;) {
-        uint64_t start = align_up(greater(phys->extents[i].start, from), PAGE_SIZE), limit;
-
-        if (phys->extents[i].state != PHYS_FREE) {
-            i++;
-            continue;
-        }
-        limit = align_down(free_run_end(phys, i, &i), PAGE_SIZE);
-        if (start < limit) {
-            run->start = start;
-            run->state = PHYS_HANDED;
-            run->end = fresh_edge(phys, start, limit, &run->used);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How many records it may take to paint `run`: one for each end that is not an edge. */
-static size_t records_for(const struct phys_allocator *phys, const struct phys_extent *run)
-{
-    const struct phys_extent *first = &phys->extents[extent_find(phys, run->start)];
-    const struct phys_extent *last = &phys->extents[extent_find(phys, run->end - 1)];
-
-    return (first->start < run->start) + (size_t)(last->end > run->end);
-}
-
-enum error phys_hand_over(struct phys_allocator *phys, struct page_range *out, size_t max,
-                          size_t *n)
-{
-    struct phys_extent run = { .end = 0 };
-    size_t records = 0, ranges = 0;
-
-    if (phys->handed_over)
-        return E_CALL_STATE;
-    for (; whole_pages_next(phys, run.end, &run); ranges++)
-        records += records_for(phys, &run);
-    *n = ranges;
-    if (ranges > max || records > phys->capacity - phys->count)
-        return E_MEM_METADATA;
-    run.end = 0;
-    while (whole_pages_next(phys, run.end, &run)) {
-        enum error e = extent_paint(phys, run);
-
-        ASSERT(e == OK);
-        *out++ = (struct page_range){
-            pfn(run.start >> PAGE_SHIFT), (run.end - run.start) >> PAGE_SHIFT, !run.used,
-        };
-    }
-    phys->handed_over = true;
     return OK;
 }
 

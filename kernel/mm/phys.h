@@ -83,6 +83,13 @@ MUST_USE enum error phys_free(struct phys_allocator *phys, phys_t start, uint64_
 MUST_USE enum error phys_trim(struct phys_allocator *phys, phys_t start, uint64_t size);
 
 /*
+ * The reverse: it has `size` bytes from now on, at least as many as it has, if all that this takes
+ * behind it is free and below `max`; else MEM_NONE. Errors as phys_trim().
+ */
+MUST_USE enum error phys_extend(struct phys_allocator *phys, phys_t start, uint64_t size,
+                                phys_t max);
+
+/*
  * The early allocation that holds `at`: its extent. Errors as phys_free(), but MEM_INSIDE is none.
  */
 MUST_USE enum error phys_find(const struct phys_allocator *phys, phys_t at,

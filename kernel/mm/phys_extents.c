@@ -23,6 +23,17 @@ bool extents_alike(const struct phys_extent *a, const struct phys_extent *b)
     return a->state == b->state && a->used == b->used && a->state != PHYS_EARLY;
 }
 
+uint64_t extents_free_end(const struct phys_allocator *phys, size_t i, size_t *next)
+{
+    uint64_t end = phys->extents[i++].end;
+
+    while (i < phys->count && phys->extents[i].start == end
+           && phys->extents[i].state == PHYS_FREE)
+        end = phys->extents[i++].end;
+    *next = i;
+    return end;
+}
+
 /* Replace the extents [from, to) by the `n` at `with`. */
 static enum error splice(struct phys_allocator *phys, size_t from, size_t to,
                          const struct phys_extent *with, size_t n)

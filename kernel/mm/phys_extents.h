@@ -25,6 +25,12 @@ size_t extent_find(const struct phys_allocator *phys, uint64_t address);
 bool extents_alike(const struct phys_extent *a, const struct phys_extent *b);
 
 /*
+ * The end of the free extents that touch one another from extent `i` on, which may be no free one;
+ * *next is the first that is not of them.
+ */
+uint64_t extents_free_end(const struct phys_allocator *phys, size_t i, size_t *next);
+
+/*
  * Make [extent.start, extent.end) one extent like `extent`: what lies there is cut off or
  * replaced, neighbours that are alike are taken in. Grows by at most one record for each end that
  * is not an edge already. MEM_METADATA: the records are full. O(extents).

@@ -163,6 +163,32 @@ static void windows_bound_the_whole_block(void **unused)
     assert_int_equal(at, 127 * K);
 }
 
+static enum error grow(uint64_t at, uint64_t size, uint64_t max)
+{
+    return phys_extend(&allocator, phys(at), size, phys(max));
+}
+
+static void early_memory_takes_what_is_free_behind_it(void **unused)
+{
+    uint64_t at;
+
+    (void)unused;
+    assert_int_equal(add(64 * K, 64 * K, RANGE_USABLE), OK);
+    assert_int_equal(alloc_in(K, 1, 70 * K, 71 * K, PHYS_LOW, &at), OK);
+    assert_int_equal(release(alloc(K, 1, PHYS_HIGH)), OK);
+    assert_int_equal(grow(70 * K, 2 * K, 72 * K - 1), E_MEM_NONE);
+    assert_int_equal(grow(70 * K, 2 * K, 72 * K), OK);
+    assert_int_equal(grow(70 * K, 2 * K, 72 * K), OK);
+    assert_int_equal(grow(70 * K, 2 * K, K), E_MEM_NONE);
+    assert_int_equal(grow(70 * K, 58 * K + 1, UINT64_MAX), E_MEM_NONE);
+    assert_int_equal(grow(71 * K, 5 * K, UINT64_MAX), E_MEM_INSIDE);
+    assert_int_equal(grow(80 * K, 5 * K, UINT64_MAX), E_MEM_FREE);
+    /* Over an edge between what was used once and what was not, to the end. */
+    assert_int_equal(grow(70 * K, 58 * K, UINT64_MAX), OK);
+    EXTENTS({ 64 * K, 70 * K, PHYS_FREE, false }, { 70 * K, 128 * K, PHYS_EARLY, true });
+    assert_int_equal(release(70 * K), OK);
+}
+
 static void impossible_requests(void **unused)
 {
     (void)unused;
@@ -265,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup(places_at_either_end, begin),
         cmocka_unit_test_setup(minimum_alignment_is_enforced, begin),
         cmocka_unit_test_setup(windows_bound_the_whole_block, begin),
+        cmocka_unit_test_setup(early_memory_takes_what_is_free_behind_it, begin),
         cmocka_unit_test_setup(impossible_requests, begin),
         cmocka_unit_test_setup(exact_fit_and_back, begin),
         cmocka_unit_test_setup(used_memory_is_told_apart_but_one_run, begin),
