@@ -33,6 +33,9 @@ class Source(Protocol):
     def give(self, address: int) -> None:
         """The end of them."""
 
+    def grow(self, address: int, size: int) -> None:
+        """So many bytes where they are, or a refusal."""
+
     def shrink(self, address: int, size: int) -> None:
         """The end of all but the first `size` bytes."""
 
@@ -55,6 +58,10 @@ class EarlySource:
     def give(self, address: int) -> None:
         """As in the protocol."""
         self.phys.free(address)
+
+    def grow(self, address: int, size: int) -> None:
+        """As in the protocol."""
+        self.phys.extend(address, size)
 
     def shrink(self, address: int, size: int) -> None:
         """As in the protocol."""
@@ -88,6 +95,10 @@ class PageSource:
         """As in the protocol."""
         self.pages.free(address >> PAGE_SHIFT)
 
+    def grow(self, address: int, size: int) -> None:
+        """As in the protocol."""
+        self.pages.extend(address >> PAGE_SHIFT, size >> PAGE_SHIFT)
+
     def shrink(self, address: int, size: int) -> None:
         """As in the protocol."""
         pages = self.pages.blocks[address >> PAGE_SHIFT]
@@ -111,15 +122,21 @@ class WindowSource:
     window = True
     keeps_owner = True
 
+    def _any_frame(self) -> Request:
+        return Request(frozenset(range(len(self.virtual.pages.areas))), 1)
+
     def take(self, size: int, align: int, owner: int) -> int:
         """As in the protocol."""
-        areas = frozenset(range(len(self.virtual.pages.areas)))
         place = Addresses(size >> PAGE_SHIFT, align=order_for(align >> PAGE_SHIFT))
-        return self.virtual.vmalloc(place, size, False, Request(areas, 1), DATA, owner, "heap")
+        return self.virtual.vmalloc(place, size, False, self._any_frame(), DATA, owner, "heap")
 
     def give(self, address: int) -> None:
         """As in the protocol."""
         self.virtual.vfree(address, "heap")
+
+    def grow(self, address: int, size: int) -> None:
+        """As in the protocol."""
+        self.virtual.extend(address, "heap", size >> PAGE_SHIFT, self._any_frame())
 
     def shrink(self, address: int, size: int) -> None:
         """As in the protocol."""
@@ -265,8 +282,7 @@ class Heap:
         pages = align_up(size, PAGE_SIZE)
         if place in self.small and class_for(size) == thing.size:
             return address
-        if place in self.blocks and class_for(size) is None and pages <= thing.size:
-            self._trim(place, pages)
+        if place in self.blocks and class_for(size) is None and self._resized(place, pages):
             return address
         try:
             at = self.alloc(size, owner=thing.owner)
@@ -274,17 +290,24 @@ class Heap:
             if size > thing.size:
                 raise
             if place in self.blocks:
-                self._trim(place, pages)
+                self._resized(place, pages)
             return address             # there is room for it where it is
         self.free(address)
         return at
 
-    def _trim(self, place: Place, size: int) -> None:
-        """Give back the pages of a block behind `size` bytes."""
+    def _resized(self, place: Place, size: int) -> bool:
+        """Has the block so many bytes now, in place?"""
         thing = self.blocks[place]
-        if size < thing.size:
-            self.sources[thing.stage].shrink(place[1], size)
+        source = self.sources[thing.stage]
+        try:
+            if size > thing.size:
+                source.grow(place[1], size)
+            elif size < thing.size:
+                source.shrink(place[1], size)
+        except Refusal:
+            return False
         self.blocks[place] = Thing(size, thing.stage, thing.owner)
+        return True
 
     def objects(self) -> list[tuple[int, int, str, int]]:
         """All of them: address, size, stage, owner; the window's behind others of that number."""

@@ -152,8 +152,8 @@ class Replica:
             raise Lost(f"the model does not take these arguments: {one.text}") from None
         if _same(final, told):
             return None
-        if name == "realloc" and self._refusing and _same(final, args[0]):
-            raise Lost("realloc was refused another place on the way")
+        if name == "realloc" and self._refusing and final.sigil == "=":
+            raise Lost("realloc was refused one of its ways")
         return _spelled(told)
 
     def _changed_nothing(self, name: str, word: str) -> bool:

@@ -49,6 +49,11 @@ struct heap_backend {
                                 virt_t *out);
     /* Give back a block that take() gave. MEM_METADATA. */
     MUST_USE enum error (*give)(void *context, virt_t first);
+    /*
+     * Let such a block have `size` bytes, more than it has, where it is, if what follows it is
+     * free. Errors as take(), MEM_NONE for all that is in the way.
+     */
+    MUST_USE enum error (*grow)(void *context, virt_t first, uint64_t size);
     /* Give back the end of such a block; `size` bytes, not 0, are left. MEM_METADATA. */
     MUST_USE enum error (*shrink)(void *context, virt_t first, uint64_t size);
     /*
@@ -137,12 +142,14 @@ MUST_USE enum error heap_alloc(struct heap *heap, const struct heap_request *req
                                bool *zeroed);
 
 /*
- * Another size for the object at `at`, which keeps its owner and its red zone, if it has one: in
- * place if the class is the same, or if a block needs fewer pages, or as many; else a new object,
- * to which the content that both have is copied (*copied is false if there is no memory), and the
- * old one is freed. If that cannot be, the object stays if it has room where it is, a block without
- * the pages that it does not need: no smaller size is refused. Errors as heap_alloc() and
- * heap_free(); FAULT_* also if the content could not be copied, *blame is where.
+ * Another size for the object at `at`, which keeps its owner and its red zone, if it has one. In
+ * place if the class is the same; of a block, which needs fewer pages, as many, or more that follow
+ * it and are free (with a red zone: as many). Else a new object, to which the content that both
+ * have is copied (*copied is false if there is no memory), and the old one is freed. If that cannot
+ * be, the object stays if it has room where it is, a block without the pages that it does not need:
+ * no smaller size is refused. Errors as heap_alloc() and heap_free(); FAULT_* also if the content
+ * could not be copied, *blame is where. What was taken on the way and given back is not fresh any
+ * more.
  */
 MUST_USE enum error heap_realloc(struct heap *heap, virt_t at, uint64_t size, virt_t *out,
                                  bool *copied, virt_t *blame);

@@ -29,6 +29,13 @@ static enum error early_give(void *context, virt_t first)
     return phys_free(early->phys, phys(first.a), &size);
 }
 
+static enum error early_grow(void *context, virt_t first, uint64_t size)
+{
+    const struct heap_early *early = context;
+
+    return phys_extend(early->phys, phys(first.a), size, early->reach);
+}
+
 static enum error early_shrink(void *context, virt_t first, uint64_t size)
 {
     const struct heap_early *early = context;
@@ -64,7 +71,7 @@ static uint64_t early_run(void *context, virt_t at, struct heap_block *block)
 }
 
 const struct heap_backend heap_backend_early = {
-    early_take, early_give, early_shrink, early_find, early_run,
+    early_take, early_give, early_grow, early_shrink, early_find, early_run,
 };
 
 /* ---- page frames ---- */
@@ -123,6 +130,20 @@ static enum error pages_find(void *context, virt_t at, struct heap_block *block)
     return OK;
 }
 
+static enum error pages_grow(void *context, virt_t first, uint64_t size)
+{
+    const struct heap_frames *frames = context;
+    struct heap_block block;
+    pfn_t blame;
+    enum error e = pages_find(context, first, &block);
+
+    if (e != OK)
+        return e;
+    e = pages_extend(frames->attributes->pages, frame_of(first),
+                     (size - block.size) >> PAGE_SHIFT, frames->max, &blame);
+    return e == OK || e == E_MEM_METADATA || e == E_MEM_INJECTED ? e : E_MEM_NONE;
+}
+
 static enum error pages_shrink(void *context, virt_t first, uint64_t size)
 {
     const struct heap_frames *frames = context;
@@ -171,25 +192,32 @@ void heap_frames_init(struct heap_frames *frames, struct attributes *attributes,
 }
 
 const struct heap_backend heap_backend_pages = {
-    pages_take, pages_give, pages_shrink, pages_find, frames_run,
+    pages_take, pages_give, pages_grow, pages_shrink, pages_find, frames_run,
 };
 
 /* ---- the window ---- */
+
+/* For `size` bytes, a multiple of PAGE_SIZE. */
+static struct vmap_request data_request(const struct vmap *vmap, uint64_t size)
+{
+    return (struct vmap_request){
+        .place = { .kind = VIRT_HEAP, .pages = size >> PAGE_SHIFT, .size = size },
+        .attributes = attributes_default(vmap->mmu), .areas = ALL_AREAS, .max = pfn(PFN_LIMIT),
+        .dontzero = true,
+    };
+}
 
 static enum error virtual_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
                                virt_t *out)
 {
     struct vmap *vmap = context;
-    struct vmap_request request = {
-        .place = { .kind = VIRT_HEAP, .tag = tag, .align = order_for(align >> PAGE_SHIFT) },
-        .attributes = attributes_default(vmap->mmu), .areas = ALL_AREAS, .max = pfn(PFN_LIMIT),
-        .dontzero = true,
-    };
+    struct vmap_request request = data_request(vmap, size);
     virt_t blame;
     bool zeroed;
-    enum error e = vmap_pages(&request, size, false);
 
-    return e == OK ? vmap_alloc(vmap, &request, out, &zeroed, &blame) : e;
+    request.place.tag = tag;
+    request.place.align = order_for(align >> PAGE_SHIFT);
+    return vmap_alloc(vmap, &request, out, &zeroed, &blame);
 }
 
 static enum error virtual_give(void *context, virt_t first)
@@ -198,6 +226,14 @@ static enum error virtual_give(void *context, virt_t first)
     virt_t blame;
 
     return vmap_free(context, first, VIRT_HEAP, false, &pages, &blame);
+}
+
+static enum error virtual_grow(void *context, virt_t first, uint64_t size)
+{
+    struct vmap *vmap = context;
+    const struct vmap_request request = data_request(vmap, size);
+
+    return vmap_extend(vmap, first, VIRT_HEAP, &request);
 }
 
 static enum error virtual_shrink(void *context, virt_t first, uint64_t size)
@@ -233,5 +269,5 @@ static uint64_t virtual_run(void *context, virt_t at, struct heap_block *block)
 }
 
 const struct heap_backend heap_backend_virtual = {
-    virtual_take, virtual_give, virtual_shrink, virtual_find, virtual_run,
+    virtual_take, virtual_give, virtual_grow, virtual_shrink, virtual_find, virtual_run,
 };

@@ -2,25 +2,43 @@
 /* realloc. */
 #include "kernel/mm/heap_parts.h"
 
-/* Does an object without a red zone become one of `size` bytes where it is? */
-static bool stays(const struct spot *spot, const struct heap_block *block, uint64_t size)
+/* Give back, or take, the pages of a block that `size` bytes need less, or more. */
+static enum error block_resize(const struct heap *heap, const struct spot *spot,
+                               const struct heap_block *block, uint64_t size)
 {
-    return class_for(size, 1) == spot->class
-        && (spot->class != HEAP_LARGE || size <= block->size);
+    const struct heap_source *source = &heap->sources[spot->stage];
+    uint64_t pages;
+
+    if (size > UINT64_MAX - PAGE_SIZE)
+        return E_MEM_NONE;
+    pages = align_up(size, PAGE_SIZE);
+    if (pages > block->size)
+        return source->backend->grow(source->context, block->first, pages);
+    /* Where that needs a record that cannot be had they stay: what is asked for is there. */
+    if (pages < block->size)
+        (void)!source->backend->shrink(source->context, block->first, pages);
+    return OK;
 }
 
 /*
- * Give back the pages of a block that `size` bytes do not need. Where that needs a record that
- * cannot be had they stay: what is asked for is there.
+ * An object of `size` bytes where it is: in its slot if that is of the class for it, or in a block,
+ * of which a red zone has to be in the pages that there are. Any error: it is none, nothing has
+ * changed.
  */
-static void trim(const struct heap *heap, const struct spot *spot, const struct heap_block *block,
-                 uint64_t size)
+static enum error resize_here(struct heap *heap, virt_t at, const struct spot *spot,
+                              const struct heap_block *block, uint64_t size)
 {
-    const struct heap_source *source = &heap->sources[spot->stage];
-    uint64_t left = align_up(size, PAGE_SIZE);
+    uint32_t zone = zone_size(heap, at);
+    uint64_t all = size + (zone != 0 ? HEAP_ZONE_MIN : 0);
+    virt_t bad;
 
-    if (spot->class == HEAP_LARGE && left < block->size)
-        (void)!source->backend->shrink(source->context, block->first, left);
+    if (all < size || class_for(all, 1) != spot->class)
+        return E_MEM_NONE;
+    if (zone == 0)
+        return spot->slab != NULL ? OK : block_resize(heap, spot, block, size);
+    if (spot->slab == NULL && (all > block->size || block->size - all >= PAGE_SIZE))
+        return E_MEM_NONE;
+    return zone_resize(heap, at, spot, size, &bad);
 }
 
 /* The content that both have, from the one to the other; *blame as heap_realloc(). */
@@ -94,8 +112,7 @@ static enum error stay(struct heap *heap, virt_t at, uint64_t size, enum error r
     if (zone_size(heap, at) != 0) {
         reason = zone_resize(heap, at, &spot, size, &bad) == OK ? OK : reason;
     } else if (size <= block.size) {
-        trim(heap, &spot, &block, size);
-        reason = OK;
+        reason = spot.slab != NULL ? OK : block_resize(heap, &spot, &block, size);
     }
     if (reason == OK)
         *out = at;
@@ -116,9 +133,7 @@ static enum error realloc_locked(struct heap *heap, virt_t at, uint64_t size, vi
     if (e != OK)
         return e;
     block = spot_block(heap, at, &spot);
-    /* What has a red zone moves if it can: its pattern would have to. */
-    if (zone_size(heap, at) == 0 && stays(&spot, &block, size)) {
-        trim(heap, &spot, &block, size);
+    if (resize_here(heap, at, &spot, &block, size) == OK) {
         *out = at;
         return OK;
     }

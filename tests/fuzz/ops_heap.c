@@ -248,27 +248,22 @@ static void step_free(struct input *in)
         object_goes(object);
 }
 
-/* Does the object stay where it is? */
-static bool stays(struct object *object, uint64_t size)
+/* Does the object stay where it is, if nothing is refused on purpose? */
+static bool stays(const struct object *object, uint64_t size)
 {
     uint32_t class = class_for(size, 1);
+    uint64_t page = (object->at - BASE(object->stage)) >> PAGE_SHIFT;
 
     if (object->size < PAGE_SIZE)
         return class == object->size;
-    if (class != 0 || size > object->size)
-        return false;
-    object->size = align_up(size, PAGE_SIZE);
-    return true;
+    return class == 0
+        && size <= object->size + (pages_behind(pages[object->stage], page) << PAGE_SHIFT);
 }
 
-/* It cannot be had anew: an object that has room for it stays. */
-static bool stays_for_want(struct object *object, uint64_t size)
+static void resize(struct object *object, uint64_t size)
 {
-    if (size > object->size)
-        return false;
     if (object->size >= PAGE_SIZE)
         object->size = align_up(size, PAGE_SIZE);
-    return true;
 }
 
 static void step_realloc(struct input *in)
@@ -278,18 +273,24 @@ static void step_realloc(struct input *in)
     struct object *object, moved;
     enum error e = model_find(address, &object), got;
     virt_t at = { 0 }, blame;
-    bool copied;
+    bool copied, here;
 
     if (tag != 0)
         script_request("realloc $%u %llu", tag, (unsigned long long)size);
     moved = predicted(size, 1, e == OK ? object->tag : 0);
-    if (e == OK && stays(object, size))
-        moved = *object;
+    here = e == OK && stays(object, size);
     got = heap_realloc(&heap, (virt_t){ address }, size, &at, &copied, &blame);
     if (is_on_purpose(got))
         return;
-    if (e == OK && (moved.at == 0 || was_refused()) && stays_for_want(object, size))
+    /* What it lacks may be refused on purpose; what has room for it stays if it cannot move. */
+    if (here && size > object->size)
+        here = !was_refused();
+    else if (e == OK && size <= object->size)
+        here = here || moved.at == 0 || was_refused();
+    if (here) {
+        resize(object, size);
         moved = *object;
+    }
     if (e == OK && moved.at == 0)
         e = E_MEM_NONE;
     SAME(got, e, "heap_realloc");

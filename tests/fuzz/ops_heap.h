@@ -22,6 +22,9 @@ extern const struct heap_backend heap_pages;      /* its context is a row of `pa
 /* The index of the lowest free pages that fit; ROOM if there are none. */
 uint64_t lowest_pages(const struct page *of, uint64_t n, uint64_t align);
 
+/* How many pages are free behind the block that begins at index `first`. */
+uint64_t pages_behind(const struct page *of, uint64_t first);
+
 /* The nth attempt from now on to get pages or a record is refused; 0: none. */
 void refuse_nth(unsigned n);
 

@@ -59,6 +59,33 @@ static enum error backend_take(void *context, uint64_t size, uint64_t align, uin
     return OK;
 }
 
+uint64_t pages_behind(const struct page *of, uint64_t first)
+{
+    uint64_t end = first, limit;
+
+    while (end < ROOM && of[end].block == first + 1)
+        end++;
+    for (limit = end; limit < ROOM && of[limit].block == 0;)
+        limit++;
+    return limit - end;
+}
+
+static enum error backend_grow(void *context, virt_t first, uint64_t size)
+{
+    struct page *of = context;
+    uint64_t at = (first.a - BASE(stage_of(context))) >> PAGE_SHIFT, limit = at;
+
+    if (refuses())
+        return E_MEM_INJECTED;
+    while (limit < ROOM && of[limit].block == at + 1)
+        limit++;
+    if (size >> PAGE_SHIFT > limit - at + pages_behind(of, at))
+        return E_MEM_NONE;
+    for (; limit < at + (size >> PAGE_SHIFT); limit++)
+        of[limit] = (struct page){ .block = (uint16_t)(at + 1), .tag = of[at].tag };
+    return OK;
+}
+
 static enum error backend_shrink(void *context, virt_t first, uint64_t size)
 {
     struct page *of = context;
@@ -107,5 +134,5 @@ static uint64_t backend_run(void *context, virt_t at, struct heap_block *block)
 }
 
 const struct heap_backend heap_pages = {
-    backend_take, backend_give, backend_shrink, backend_find, backend_run,
+    backend_take, backend_give, backend_grow, backend_shrink, backend_find, backend_run,
 };

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pfnlab import Guest
-from tests.scenarios.support import Wire
+from tests.scenarios.support import STAGES, Wire
 
 
 @pytest.fixture
@@ -16,3 +16,10 @@ def line(guest: Guest) -> Iterator[Wire]:
     yield Wire(guest)
     if not guest.dead:
         guest.link.connect(20, booting=False)
+
+
+@pytest.fixture(params=STAGES)
+def staged(request: pytest.FixtureRequest, guest: Guest) -> Guest:
+    """A guest in each stage."""
+    guest.reset(stage=request.param)
+    return guest

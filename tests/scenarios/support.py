@@ -8,6 +8,7 @@ from itertools import count
 from pfnlab import Guest, Row, wire
 
 PAGE = 4096
+STAGES = ("early", "page", "virtual")
 
 # The areas of a PC, for scenarios that need several of them on any machine:
 # pytest.mark.options(PC_AREAS).
@@ -33,6 +34,11 @@ def state(guest: Guest) -> list[object]:
     late = ("pages", "areas", "virt", "pagetables") if fields["stage"] != "early" else ()
     return [fields, *(list(map(repr, guest.dump(what))) for what in ("phys", "heap", *late)),
             list(map(repr, guest.heap()))]
+
+
+def total(guest: Guest) -> dict[str, object]:
+    """All that malloc has."""
+    return {key: guest.heap().fields[key] for key in ("objects", "pages", "bytes")}
 
 
 def counts(guest: Guest) -> dict[str, object]:

@@ -6,22 +6,9 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.twin import Twin, inject
-from tests.scenarios.support import PAGE, free_pages, page, state
+from tests.scenarios.support import PAGE, STAGES, free_pages, page, total
 
-STAGES = ("early", "page", "virtual")
 MOST = 2 ** 64
-
-
-@pytest.fixture(params=STAGES)
-def staged(request: pytest.FixtureRequest, guest: Guest) -> Guest:
-    """A guest in each stage."""
-    guest.reset(stage=request.param)
-    return guest
-
-
-def total(guest: Guest) -> dict[str, object]:
-    """All that malloc has."""
-    return {key: guest.heap().fields[key] for key in ("objects", "pages", "bytes")}
 
 
 def all_free(guest: Guest) -> list[tuple[object, object]]:
@@ -89,66 +76,6 @@ def test_calloc_gives_zeroes_where_something_was(staged: Guest) -> None:
         clean = staged.calloc(count, 8)
         assert clean == dirty and keep != clean and clean.fields == {}
         assert [staged.peek(clean + 8 * word) for word in range(count)] == [0] * count
-
-
-def test_realloc_takes_the_content_along(staged: Guest) -> None:
-    """The first words, and those to the end of what both sizes have."""
-    at, had = staged.malloc(16), 16
-    for size in (17, 300, 2048, 9000, 40_000, 5000, 16):
-        words = [*range(0, had // 8 * 8, max(8, had // 80 * 8)), had // 8 * 8 - 8]
-        for word in words:
-            staged.poke(at + word, word << 32 | 7)
-        at = staged.realloc(at, size)
-        assert at.fields == {}
-        kept = [word for word in words if word + 8 <= size]
-        assert [staged.peek(at + word) for word in kept] == [word << 32 | 7 for word in kept]
-        had = size
-    staged.check()
-
-
-def test_what_cannot_be_moved_stays_with_its_content(staged: Guest) -> None:
-    """A page that somebody made read-only has a slot for it, which cannot be written."""
-    if staged.stage() == "early":
-        pytest.skip("nothing is protected before the hand-over")
-    neighbour, at = staged.malloc(100), staged.malloc(20)
-    staged.poke(at, 0x77)
-    staged.protect(neighbour & -PAGE, 1, "ro|nx")
-    before = state(staged)
-    for call in (lambda: staged.realloc(at, 100), lambda: staged.calloc(1, 100),
-                 lambda: staged.malloc(90, redzone=1)):
-        with pytest.raises(errors.FaultProtection) as caught:
-            call()
-        assert caught.value.at & -PAGE == neighbour & -PAGE
-        assert state(staged) == before
-    assert staged.peek(at) == 0x77
-    staged.protect(neighbour & -PAGE, 1, "nx")
-    assert staged.peek(staged.realloc(at, 100)) == 0x77
-    staged.check()
-
-
-@pytest.mark.parametrize("old, new", [(2000, 20), (9000, 5000), (9000, 20)])
-@pytest.mark.parametrize("what", ["frames", "tables", "pool"])
-def test_a_smaller_size_is_never_refused(staged: Guest, old: int, new: int, what: str) -> None:
-    for redzone in (0, 1):
-        at = staged.malloc(old, redzone=redzone)
-        staged.poke(at, 0x99)
-        staged.fail(every=1, what=what)
-        smaller = staged.realloc(at, new)
-        staged.fail()
-        assert staged.peek(smaller) == 0x99
-        staged.check()
-        staged.free(smaller)
-    assert total(staged) == NOTHING
-
-
-def test_realloc_stays_where_it_can(staged: Guest) -> None:
-    small, large = staged.malloc(33), staged.malloc(5 * PAGE)
-    staged.malloc(PAGE)
-    assert staged.realloc(small, 48) == small
-    assert staged.realloc(large, 4 * PAGE + 1) == large
-    assert staged.realloc(large, 2 * PAGE) == large
-    assert staged.realloc(large, 9 * PAGE) != large
-    staged.check()
 
 
 # ---- wrong pointers ----

@@ -60,12 +60,43 @@ def test_every_step_that_fails_leaves_no_trace(guest: Guest, name: str, what: st
 def test_a_heap_that_is_refused_keeps_what_it_has(guest: Guest, stage: str, what: str) -> None:
     """In each stage: small objects and pages are made, and become larger elsewhere."""
     guest.reset(stage=stage)
-    for size, larger in ((40, 400), (3 * PAGE, 9 * PAGE), (40, 3 * PAGE)):
+    for size, larger in ((40, 400), (40, 3 * PAGE)):
         guest.free(guest.realloc(guest.malloc(size), larger))
         old, _ = refused_in_turn(guest, partial(guest.malloc, size), what)
         new, _ = refused_in_turn(guest, partial(guest.realloc, old, larger), what)
         guest.free(new)
         guest.check()
+
+
+@pytest.mark.parametrize("what", ["frames", "tables", "pool"])
+@pytest.mark.parametrize("stage", ["early", "page", "virtual"])
+def test_an_object_that_is_refused_the_pages_behind_it_moves_or_stays(guest: Guest, stage: str,
+                                                                      what: str) -> None:
+    guest.reset(stage=stage)
+    guest.free(guest.realloc(guest.malloc(3 * PAGE), 70 * PAGE))
+    guest.free(guest.malloc(150 * PAGE))
+    for n in range(1, 300):
+        above, old = guest.malloc(70 * PAGE), guest.malloc(3 * PAGE)
+        guest.free(above)              # what is behind early memory
+        guest.poke(old + 3 * PAGE - 8, 0x5a5a)
+        before = state(guest)
+        guest.fail(every=n, what=what)
+        try:
+            new = guest.realloc(old, 70 * PAGE)
+        except errors.MemInjected:
+            guest.fail()
+            assert state(guest) == before, f"every {n}"
+            new, refusals = old, 1
+        else:
+            refusals = guest.failures().fields["refusals"]
+            guest.fail()
+            assert refusals or new == old
+        assert guest.peek(new + 3 * PAGE - 8) == 0x5a5a
+        guest.free(new)
+        guest.check()
+        if not refusals:
+            return
+    raise AssertionError("there is no end of attempts")
 
 
 def test_a_split_that_fails_leaves_the_unit_whole(guest: Guest) -> None:

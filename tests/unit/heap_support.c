@@ -97,6 +97,23 @@ static uint64_t arena_run(void *context, virt_t at, struct heap_block *block)
     return next - at.a;
 }
 
+static enum error arena_grow(void *context, virt_t first, uint64_t size)
+{
+    struct arena *arena = context;
+    uint64_t i = (first.a - arena->base) >> PAGE_SHIFT, pages = size >> PAGE_SHIFT;
+    uint64_t had = arena->blocks[i];
+
+    assert_true(had > 0 && pages > had && is_aligned(size, PAGE_SIZE));
+    if (pages > ARENA_PAGES - i || !all_free(arena, i + had, pages - had))
+        return E_MEM_NONE;
+    if (fails())
+        return E_MEM_INJECTED;
+    memset(arena->busy + i + had, true, pages - had);
+    memset(arena->memory + ((i + had) << PAGE_SHIFT), 0xcc, (pages - had) << PAGE_SHIFT);
+    arena->blocks[i] = (uint32_t)pages;
+    return OK;
+}
+
 static enum error arena_shrink(void *context, virt_t first, uint64_t size)
 {
     struct arena *arena = context;
@@ -120,7 +137,7 @@ static enum error arena_give(void *context, virt_t first)
 }
 
 static const struct heap_backend backend = {
-    arena_take, arena_give, arena_shrink, arena_find, arena_run,
+    arena_take, arena_give, arena_grow, arena_shrink, arena_find, arena_run,
 };
 
 /* ---- memory ---- */

@@ -142,6 +142,24 @@ static void step_free(void)
     assert_true(heap_put(at) != OK);
 }
 
+/* In its slot; or in its pages and those behind them that are free. */
+static bool stays(const struct object *old, uint64_t size)
+{
+    const struct arena *arena = &arenas[old->stage];
+    uint64_t end = old->at + old->size, wanted = old->at + align_up(size, PAGE_SIZE);
+
+    if (class_of(size, 1) != old->class)
+        return false;
+    if (old->class != 0 || wanted <= end)
+        return true;
+    if (wanted > arena->base + ARENA_PAGES * PAGE_SIZE)
+        return false;
+    for (uint64_t page = end; page < wanted; page += PAGE_SIZE)
+        if (overlapping(page, PAGE_SIZE) != NULL)
+            return false;
+    return true;
+}
+
 static void step_realloc(void)
 {
     unsigned i = (unsigned)random_below(count);
@@ -149,15 +167,8 @@ static void step_realloc(void)
     uint64_t size = random_size(), out;
     enum error e;
 
-    if (class_of(size, 1) == old->class && (old->class != 0 || size <= old->size)) {
-        if (old->class == 0)
-            old->size = align_up(size, PAGE_SIZE);
-        assert_int_equal(heap_move(old->at, size, &out), OK);
-        assert_int_equal(out, old->at);
-        return;
-    }
     object = predicted(size, 1);
-    if (object.at == 0 && size <= old->size) {
+    if (stays(old, size) || (object.at == 0 && size <= old->size)) {
         if (old->class == 0)
             old->size = align_up(size, PAGE_SIZE);
         assert_int_equal(heap_move(old->at, size, &out), OK);
@@ -276,9 +287,9 @@ static void refused_at_each_step(uint64_t size, bool redzone, uint64_t old)
             heap_assert_whole();
             return;
         }
-        if (e == OK) {                /* there was room for it where it is */
-            assert_true(old != 0 && size < 3000 && out.a == old);
-            assert_int_equal(heap_put(old), OK);
+        if (e == OK) {                /* there was room for it where it is, or elsewhere */
+            assert_true(old != 0 && (out.a == old) == (size < 3000));
+            assert_int_equal(heap_put(out.a), OK);
             return;
         }
         assert_true(e == E_MEM_METADATA || e == E_MEM_INJECTED);
@@ -286,6 +297,15 @@ static void refused_at_each_step(uint64_t size, bool redzone, uint64_t old)
         assert_int_equal(heap_pool.used, records);
         heap_assert_whole();
     }
+}
+
+/* A block with another one behind it. */
+static uint64_t hemmed_in(uint64_t size)
+{
+    uint64_t at = must_get(size);
+
+    assert_int_equal(must_get(size), at + align_up(size, PAGE_SIZE));
+    return at;
 }
 
 static void every_refusal_changes_nothing(void **unused)
@@ -301,6 +321,7 @@ static void every_refusal_changes_nothing(void **unused)
             refused_at_each_step(sizes[i], false, 0);
             refused_at_each_step(sizes[i], true, 0);
             refused_at_each_step(sizes[i], false, must_get(3000));
+            refused_at_each_step(sizes[i], false, hemmed_in(3000));
             refused_at_each_step(sizes[i], false, must_get(100));
         }
     }

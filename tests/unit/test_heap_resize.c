@@ -20,7 +20,58 @@ static void realloc_stays_where_it_can(void **unused)
     assert_int_equal(out, big);
     assert_int_equal(arenas_used(), 4);
     assert_int_equal(heap_move(big, 5 * PAGE_SIZE, &out), OK);
+    assert_int_equal(out, big);
+    assert_int_equal(heap_move(big, 5 * PAGE_SIZE + 1, &out), OK);
     assert_true(out > after);
+    heap_assert_whole();
+}
+
+static void realloc_grows_into_the_free_pages_behind(void **unused)
+{
+    uint64_t big = must_get(2 * PAGE_SIZE), next = must_get(3 * PAGE_SIZE), out;
+    struct heap_object object;
+
+    (void)unused;
+    memset(arena_byte(virt(big)), 0x44, 2 * PAGE_SIZE);
+    assert_int_equal(heap_put(next), OK);
+    assert_int_equal(heap_move(big, 9 * PAGE_SIZE - 5, &out), OK);
+    assert_int_equal(out, big);
+    assert_int_equal(*arena_byte(virt(big + 2 * PAGE_SIZE - 1)), 0x44);
+    assert_int_equal(arenas_used(), 9);
+    assert_true(heap_next(virt(0), &object));
+    assert_int_equal(object.size, 9 * PAGE_SIZE);
+    assert_int_equal(object.tag, 7);
+    heap_assert_whole();
+    /* An object of an earlier stage grows there, or moves to the present one. */
+    heap_advance(&heap, 1);
+    assert_int_equal(heap_move(big, ARENA_PAGES << PAGE_SHIFT, &out), OK);
+    assert_int_equal(out, big);
+    assert_int_equal(heap_move(big, PAGE_SIZE, &out), OK);
+    assert_int_equal(heap_move(big, (ARENA_PAGES << PAGE_SHIFT) + 1, &out), E_MEM_NONE);
+    assert_int_equal(heap_move(big, UINT64_MAX - 3, &out), E_MEM_NONE);
+    assert_int_equal(arenas_used(), 1);
+    assert_int_equal(heap_put(big), OK);
+    assert_int_equal(arenas_used(), 0);
+    heap_assert_whole();
+}
+
+static void what_cannot_grow_moves(void **unused)
+{
+    uint64_t big = must_get(2 * PAGE_SIZE), next = must_get(PAGE_SIZE), out;
+
+    (void)unused;
+    memset(arena_byte(virt(big)), 0x55, 2 * PAGE_SIZE);
+    assert_int_equal(heap_move(big, 3 * PAGE_SIZE, &out), OK);
+    assert_true(out > next);
+    assert_int_equal(*arena_byte(virt(out + 2 * PAGE_SIZE - 1)), 0x55);
+    assert_int_equal(arenas_used(), 4);
+    /* The one refusal is of the pages behind; there are others. */
+    takes_until_failure = 1;
+    assert_int_equal(heap_move(out, 4 * PAGE_SIZE, &big), OK);
+    assert_true(big != out);
+    assert_int_equal(arenas_used(), 5);
+    assert_int_equal(heap_put(big), OK);
+    assert_int_equal(heap_put(next), OK);
     heap_assert_whole();
 }
 
@@ -62,7 +113,7 @@ static void realloc_says_that_there_is_nothing_to_copy(void **unused)
 
 static void realloc_keeps_what_it_cannot_copy(void **unused)
 {
-    uint64_t at = must_get(40), large = must_get(5000);
+    uint64_t at = must_get(40), large = must_get(5000), behind = must_get(5000);
     virt_t out, blame;
     bool copied;
 
@@ -75,11 +126,12 @@ static void realloc_keeps_what_it_cannot_copy(void **unused)
     assert_int_equal(heap_realloc(&heap, virt(large), 50000, &out, &copied, &blame),
                      E_FAULT_PROTECTION);
     reachable = true;
-    assert_int_equal(arenas_used(), 3);
+    assert_int_equal(arenas_used(), 5);
     assert_int_equal(*arena_byte(virt(at + 39)), 0x33);
     heap_assert_whole();
     assert_int_equal(heap_put(at), OK);
     assert_int_equal(heap_put(large), OK);
+    assert_int_equal(heap_put(behind), OK);
     assert_int_equal(arenas_used(), 0);
 }
 
@@ -137,7 +189,7 @@ static void a_page_that_cannot_be_given_back_keeps_the_object(void **unused)
     assert_int_equal(heap_move(small, 5000, &out), E_MEM_METADATA);
     assert_int_equal(heap_move(small, 16, &out), OK);
     assert_int_equal(out, small);
-    assert_int_equal(heap_move(big, 50000, &out), E_MEM_METADATA);
+    assert_int_equal(heap_move(big, (ARENA_PAGES << PAGE_SHIFT) - 5, &out), E_MEM_METADATA);
     assert_int_equal(heap_pool.used, used);
     assert_int_equal(arenas_used(), 4);
     heap_assert_whole();
@@ -151,6 +203,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(realloc_stays_where_it_can, heap_begin),
+        cmocka_unit_test_setup(realloc_grows_into_the_free_pages_behind, heap_begin),
+        cmocka_unit_test_setup(what_cannot_grow_moves, heap_begin),
         cmocka_unit_test_setup(realloc_moves_the_content_and_keeps_the_owner, heap_begin),
         cmocka_unit_test_setup(realloc_says_that_there_is_nothing_to_copy, heap_begin),
         cmocka_unit_test_setup(realloc_keeps_what_it_cannot_copy, heap_begin),

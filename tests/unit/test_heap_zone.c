@@ -67,12 +67,37 @@ static void a_red_zone_goes_with_its_object(void **unused)
     heap_assert_whole();
     *arena_byte(virt(other + 25)) = 1;
     assert_int_equal(heap_put(other), E_MEM_OVERRUN);
-    /* Even where it would stay in its class. */
-    at = zoned(20, 1);
-    assert_int_equal(heap_move(at, 21, &other), OK);
-    assert_true(other != at);
-    heap_assert_whole();
-    assert_int_equal(heap_put(other), OK);
+}
+
+/* In its slot, or in the pages of its block; where it would need others it moves. */
+static void a_red_zone_is_moved_where_its_object_stays(void **unused)
+{
+    static const struct { uint64_t from, to; bool stays; } moves[] = {
+        { 20, 21, true }, { 30, 17, true }, { 20, 33, false }, { 2033, 2033, true },
+        { 2033, 4080, true }, { 4080, 2050, true }, { 4080, 4081, false }, { 9000, 8177, true },
+        { 9000, 8176, false }, { 9000, 12272, true }, { 9000, 12273, false }, { 4080, 30, false },
+    };
+    struct heap_object object;
+
+    (void)unused;
+    for (unsigned i = 0; i < ARRAY_SIZE(moves); i++) {
+        uint64_t at = zoned(moves[i].from, 1), other;
+
+        assert_int_equal(heap_move(at, moves[i].to, &other), OK);
+        assert_int_equal(other == at, moves[i].stays);
+        heap_assert_whole();
+        assert_true(heap_next(virt(0), &object));
+        assert_int_equal(object.size - object.zone, moves[i].to);
+        for (uint64_t byte = moves[i].to; byte < object.size; byte += 7) {
+            unsigned char *victim = arena_byte(virt(other + byte)), was = *victim;
+
+            *victim = 1;
+            assert_int_equal(heap_put(other), E_MEM_OVERRUN);
+            *victim = was;
+        }
+        assert_int_equal(heap_put(other), OK);
+        assert_int_equal(arenas_used(), 0);
+    }
 }
 
 static void there_is_no_red_zone_out_of_reach(void **unused)
@@ -114,6 +139,7 @@ int main(void)
         cmocka_unit_test_setup(an_overrun_is_seen_at_every_byte, heap_begin),
         cmocka_unit_test_setup(force_frees_in_spite_of_an_overrun, heap_begin),
         cmocka_unit_test_setup(a_red_zone_goes_with_its_object, heap_begin),
+        cmocka_unit_test_setup(a_red_zone_is_moved_where_its_object_stays, heap_begin),
         cmocka_unit_test_setup(there_is_no_red_zone_out_of_reach, heap_begin),
         cmocka_unit_test_setup(without_memory_a_red_zone_is_refused_before_anything_is_taken,
                                heap_begin),
