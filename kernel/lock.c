@@ -4,16 +4,16 @@
 #include "arch/arch.h"
 #include "kernel/lib/format.h"
 
-#define LOCKS_HELD 8u               /* at once by one CPU; the order has a few more */
-
-/* What one CPU holds, in the order of taking; a cache line or two of its own. */
+/* What one CPU holds: the latest, which knows the one before it; a line or two of its own. */
 struct held {
-    _Alignas(128) unsigned depth;
-    const struct lock *locks[LOCKS_HELD];
+    _Alignas(128) const struct lock *latest;
     char text[64];                  /* of what it did wrong */
 };
 
-static struct held of_cpu[ARCH_CPUS_MAX];
+/* Where the locks of each CPU end: before all in the order, and not to be given back. */
+static const struct lock nothing = LOCK_INIT(LOCK_NONE);
+
+static struct held of_cpu[ARCH_CPUS_MAX] = { [0 ... ARCH_CPUS_MAX - 1] = { .latest = &nothing } };
 static bool is_alone;               /* all others were halted, so that only one CPU looks */
 
 static const char *const names[LOCK_RANKS] = {
@@ -28,100 +28,107 @@ unsigned cpu_self(void)
     return arch_cpu_self();
 }
 
-static _Noreturn void refuse(struct held *held, const char *who, const char *what,
-                             const struct lock *other)
+/* Kept out of the way of those who do nothing wrong. */
+static _Noreturn __attribute__((cold, noinline)) void refuse(const char *who, const char *what)
 {
+    struct held *held = &of_cpu[arch_cpu_self()];
     struct text text;
 
     text_init(&text, held->text, sizeof(held->text));
     text_string(&text, "lock order: ");
     text_string(&text, who);
     text_string(&text, what);
-    text_string(&text, other == NULL ? "nothing" : names[other->rank]);
+    text_string(&text, held->latest == &nothing ? "nothing" : names[held->latest->rank]);
     assert_failed(held->text, __FILE__, __LINE__);
-}
-
-static const struct lock *latest(const struct held *held)
-{
-    return held->depth == 0 ? NULL : held->locks[held->depth - 1];
 }
 
 void lock_hold_none(const char *does)
 {
-    struct held *held = &of_cpu[arch_cpu_self()];
-
-    if (held->depth > 0)
-        refuse(held, does, " while holding ", latest(held));
+    if (of_cpu[arch_cpu_self()].latest != &nothing)
+        refuse(does, " while holding ");
 }
 
 /* A lock is no part of what its owner promises not to change. */
-static _Atomic uint32_t *holder_of(const struct lock *lock)
+static struct lock *inside(const struct lock *lock)
 {
-    return &((struct lock *)lock)->holder;
+    return (struct lock *)lock;
 }
 
 /* Acquire: what the holder before wrote is seen. */
-static void acquire(_Atomic uint32_t *holder, uint32_t self)
+static bool acquire(const struct lock *lock, unsigned self)
 {
     uint32_t nobody = 0;
 
-    while (!atomic_compare_exchange_weak_explicit(holder, &nobody, self, memory_order_acquire,
-                                                  memory_order_relaxed)) {
-        if (is_alone)
-            return;
-        while (atomic_load_explicit(holder, memory_order_relaxed) != 0 && !is_alone)
+    return atomic_compare_exchange_strong_explicit(&inside(lock)->holder, &nobody, self + 1,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static void hold(struct held *held, const struct lock *lock)
+{
+    inside(lock)->before = held->latest;
+    held->latest = lock;
+}
+
+/* The same when another CPU has it: wait until it is given back. */
+static __attribute__((cold, noinline)) void hold_later(const struct lock *lock, unsigned self)
+{
+    while (!is_alone && !acquire(lock, self))
+        while (atomic_load_explicit(&lock->holder, memory_order_relaxed) != 0 && !is_alone)
             arch_cpu_relax();
-        nobody = 0;
-    }
+    hold(&of_cpu[self], lock);
 }
 
 void lock_take(const struct lock *lock)
 {
-    unsigned self = arch_cpu_self();
-    struct held *held = &of_cpu[self];
-    const struct lock *last = latest(held);
+    unsigned self;
 
-    if (lock->rank <= (last == NULL ? LOCK_NONE : last->rank))
-        refuse(held, names[lock->rank], " wanted while holding ", last);
     if (arch_in_interrupt())
-        refuse(held, names[lock->rank], " wanted in an interrupt, holding ", last);
-    ASSERT(held->depth < LOCKS_HELD);
+        refuse(names[lock->rank], " wanted in an interrupt, holding ");
+    self = arch_cpu_self();
+    if (lock->rank <= of_cpu[self].latest->rank)
+        refuse(names[lock->rank], " wanted while holding ");
     YIELD_POINT(names[lock->rank]);
-    acquire(holder_of(lock), self + 1);
-    held->locks[held->depth++] = lock;
+    if (acquire(lock, self))
+        hold(&of_cpu[self], lock);
+    else
+        hold_later(lock, self);
 }
 
 void lock_release(const struct lock *lock)
 {
     struct held *held = &of_cpu[arch_cpu_self()];
-    const struct lock *last = latest(held);
 
-    if (last != lock)
-        refuse(held, names[lock->rank], " given back while holding ", last);
-    held->depth--;
-    atomic_store_explicit(holder_of(lock), 0, memory_order_release);
+    if (held->latest != lock)
+        refuse(names[lock->rank], " given back while holding ");
+    held->latest = lock->before;
+    atomic_store_explicit(&inside(lock)->holder, 0, memory_order_release);
 }
 
 bool lock_is_mine(const struct lock *lock)
 {
-    return atomic_load_explicit(holder_of(lock), memory_order_relaxed) == arch_cpu_self() + 1;
+    return atomic_load_explicit(&lock->holder, memory_order_relaxed) == arch_cpu_self() + 1;
 }
 
 unsigned lock_depth(void)
 {
-    return of_cpu[arch_cpu_self()].depth;
+    const struct lock *lock = of_cpu[arch_cpu_self()].latest;
+    unsigned depth = 0;
+
+    for (; lock != &nothing; lock = lock->before)
+        depth++;
+    return depth;
 }
 
 void lock_release_to(unsigned depth)
 {
-    struct held *held = &of_cpu[arch_cpu_self()];
+    const struct held *held = &of_cpu[arch_cpu_self()];
 
-    while (held->depth > depth)
-        lock_release(held->locks[held->depth - 1]);
+    for (unsigned holds = lock_depth(); holds > depth; holds--)
+        lock_release(held->latest);
 }
 
 void lock_break_all(void)
 {
     is_alone = true;
-    of_cpu[arch_cpu_self()].depth = 0;
+    of_cpu[arch_cpu_self()].latest = &nothing;
 }

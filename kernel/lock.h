@@ -46,6 +46,7 @@ enum lock_rank {
 struct lock {
     _Atomic uint32_t holder;        /* CPU + 1; 0: free */
     enum lock_rank rank;
+    const struct lock *before;      /* what the holder took before it */
 };
 
 #define LOCK_INIT(order) { .rank = (order) }

@@ -139,10 +139,10 @@ MUTANTS = (
     Mutant("an allocation is not written down", "kernel/mm/pages.c",
            "        pages_note(pages, PAGES_ALLOC, *first, request->pages, tag);\n", "", "pages"),
     Mutant("talking is allowed with a lock held", "kernel/lock.c",
-           "    if (held->depth > 0)\n        refuse(held, does", "    if (held->depth > 9)\n"
-           "        refuse(held, does", "lock"),
+           "    if (of_cpu[arch_cpu_self()].latest != &nothing)\n",
+           "    if (of_cpu[arch_cpu_self()].latest == NULL)\n", "lock"),
     Mutant("a lock may be taken under one of its rank", "kernel/lock.c",
-           "if (lock->rank <= (last == NULL", "if (lock->rank < (last == NULL", "lock"),
+           "if (lock->rank <= of_cpu", "if (lock->rank < of_cpu", "lock"),
     Mutant("a CPU that cannot stop whole ends the stop of all", "protocol/cmd_cpu.c",
            "e == E_CALL_STATE || first != OK)\n            continue;",
            "e == E_CALL_STATE || first != OK)\n            break;", "protocol_cpus"),

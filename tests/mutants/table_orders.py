@@ -20,9 +20,9 @@ def weaker(name: str, file: str, old: str) -> Mutant:
 
 ORDERS = (
     weaker("a lock is taken without what its last holder did", "kernel/lock.c",
-           "(holder, &nobody, self, memory_order_acquire,"),
+           "memory_order_acquire, memory_order_relaxed);"),
     weaker("a lock is given back before what was done under it", "kernel/lock.c",
-           "(holder_of(lock), 0, memory_order_release)"),
+           "(&inside(lock)->holder, 0, memory_order_release)"),
     weaker("a job is posted before what it is to work on", "kernel/smp.c",
            "(&cpus[cpu].posted, true, memory_order_release);\n    arch_cpu_kick(cpu);\n}\n\nbool"),
     weaker("a job is begun without what it is to work on", "kernel/smp.c",
