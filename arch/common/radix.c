@@ -126,34 +126,39 @@ static void gone_add_all(struct gone *gone, uint64_t *table, unsigned level)
     radix_gone_add(gone, table, level);
 }
 
-static void unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, unsigned level,
+static bool unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, unsigned level,
                      uint64_t at, uint64_t end);
 
-/* Unmap [at, end) of what an entry that points to a table covers. */
-static void unmap_below(struct radix *radix, struct gone *gone, unsigned level, uint64_t *entry,
+/* Unmap [at, end) of what an entry that points to a table covers. True: the entry is empty now. */
+static bool unmap_below(struct radix *radix, struct gone *gone, unsigned level, uint64_t *entry,
                         uint64_t at, uint64_t end)
 {
     const struct radix_format *format = radix->format;
     uint64_t *below = table_below(radix, level, *entry);
 
-    if (is_owned(radix, below) && end - at == entry_size(radix, level)) {
+    if (end - at == entry_size(radix, level) && is_owned(radix, below)) {
         radix->detach(level, entry, at);
         gone_add_all(gone, below, level - 1);
-        return;
+        return true;
     }
-    unmap_in(radix, gone, below, level - 1, at, end);
-    if (is_owned(radix, below) && is_empty(radix, below, level - 1, at, end)) {
+    if (unmap_in(radix, gone, below, level - 1, at, end) && is_owned(radix, below)
+        && is_empty(radix, below, level - 1, at, end)) {
         radix->write(level, entry, format->empty(level), at);
         radix_gone_add(gone, below, level - 1);
-    } else if ((*entry & format->split) != 0) {
-        /* What comes into the hole is another mapping: the two never become one unit. */
-        radix->write(level, entry, *entry & ~format->split, at);
+        return true;
     }
+    /* What comes into the hole is another mapping: the two never become one unit. */
+    if ((*entry & format->split) != 0)
+        radix->write(level, entry, *entry & ~format->split, at);
+    return false;
 }
 
-static void unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, unsigned level,
+/* True: the table's entries over [at, end) are empty now. */
+static bool unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, unsigned level,
                      uint64_t at, uint64_t end)
 {
+    bool emptied = true;
+
     for (uint64_t next; at < end; at = next) {
         uint64_t *entry = entry_in(radix, table, level, at);
 
@@ -161,12 +166,13 @@ static void unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, un
         if (!is_present(radix, level, *entry))
             continue;
         if (!is_unit(radix, level, *entry)) {
-            unmap_below(radix, gone, level, entry, at, next);
+            emptied = unmap_below(radix, gone, level, entry, at, next) && emptied;
             continue;
         }
         ASSERT(next - at == entry_size(radix, level));
         radix->write(level, entry, radix->format->empty(level), at);
     }
+    return emptied;
 }
 
 void radix_unmap(struct radix *radix, uint64_t at, uint64_t size)
@@ -202,7 +208,7 @@ bool radix_entry(const struct radix *radix, uint64_t at, unsigned level, struct 
     if (!is_present(radix, here, *in))
         return true;
     entry->kind = is_unit(radix, here, *in) ? MMU_UNIT : MMU_TABLE;
-    entry->phys = phys(format->address(here, *in));
+    entry->phys = phys(radix_address(format, here, *in));
     if (entry->kind == MMU_UNIT)
         entry->attributes = format->attributes(here, *in);
     return true;

@@ -18,12 +18,15 @@ struct radix_level {
     unsigned shift;                   /* one entry covers 2^shift bytes */
     unsigned entries;                 /* of one table, a power of two, 8 bytes each */
     bool maps;                        /* an entry can map a unit; then so can all levels below */
+    uint64_t mask, present;           /* present is an entry whose bits `mask` are `present` */
+    uint64_t unit;                    /* with one of these bits it maps a unit; at level 1 always */
+    uint64_t table_address, unit_address;     /* which of its bits are the address */
 };
 
 /*
- * A machine's tables. The functions are pure: entries are values as the processor reads them. What
- * unit() returns the processor never changes ("accessed" and "dirty" are set already), so that
- * units are alike if their values are.
+ * A machine's tables. What a walk looks at in each entry is data; the functions, for what is
+ * written and told, are pure. Entries are values as the processor reads them. What unit() returns
+ * it never changes ("accessed" and "dirty" are set already): units are alike if their values are.
  */
 struct radix_format {
     unsigned levels;
@@ -36,11 +39,32 @@ struct radix_format {
     uint64_t (*empty)(unsigned level);
     uint64_t (*table)(unsigned level, uint64_t address);
     uint64_t (*unit)(unsigned level, uint64_t address, unsigned attributes);
-    bool (*is_present)(unsigned level, uint64_t entry);
-    bool (*is_unit)(unsigned level, uint64_t entry);      /* of a present one of level 2 or more */
-    uint64_t (*address)(unsigned level, uint64_t entry);  /* of the table or of the unit */
     unsigned (*attributes)(unsigned level, uint64_t entry);
 };
+
+static inline bool radix_is_present(const struct radix_format *format, unsigned level,
+                                    uint64_t entry)
+{
+    const struct radix_level *shape = &format->level[level];
+
+    return (entry & shape->mask) == shape->present;
+}
+
+/* Of a present entry. */
+static inline bool radix_is_unit(const struct radix_format *format, unsigned level, uint64_t entry)
+{
+    return level == 1 || (entry & format->level[level].unit) != 0;
+}
+
+/* Of the table, or of the unit, that a present entry points to. */
+static inline uint64_t radix_address(const struct radix_format *format, unsigned level,
+                                     uint64_t entry)
+{
+    const struct radix_level *shape = &format->level[level];
+
+    return entry & (radix_is_unit(format, level, entry) ? shape->unit_address
+                                                        : shape->table_address);
+}
 
 /* One tree. `pointer` and `number` turn a table's address into a pointer and back. */
 struct radix {

@@ -48,18 +48,18 @@ static inline uint64_t part_end(const struct radix *radix, unsigned level, uint6
 
 static inline bool is_present(const struct radix *radix, unsigned level, uint64_t entry)
 {
-    return radix->format->is_present(level, entry);
+    return radix_is_present(radix->format, level, entry);
 }
 
 /* Of a present entry. */
 static inline bool is_unit(const struct radix *radix, unsigned level, uint64_t entry)
 {
-    return level == 1 || radix->format->is_unit(level, entry);
+    return radix_is_unit(radix->format, level, entry);
 }
 
 static inline uint64_t *table_below(const struct radix *radix, unsigned level, uint64_t entry)
 {
-    return radix->pointer(radix->format->address(level, entry));
+    return radix->pointer(radix_address(radix->format, level, entry));
 }
 
 static inline bool is_owned(const struct radix *radix, const uint64_t *table)

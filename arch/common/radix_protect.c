@@ -6,7 +6,7 @@
 static enum error split(struct radix *radix, unsigned level, uint64_t *entry, uint64_t at)
 {
     const struct radix_format *format = radix->format;
-    uint64_t address = format->address(level, *entry), part = entry_size(radix, level - 1);
+    uint64_t address = radix_address(format, level, *entry), part = entry_size(radix, level - 1);
     unsigned attributes = format->attributes(level, *entry);
     uint64_t *below = radix->source.take(radix->source.context, table_size(radix, level - 1));
 
@@ -53,7 +53,7 @@ static bool parts_agree(const struct radix *radix, const uint64_t *table, unsign
 
     if (!is_present(radix, level, table[0]) || !is_unit(radix, level, table[0]))
         return false;
-    address = format->address(level, table[0]);
+    address = radix_address(format, level, table[0]);
     attributes = format->attributes(level, table[0]);
     for (unsigned i = 1; i < format->level[level].entries; i++)
         if (table[i] != format->unit(level, address + i * part, attributes))
@@ -71,7 +71,7 @@ static void join(struct radix *radix, struct gone *gone, unsigned level, uint64_
     if ((*entry & format->split) == 0 || !is_owned(radix, below)
         || !parts_agree(radix, below, level - 1))
         return;
-    radix->write(level, entry, format->unit(level, format->address(level - 1, below[0]),
+    radix->write(level, entry, format->unit(level, radix_address(format, level - 1, below[0]),
                                             format->attributes(level - 1, below[0])), at);
     radix_gone_add(gone, below, level - 1);
 }
@@ -95,7 +95,7 @@ static void settle_in(struct radix *radix, struct gone *gone, uint64_t *table, u
         } else if (change && format->attributes(level, *entry) != attributes) {
             ASSERT(next - at == entry_size(radix, level));
             radix->write(level, entry,
-                         format->unit(level, format->address(level, *entry), attributes), at);
+                         format->unit(level, radix_address(format, level, *entry), attributes), at);
         }
     }
 }

@@ -96,10 +96,10 @@ void space_note(struct flush *flush, unsigned level, uint64_t before, uint64_t v
 {
     const struct radix_format *format = space.format;
 
-    if (!format->is_present(level, before))
+    if (!radix_is_present(format, level, before))
         return;
-    if (level > 1 && !format->is_unit(level, before) && format->is_present(level, value)
-        && format->is_unit(level, value))
+    if (!radix_is_unit(format, level, before) && radix_is_present(format, level, value)
+        && radix_is_unit(format, level, value))
         flush_all(flush);
     else
         flush_add(flush, at);

@@ -32,7 +32,7 @@ static void *take_early(void *context, uint64_t size)
 /* What an entry allows the process at the memory itself. */
 static int host_protection(unsigned level, uint64_t value)
 {
-    if (!pte_format_4_levels.is_present(level, value))
+    if (!radix_is_present(&pte_format_4_levels, level, value))
         return PROT_NONE;
     return (pte_format_4_levels.attributes(level, value) & MMU_READ_ONLY) != 0
         ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -42,7 +42,7 @@ static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_
 {
     const struct radix_format *format = &pte_format_4_levels;
     uint64_t before = *entry, size = UINT64_C(1) << format->level[level].shift;
-    bool is_table = level > 1 && format->is_present(level, value) && !format->is_unit(level, value);
+    bool is_table = radix_is_present(format, level, value) && !radix_is_unit(format, level, value);
 
     /* Processors look at it whenever they like; release: what it points to is written. */
     __atomic_store_n(entry, value, __ATOMIC_RELEASE);
@@ -79,15 +79,15 @@ bool paging_walk(uint64_t address, struct mmu_mapping *mapping)
         uint64_t entry = __atomic_load_n(&table[address >> shape->shift & (shape->entries - 1)],
                                          __ATOMIC_ACQUIRE);
 
-        if (!format->is_present(level, entry))
+        if (!radix_is_present(format, level, entry))
             return false;
-        if (level > 1 && !format->is_unit(level, entry)) {
-            table = memory_at(format->address(level, entry));
+        if (!radix_is_unit(format, level, entry)) {
+            table = memory_at(radix_address(format, level, entry));
             continue;
         }
         *mapping = (struct mmu_mapping){
             .unit = virt(align_down(address, UINT64_C(1) << shape->shift)), .shift = shape->shift,
-            .phys = phys(format->address(level, entry)),
+            .phys = phys(radix_address(format, level, entry)),
             .attributes = format->attributes(level, entry),
         };
         return true;

@@ -146,7 +146,7 @@ static void page_table_fill(uint64_t *table, uint64_t from)
 static void segment_set(uint64_t n, const uint64_t *table)
 {
     uint64_t region = dat_root[n / PTE_SEGMENTS];
-    uint64_t *entries = (uint64_t *)(uintptr_t)format->address(PTE_REGION_THIRD, region);
+    uint64_t *entries = (uint64_t *)(uintptr_t)radix_address(format, PTE_REGION_THIRD, region);
 
     entries[n % PTE_SEGMENTS] = table_entry(PTE_SEGMENT, table);
 }

@@ -64,11 +64,11 @@ static void entry_replace(uint64_t *entry, uint64_t value)
 static void entry_write(unsigned level, uint64_t *entry, uint64_t value, uint64_t at)
 {
     const struct radix_format *format = &pte_format_region_third;
-    bool was_present = format->is_present(level, *entry);
+    bool was_present = radix_is_present(format, level, *entry);
 
     flush.count += was_present;
     flush.pending |= was_present;
-    if (was_present && format->is_present(level, value)) {
+    if (was_present && radix_is_present(format, level, value)) {
         entry_replace(entry, value);
         return;
     }

@@ -38,29 +38,6 @@ static uint64_t pte_unit(unsigned level, uint64_t address, unsigned attributes)
         | ((attributes & MMU_NO_EXECUTE) != 0 ? PAGE_NO_EXECUTE : 0);
 }
 
-static bool pte_is_present(unsigned level, uint64_t entry)
-{
-    return (entry & (level == PTE_PAGE ? PAGE_INVALID : TABLE_INVALID)) == 0;
-}
-
-static bool pte_is_unit(unsigned level, uint64_t entry)
-{
-    (void)entry;
-    return level == PTE_PAGE;
-}
-
-static uint64_t pte_address(unsigned level, uint64_t entry)
-{
-    switch (level) {
-    case PTE_PAGE:
-        return entry & PAGE_ADDRESS;
-    case PTE_SEGMENT:
-        return entry & SEGMENT_ADDRESS;
-    default:
-        return entry & REGION_ADDRESS;
-    }
-}
-
 static unsigned pte_attributes(unsigned level, uint64_t entry)
 {
     (void)level;
@@ -71,16 +48,21 @@ static unsigned pte_attributes(unsigned level, uint64_t entry)
 const struct radix_format pte_format_region_third = {
     .levels = PTE_REGION_THIRD,
     .level = {
-        [PTE_PAGE] = { PAGE_SHIFT, PTE_PAGES, true },
-        [PTE_SEGMENT] = { PTE_SEGMENT_SHIFT, PTE_SEGMENTS, false },
-        [PTE_REGION_THIRD] = { PTE_REGION_SHIFT, PTE_REGIONS, false },
+        [PTE_PAGE] = {
+            PAGE_SHIFT, PTE_PAGES, true, .mask = PAGE_INVALID, .unit_address = PAGE_ADDRESS,
+        },
+        [PTE_SEGMENT] = {
+            PTE_SEGMENT_SHIFT, PTE_SEGMENTS, false, .mask = TABLE_INVALID,
+            .table_address = SEGMENT_ADDRESS,
+        },
+        [PTE_REGION_THIRD] = {
+            PTE_REGION_SHIFT, PTE_REGIONS, false, .mask = TABLE_INVALID,
+            .table_address = REGION_ADDRESS,
+        },
     },
     .empty = pte_empty,
     .table = pte_table,
     .unit = pte_unit,
-    .is_present = pte_is_present,
-    .is_unit = pte_is_unit,
-    .address = pte_address,
     .attributes = pte_attributes,
 };
 

@@ -38,25 +38,6 @@ static uint64_t unit(unsigned level, uint64_t address, unsigned attributes)
         | ((attributes & MMU_WRITE_COMBINING) != 0 ? pat_bit(level) : 0);
 }
 
-static bool is_present(unsigned level, uint64_t entry)
-{
-    (void)level;
-    return (entry & PRESENT) != 0;
-}
-
-static bool is_unit(unsigned level, uint64_t entry)
-{
-    (void)level;
-    return (entry & LARGE) != 0;
-}
-
-static uint64_t address(unsigned level, uint64_t entry)
-{
-    bool large = level > 1 && is_unit(level, entry);
-
-    return entry & ADDRESS & ~(large ? PAT_LARGE : 0);
-}
-
 static unsigned attributes(unsigned level, uint64_t entry)
 {
     return ((entry & WRITE) == 0 ? MMU_READ_ONLY : 0)
@@ -65,19 +46,22 @@ static unsigned attributes(unsigned level, uint64_t entry)
         | ((entry & pat_bit(level)) != 0 ? MMU_WRITE_COMBINING : 0);
 }
 
+#define LEVEL(unit_shift, n, can_map) { \
+    .shift = (unit_shift), .entries = (n), .maps = (can_map), .mask = PRESENT, .present = PRESENT, \
+    .unit = LARGE, .table_address = ADDRESS, \
+    .unit_address = ADDRESS & ~((unit_shift) > PAGE_SHIFT ? PAT_LARGE : 0) }
+
 const struct radix_format pte_format_4_levels = {
     .levels = 4,
     .level = {
-        [1] = { 12, 512, true }, [2] = { 21, 512, true }, [3] = { 30, 512, true },
-        [4] = { 39, 512, false },
+        [1] = LEVEL(12, 512, true), [2] = LEVEL(21, 512, true), [3] = LEVEL(30, 512, true),
+        [4] = LEVEL(39, 512, false),
     },
-    .split = SPLIT, .empty = empty, .table = table, .unit = unit, .is_present = is_present,
-    .is_unit = is_unit, .address = address, .attributes = attributes,
+    .split = SPLIT, .empty = empty, .table = table, .unit = unit, .attributes = attributes,
 };
 
 const struct radix_format pte_format_pae = {
     .levels = 2,
-    .level = { [1] = { 12, 512, true }, [2] = { 21, 4 * 512, true } },
-    .split = SPLIT, .empty = empty, .table = table, .unit = unit, .is_present = is_present,
-    .is_unit = is_unit, .address = address, .attributes = attributes,
+    .level = { [1] = LEVEL(12, 512, true), [2] = LEVEL(21, 4 * 512, true) },
+    .split = SPLIT, .empty = empty, .table = table, .unit = unit, .attributes = attributes,
 };

@@ -137,7 +137,7 @@ static void join(struct lookup *lookup)
     }
 }
 
-enum error lookup_add(struct lookup *lookup, uint64_t key, uint32_t value)
+enum error lookup_add_marked(struct lookup *lookup, uint64_t key, uint32_t value, uint8_t mark)
 {
     enum error e = lookup_make_room(lookup);
     struct record *record;
@@ -149,7 +149,7 @@ enum error lookup_add(struct lookup *lookup, uint64_t key, uint32_t value)
     record = record_at(lookup, index);
     record->key = key;
     record->value = value;
-    record->mark = 0;
+    record->mark = mark;
     push(lookup, bucket_of(key, lookup->records.count), index);
     return OK;
 }

@@ -28,8 +28,16 @@ MUST_USE enum error lookup_make_room(struct lookup *lookup);
 /* Give a page back that lookup_make_room() took and no record needs. */
 void lookup_trim(struct lookup *lookup);
 
-/* Record `value` for `key`, which has none. Errors as lookup_make_room(). */
-MUST_USE enum error lookup_add(struct lookup *lookup, uint64_t key, uint32_t value);
+/*
+ * Record `value` for `key`, which has none, and a mark beside it (0 unless told). Errors as
+ * lookup_make_room().
+ */
+MUST_USE enum error lookup_add_marked(struct lookup *lookup, uint64_t key, uint32_t value,
+                                      uint8_t mark);
+MUST_USE static inline enum error lookup_add(struct lookup *lookup, uint64_t key, uint32_t value)
+{
+    return lookup_add_marked(lookup, key, value, 0);
+}
 
 /* Forget the record of `key`; true and *value if there was one. Gives empty pages back. */
 bool lookup_remove(struct lookup *lookup, uint64_t key, uint32_t *value);
@@ -40,7 +48,7 @@ bool lookup_find(const struct lookup *lookup, uint64_t key, uint32_t *value);
 /* Give `key`, which has a record, another value. */
 void lookup_set(struct lookup *lookup, uint64_t key, uint32_t value);
 
-/* Give `key`, which has a record, a mark beside its value, 0 at first; that of no record is 0. */
+/* Give `key`, which has a record, another mark; that of no record is 0. */
 void lookup_mark(struct lookup *lookup, uint64_t key, uint8_t mark);
 uint8_t lookup_marked(const struct lookup *lookup, uint64_t key);
 

@@ -45,11 +45,11 @@ static enum error record_make_room(struct pages *pages, uint32_t tag, enum pages
 /* With room made before, so that it cannot fail. */
 static void record_add(struct pages *pages, pfn_t first, uint32_t tag, enum pages_use use)
 {
-    enum error e = has_record(tag, use) ? lookup_add(pages->owners, first.n, tag) : OK;
+    enum error e = OK;
 
+    if (has_record(tag, use))
+        e = lookup_add_marked(pages->owners, first.n, tag, (uint8_t)use);
     ASSERT(e == OK);
-    if (use != PAGES_PLAIN)
-        lookup_mark(pages->owners, first.n, (uint8_t)use);
 }
 
 static uint32_t record_remove(struct pages *pages, pfn_t first)

@@ -11,15 +11,13 @@ void rows_init(struct rows *rows, const struct node_source *nodes, size_t size,
     ASSERT(rows->per_page > 0 && rows->per_page <= 1u << ROWS_SHIFT);
 }
 
-enum error rows_make_room(struct rows *rows)
+enum error rows_grow(struct rows *rows)
 {
     const struct node_source *nodes = &rows->nodes;
     uint32_t number = rows->pages;
     bool needs_directory = (number & (ROWS_DIRECTORY_PAGES - 1)) == 0;
     void *directory = NULL, *page;
 
-    if (rows->count < rows->pages * rows->per_page)
-        return OK;
     if (rows->pages == rows->limit)
         return E_MEM_METADATA;
     if (needs_directory && (directory = nodes->take(nodes->context)) == NULL)
@@ -49,7 +47,7 @@ void rows_pop(struct rows *rows)
     rows->count--;
 }
 
-void rows_trim(struct rows *rows)
+void rows_shrink(struct rows *rows)
 {
     const struct node_source *nodes = &rows->nodes;
 

@@ -37,8 +37,15 @@ struct rows {
 void rows_init(struct rows *rows, const struct node_source *nodes, size_t size,
                struct rows_directory **directories, uint32_t n);
 
+/* What the two below do when there is anything to do: take a page more, give pages back. */
+MUST_USE enum error rows_grow(struct rows *rows);
+void rows_shrink(struct rows *rows);
+
 /* Make sure that rows_push() has room. MEM_METADATA: no page for one more row, or the limit. */
-MUST_USE enum error rows_make_room(struct rows *rows);
+MUST_USE static inline enum error rows_make_room(struct rows *rows)
+{
+    return rows->count < rows->pages * rows->per_page ? OK : rows_grow(rows);
+}
 
 /* Append a row, content undefined, for which rows_make_room() has made room: its number. */
 uint32_t rows_push(struct rows *rows);
@@ -47,7 +54,11 @@ uint32_t rows_push(struct rows *rows);
 void rows_pop(struct rows *rows);
 
 /* Give the pages back that hold no row. */
-void rows_trim(struct rows *rows);
+static inline void rows_trim(struct rows *rows)
+{
+    if (rows->pages * rows->per_page - rows->count >= rows->per_page)
+        rows_shrink(rows);
+}
 
 /* The number of the row that is the `index`th, from 0. */
 static inline uint32_t rows_number(const struct rows *rows, uint32_t index)

@@ -64,8 +64,8 @@ MUTANTS = (
     Mutant("a table that goes is known to the processor", "arch/native/paging.c",
            "    flush_all(&flush);\n}", "}", "space"),
     Mutant("an owned table goes before those below it", "arch/common/radix.c",
-           "if (is_owned(radix, below) && end - at == entry_size(radix, level)) {",
-           "if (is_owned(radix, below) && end - at >= entry_size(radix, level) / 2) {", "radix*"),
+           "if (end - at == entry_size(radix, level) && is_owned(radix, below)) {",
+           "if (end - at >= entry_size(radix, level) / 2 && is_owned(radix, below)) {", "radix*"),
     # malloc.
     Mutant("malloc keeps the pages of empty slabs", "kernel/mm/heap.c",
            "    if (slab->used == 1)\n        return slab_close(", "    if (slab->used == 0)\n"

@@ -64,9 +64,10 @@ static bool is_linked(const uint64_t *in, unsigned level, const void *table)
     for (unsigned i = 0; level > 1 && i < radix.format->level[level].entries; i++) {
         const void *below;
 
-        if (!radix.format->is_present(level, in[i]) || radix.format->is_unit(level, in[i]))
+        if (!radix_is_present(radix.format, level, in[i])
+            || radix_is_unit(radix.format, level, in[i]))
             continue;
-        below = radix.pointer(radix.format->address(level, in[i]));
+        below = radix.pointer(radix_address(radix.format, level, in[i]));
         if (below == table || is_linked(below, level - 1, table))
             return true;
     }
@@ -119,19 +120,19 @@ static void write(unsigned level, uint64_t *entry, uint64_t value, uint64_t at)
         shape = &radix.format->level[here];
         if (here == level)
             break;
-        table = pointer(radix.format->address(
+        table = pointer(radix_address(radix.format, 
             here, table[at >> shape->shift & (shape->entries - 1)]));
     }
     assert_ptr_equal(entry, &table[at >> shape->shift & (shape->entries - 1)]);
-    unflushed |= radix.format->is_present(level, *entry);
-    invalidations += radix.format->is_present(level, *entry);
+    unflushed |= radix_is_present(radix.format, level, *entry);
+    invalidations += radix_is_present(radix.format, level, *entry);
     *entry = value;
 }
 
 static void detach(unsigned level, uint64_t *entry, uint64_t at)
 {
-    assert_true(radix.format->is_present(level, *entry));
-    assert_false(level == 1 || radix.format->is_unit(level, *entry));
+    assert_true(radix_is_present(radix.format, level, *entry));
+    assert_false(radix_is_unit(radix.format, level, *entry));
     write(level, entry, radix.format->empty(level), at);
 }
 
@@ -268,17 +269,17 @@ static uint64_t tables_check(const uint64_t *table, unsigned level, bool owned, 
     for (unsigned i = 0; i < format->level[level].entries; i++) {
         const uint64_t *below;
 
-        if (!format->is_present(level, table[i]))
+        if (!radix_is_present(format, level, table[i]))
             continue;
         present++;
-        if (level == 1 || format->is_unit(level, table[i])) {
-            unit = i == 0 ? format->address(level, table[i]) : unit;
+        if (radix_is_unit(format, level, table[i])) {
+            unit = i == 0 ? radix_address(format, level, table[i]) : unit;
             alike += table[i] == format->unit(level, unit
                                               + ((uint64_t)i << format->level[level].shift),
                                               format->attributes(level, table[0]));
             continue;
         }
-        below = pointer(format->address(level, table[i]));
+        below = pointer(radix_address(format, level, table[i]));
         size += tables_check(below, level - 1, owns(&tables_live, below),
                              (table[i] & format->split) != 0);
     }
@@ -319,9 +320,9 @@ static uint64_t hash_in(const uint64_t *table, unsigned level, uint64_t hash)
     for (unsigned i = 0; i < radix.format->level[level].entries; i++) {
         hash = (hash ^ table[i]) * UINT64_C(0x100000001b3);
         hash ^= hash >> 29;
-        if (level > 1 && radix.format->is_present(level, table[i])
-            && !radix.format->is_unit(level, table[i]))
-            hash = hash_in(pointer(radix.format->address(level, table[i])), level - 1, hash);
+        if (radix_is_present(radix.format, level, table[i])
+            && !radix_is_unit(radix.format, level, table[i]))
+            hash = hash_in(pointer(radix_address(radix.format, level, table[i])), level - 1, hash);
     }
     return hash;
 }

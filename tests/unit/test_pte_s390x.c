@@ -43,21 +43,21 @@ static void test_entries_are_read_back(void **state)
 
     (void)state;
     for (unsigned level = PTE_PAGE; level <= PTE_REGION_THIRD; level++)
-        assert_false(f->is_present(level, f->empty(level)));
+        assert_false(radix_is_present(f, level, f->empty(level)));
     for (unsigned set = 0; set <= (MMU_READ_ONLY | MMU_NO_EXECUTE); set++) {
         uint64_t entry = f->unit(PTE_PAGE, FRAME, set);
 
-        assert_true(f->is_present(PTE_PAGE, entry) && f->is_unit(PTE_PAGE, entry));
-        assert_int_equal(f->address(PTE_PAGE, entry), FRAME);
+        assert_true(radix_is_present(f, PTE_PAGE, entry) && radix_is_unit(f, PTE_PAGE, entry));
+        assert_int_equal(radix_address(f, PTE_PAGE, entry), FRAME);
         assert_int_equal(f->attributes(PTE_PAGE, entry), set);
     }
     for (unsigned level = PTE_SEGMENT; level <= PTE_REGION_THIRD; level++) {
         uint64_t at = level == PTE_SEGMENT ? FRAME | bit(52) : FRAME;
         uint64_t entry = f->table(level, at);
 
-        assert_true(f->is_present(level, entry));
-        assert_false(f->is_unit(level, entry));
-        assert_int_equal(f->address(level, entry), at);
+        assert_true(radix_is_present(f, level, entry));
+        assert_false(radix_is_unit(f, level, entry));
+        assert_int_equal(radix_address(f, level, entry), at);
     }
 }
 
@@ -67,8 +67,8 @@ static void test_other_bits_do_not_matter(void **state)
     const struct radix_format *f = &pte_format_region_third;
 
     (void)state;
-    assert_true(f->is_present(PTE_PAGE, FRAME | 0xff));
-    assert_int_equal(f->address(PTE_PAGE, FRAME | 0xff), FRAME);
+    assert_true(radix_is_present(f, PTE_PAGE, FRAME | 0xff));
+    assert_int_equal(radix_address(f, PTE_PAGE, FRAME | 0xff), FRAME);
     assert_int_equal(f->attributes(PTE_PAGE, FRAME | 0xff), 0);
 }
 
