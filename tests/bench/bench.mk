@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: MIT
 # The benchmark: engine workloads counted by callgrind, starts and the line by the clock.
 
-bench: ## the benchmark's table (some minutes); MARKDOWN=1: as in README.md; =counts: no times
+bench: ## the benchmark's table (some minutes); MARKDOWN=1: as in README.md; RECORD=1: there
 	@./arch/deps.sh
 	@./arch/deps.sh peers || echo 'pfnlab: without the peers' >&2
 	@$(MAKE) $(addprefix ready-,$(ARCHES))
 	@$(MAKE) bench-programs
 	@./arch/deps.sh fuzz && $(MAKE) ARCH=native build/fuzz/$(FUZZ_CC)/fuzz_ops \
 		|| echo 'pfnlab: without a fuzzer' >&2
-	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench $(MARKDOWN:1=markdown)
+	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench \
+		$(if $(RECORD),record,$(MARKDOWN:1=markdown))
+
+bench-counts: ## are the counts those that are recorded? (minutes); RECORD=1: they are from now on
+	@./arch/deps.sh
+	@$(MAKE) bench-programs
+	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench \
+		$(if $(RECORD),record-counts,compare)
 
 profile: ## where the instructions and cache lines of the hot paths go; WORKLOAD=NAME only that one
 	@./arch/deps.sh
@@ -85,4 +92,4 @@ build/bench/cpus_bench: $(CPUS_OBJECTS)
 -include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d) $(CPUS_OBJECTS:.o=.d) \
 	$(LINES_COUNTED:%=build/lines/%.d) $(BENCH_MAINS:%=build/bench/%.d)
 endif
-.PHONY: bench bench-check bench-programs profile
+.PHONY: bench bench-check bench-counts bench-programs profile

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""`make bench`: one table of all that is measured. bench.py FOLDER [markdown|counts]
+"""`make bench`: one table of all that is measured. bench.py FOLDER [FORM]
 
-FOLDER has the programs that run the workloads; with `markdown` the table is that of README.md, with
-`counts` without what the clock tells.
+FOLDER has the programs that run the workloads; FORM is one of
+
+    tables           for people
+    markdown         the tables of README.md; counts: without what the clock tells
+    record           recorded.json and README.md are what is measured now; record-counts: without
+                     what the clock tells, of which they keep what they have
+    compare          what is counted, with what is recorded: status 1 if anything differs
 
 Instruction counts are exact and repeat on any machine with the same compiler; times are of this
 machine, and only their ratios in one run compare. Nothing here passes or fails by a time.
@@ -21,6 +26,7 @@ import engine
 import fuzz_bench
 import line_bench
 import machine_bench
+import record
 import virtual
 from pfnlab.bench import Row
 from summary import Figures, markdown, number
@@ -76,9 +82,10 @@ def print_times(console: Console, rows: Iterable[Row]) -> None:
     console.print(table)
 
 
-def measure(folder: Path, times: bool) -> Figures:
+def measure(folder: Path, times: bool, peers: bool) -> Figures:
     """What is counted, and what the clock tells."""
-    programs = engine.Programs(str(folder / "engine_bench"), str(folder / "peer_bench"))
+    programs = engine.Programs(str(folder / "engine_bench"),
+                               str(folder / "peer_bench") if peers else "")
     return Figures({row.workload: row for row in engine.rows(programs)},
                    {row.workload: row for row in virtual.rows(str(folder / "virtual_bench"))},
                    {row.variant: row for row in cpus.rows(str(folder / "cpus_bench"))}
@@ -87,17 +94,36 @@ def measure(folder: Path, times: bool) -> Figures:
                     *fuzz_bench.table(folder.parent / "fuzz")] if times else [])
 
 
-def main(folder: str, form: str = "tables") -> None:
-    figures = measure(Path(folder).resolve(), form != "counts")
-    if form != "tables":
+def compare(measured: Figures) -> int:
+    """Say what is not as it was recorded; 1 if there is anything."""
+    recorded = record.read()
+    found = list(record.differences(recorded, measured, record.tools()))
+    n = len(record.counted(measured))
+    for line in found:
+        print(line)
+    print(f"{n} figures, as recorded at {recorded['counts']['commit']}"
+          + (f", but for {len(found)}" if found else ": all of them"))
+    return 1 if found else 0
+
+
+def main(folder: str, form: str = "tables") -> int:
+    counts_only = form in ("counts", "record-counts", "compare")
+    figures = measure(Path(folder).resolve(), not counts_only, form != "compare")
+    if form == "compare":
+        return compare(figures)
+    if form.startswith("record"):
+        record.write(figures)
+        record.README.write_text(record.with_tables(record.README.read_text(), record.read()))
+    elif form != "tables":
         print(markdown(figures))
-        return
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    print_engine(console, figures.engines.values())
-    print_virtual(console, figures.virtual.values())
-    print_cpus(console, figures.cpus.values())
-    print_times(console, figures.times)
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 150)
+        print_engine(console, figures.engines.values())
+        print_virtual(console, figures.virtual.values())
+        print_cpus(console, figures.cpus.values())
+        print_times(console, figures.times)
+    return 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

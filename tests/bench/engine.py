@@ -102,7 +102,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Programs:
-    """What runs the workloads: on the engines, and on the peers."""
+    """What runs the workloads: on the engines, and on the peers (empty: without those)."""
 
     engines: str
     peers: str
@@ -203,7 +203,8 @@ def row(programs: Programs, name: str, what: str, goal: float | None) -> Row:
     nothing = 0.0 if name in FIGURES else measure(programs, "empty", name)[0]
     gross, operations = measure(programs, ENGINE, name)
     others = {engine: measure(programs, engine, name)[0] - nothing
-              for engine in OTHERS if takes(engine, MISSES_OF.get(name, name))}
+              for engine in OTHERS
+              if programs.of(engine) and takes(engine, MISSES_OF.get(name, name))}
     print(f"  measured {name}", file=sys.stderr, flush=True)
     return Row(name, what, operations, gross - nothing, goal, others)
 

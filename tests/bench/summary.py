@@ -12,12 +12,14 @@ from virtual import Row as VirtualRow
 
 @dataclass
 class Figures:
-    """All that was measured."""
+    """All that was measured, and at which commit: what was counted, and what the clock told."""
 
     engines: dict[str, engine.Row] = field(default_factory=dict)
     virtual: dict[str, VirtualRow] = field(default_factory=dict)
     cpus: dict[str, cpus.Row] = field(default_factory=dict)
     times: list[Row] = field(default_factory=list)
+    counted_at: str = field(default_factory=commit)
+    timed_at: str = field(default_factory=commit)
 
     def time(self, what: str, guest: str) -> str:
         """What the row of that name says."""
@@ -108,12 +110,12 @@ def markdown(figures: Figures) -> str:
     """Both tables."""
     others = [name for name in engine.OTHERS
               if any(name in row.others for row in figures.engines.values())]
-    lines = [f"| at {commit()}: instructions, if nothing else is said | goal | tree | "
+    lines = [f"| at {figures.counted_at}: instructions, if nothing else is said | goal | tree | "
              + " | ".join(others) + " |", "|---" * (3 + len(others)) + "|"]
     for what, goal, names in ENGINE_ROWS:
         cells = [joined(figures, names, other) for other in (None, *others)]
         lines.append(f"| {what} | {goal} | " + " | ".join(cells) + " |")
-    lines += ["", "| | goal | measured |", "|---|---|---|"]
+    lines += ["", f"| what, at {figures.timed_at} | goal | measured |", "|---|---|---|"]
     for what, goal, name in VIRTUAL_ROWS:
         lines.append(f"| {what}, instructions | {goal} "
                      f"| {number(figures.virtual[name].instructions)} |")
