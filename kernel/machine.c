@@ -21,6 +21,12 @@
 static uint64_t interrupts_came, interrupts_passed, interrupts_heeded;
 static _Atomic bool interrupt_seen;   /* by the command that runs */
 
+#define SIGN_LOOKS 8u                 /* a clock may be slower than what is at work */
+static void (*tell_sign)(void);
+static bool gives_sign;               /* CPU 0, just now */
+/* Of each CPU, its own: looks for a ^C, and the time of the next sign in ticks. */
+static struct { uint64_t looks, next; } signs[SMP_MAX];
+
 const char *machine_name(void)
 {
     return arch_name;
@@ -225,6 +231,7 @@ enum error machine_zero(pfn_t first, uint64_t pages)
     unsigned char *memory = arch_pointer(pfn_phys(first), pages << PAGE_SHIFT);
 
     lock_hold_none("fill");
+    machine_at_work();
     if (memory == NULL)
         return E_CALL_UNSUPPORTED;
     for (;; memory += step, left -= step) {
@@ -243,7 +250,49 @@ static void count_interrupts(void)
         interrupts_came++;
 }
 
+void machine_on_sign(void (*tell)(void))
+{
+    tell_sign = tell;
+}
+
+static void give_sign(void *unused)
+{
+    (void)unused;
+    gives_sign = true;
+    tell_sign();
+    gives_sign = false;
+}
+
+bool machine_gives_sign(void)
+{
+    return gives_sign;
+}
+
+/* CPU 0 may wait for a lock that another CPU holds: that one says nothing. */
+void machine_at_work(void)
+{
+    uint64_t period = arch_ticks_per_second() / MACHINE_SIGNS, now;
+    unsigned cpu = arch_cpu_self();
+
+    if (signs[cpu].looks++ % SIGN_LOOKS != 0 || tell_sign == NULL || period == 0)
+        return;
+    now = arch_ticks();
+    if (now < signs[cpu].next || (cpu != 0 && lock_depth() > 0))
+        return;
+    signs[cpu].next = now + period;
+    if (cpu == 0)
+        give_sign(NULL);
+    else
+        smp_call(give_sign, NULL);
+}
+
 bool machine_interrupted(void)
+{
+    machine_at_work();
+    return machine_wait_interrupted();
+}
+
+bool machine_wait_interrupted(void)
 {
     if (arch_cpu_self() != 0)
         return atomic_load_explicit(&interrupt_seen, memory_order_relaxed);
@@ -257,6 +306,7 @@ bool machine_interrupted(void)
 
 void machine_interrupt_clear(void)
 {
+    signs[0].next = arch_ticks() + arch_ticks_per_second() / MACHINE_SIGNS;
     atomic_store_explicit(&interrupt_seen, false, memory_order_relaxed);
 }
 

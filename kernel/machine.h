@@ -94,6 +94,23 @@ MUST_USE enum error machine_zero(pfn_t first, uint64_t pages);
 bool machine_interrupted(void);
 void machine_interrupt_clear(void);
 
+/* The same for who waits for another CPU: no sign of life comes of it. */
+bool machine_wait_interrupted(void);
+
+/*
+ * A sign of life: `tell` is called, on CPU 0, when a command has come to a machine_at_work() a
+ * MACHINE_SIGNS'th of a second after it began, or after the last sign, on the CPU that is at work;
+ * on machines without a clock never, nor for another CPU that holds a lock. machine_interrupted()
+ * is such a place, and so is whatever is called often where long work looks for no ^C. So a command
+ * that gets no further gives no sign, whatever interrupts come meanwhile.
+ *
+ * CPU 0 may hold locks then: what it says is short. machine_gives_sign(): it does.
+ */
+#define MACHINE_SIGNS 10u             /* a second */
+void machine_at_work(void);
+void machine_on_sign(void (*tell)(void));
+bool machine_gives_sign(void);
+
 /*
  * The line has come to the next ^C: it is behind us and stops nothing any more. True if it has
  * stopped a command.

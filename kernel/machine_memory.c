@@ -5,6 +5,7 @@
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
 #include "kernel/lock.h"
+#include "kernel/machine.h"
 #include "kernel/mm/zone.h"
 #include "kernel/trap.h"
 
@@ -131,6 +132,7 @@ static void job_run(void *argument)
     for (uint64_t at = job->at.a, size; more && at < end; at += size) {
         uint8_t *bytes = bytes_at(virt(at), job->access);
 
+        machine_at_work();
         size = to_page_end(at, end);
         if (bytes == NULL && size > CHUNK)
             size = CHUNK;

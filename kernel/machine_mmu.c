@@ -14,6 +14,7 @@ static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes
 {
     enum error e;
 
+    machine_at_work();
     lock_take(&lock);
     e = arch_mmu.map(at, phys, size, attributes);
     lock_release(&lock);
@@ -22,6 +23,7 @@ static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes
 
 static void unmap(virt_t at, uint64_t size)
 {
+    machine_at_work();
     lock_take(&lock);
     arch_mmu.unmap(at, size);
     lock_release(&lock);

@@ -161,7 +161,7 @@ static bool has_news(void *argument)
     const unsigned *cpu = argument;
 
     return smp_done(*cpu) || atomic_load_explicit(&callers, memory_order_relaxed) != 0
-        || machine_interrupted();
+        || machine_wait_interrupted();
 }
 
 void smp_wait(unsigned cpu)

@@ -31,6 +31,8 @@ enum error cmd_sync(const struct args_sync *args, struct reply *reply)
     reply_key_number(reply, "rx", RX_WINDOW);
     reply_key_number(reply, "slots", SLOTS);
     reply_key_number(reply, "vars", VARIABLES);
+    if (machine_ticks_per_second() != 0)
+        reply_key_number(reply, "signs", MACHINE_SIGNS);
     reply_key_number(reply, "last", session_last());
     reply_hex(reply, "schema", help_schema(), 4);
     return OK;

@@ -110,6 +110,11 @@ void output_between(const char *text, size_t length, bool crc)
     smp_call(message_between, &(struct message){ text, length, crc });
 }
 
+void output_sign(const char *text, size_t length)
+{
+    put_line(text, length, true);
+}
+
 void output_log(const char *text, size_t length)
 {
     char line[BODY_LENGTH] = "; ";

@@ -22,6 +22,9 @@ void output_line(const char *text, size_t length, bool crc);
 void output_between(const char *text, size_t length, bool crc);
 void output_on_interruption(void (*redraw)(void));
 
+/* A sealed line from CPU 0 in a strict session, whatever locks it holds (machine_gives_sign()). */
+void output_sign(const char *text, size_t length);
+
 /* Free text as one "; text" line; what cannot be printed becomes a dot, what is too long is cut. */
 void output_log(const char *text, size_t length);
 

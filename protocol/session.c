@@ -11,6 +11,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/machine.h"
 #include "protocol/dispatch.h"
+#include "protocol/output.h"
 #include "protocol/ring.h"
 
 /* What is kept of the last request whose tag has this slot. */
@@ -44,9 +45,24 @@ struct request {
 
 static struct reply reply;        /* of the request that runs; too large for a stack */
 
+/* A program that waits is told that the request is at work, and has not come to stand still. */
+static void tell_at_work(void)
+{
+    char buffer[32];
+    struct text line;
+
+    if (!session.strict)
+        return;
+    text_init(&line, buffer, sizeof(buffer));
+    text_string(&line, "% busy tag=");
+    text_decimal(&line, reply.tag);
+    output_sign(line.buffer, line.length);
+}
+
 void session_begin(void)
 {
     memset(&session, 0, sizeof(session));
+    machine_on_sign(tell_at_work);
 }
 
 bool session_is_strict(void) { return session.strict; }

@@ -7,11 +7,13 @@ import socket
 import time
 from pathlib import Path
 
-from pfnlab.errors import GuestGone, GuestSilent
+from pfnlab.errors import GuestGone, GuestRefused, GuestSilent
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
 HELD_PAUSE = 0.2                  # seconds between two looks whether a debugger has let go
+STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
+USAGE = 2                         # exit status of a program that takes no such options
 HELD_BEFORE = 10.0                # seconds for which it may have held on before anybody looked
 
 
@@ -81,6 +83,11 @@ class Channel:
         """The exit status of the guest's process; None while it runs, or if it is not ours."""
         return None
 
+    @property
+    def session(self) -> int | None:
+        """The session of processes that are the guest; None if they are not ours."""
+        return None
+
     def load_base(self) -> int:
         """Where address 0 of its program is, while it runs."""
         return 0
@@ -88,6 +95,17 @@ class Channel:
     def wait(self, timeout: float) -> int | None:
         """The exit status once the process has ended; None if it has not in time."""
         return None
+
+    def ended(self, began: bool) -> GuestGone:
+        """Why nothing more comes; `began`: the guest has answered before."""
+        status = self.wait(STATUS_PATIENCE)
+        if status is None:
+            return GuestGone("the serial line broke")
+        last = (self.stderr().splitlines() or [""])[-1]
+        if status == USAGE and not began:
+            return GuestRefused(last.removeprefix("pfnlab: "))
+        return GuestGone(f"the guest has ended, exit status {status}"
+                         + (f": {last}" if last else ""))
 
     def stderr(self) -> str:
         """The last lines that the process said on its standard error (sanitizers, the emulator)."""

@@ -80,6 +80,10 @@ class GuestSilent(PfnlabError, TimeoutError):
     """No answer in time, from a guest that shows no sign of having died."""
 
 
+class GuestHung(GuestSilent):
+    """The guest says nothing at all, in a request that would show that it is at work."""
+
+
 class LinkLost(PfnlabError):
     """The reply to a query was damaged, and asking again could give another answer."""
 

@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: MIT
 """A strict session over a transport: every request runs exactly once, or the caller learns why not.
 
-A thread drains the line at all times (a guest that cannot send does not read either, so a host that
-writes first and reads later can stop both for ever). All else happens in the caller's thread, which
-must be one at a time.
+All happens in the caller's thread, which must be one at a time, but for what Ear does.
 """
 from __future__ import annotations
 
-import queue
+import math
 import secrets
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from pfnlab import wire
 from pfnlab.channel import Channel
-from pfnlab.errors import (GuestGone, GuestPanic, GuestRefused, GuestSilent, LinkLost,
-                           ProtocolMismatch)
-from pfnlab.request import Log, Request, Result, refused
-from pfnlab.values import Row, Value
+from pfnlab.ear import PANIC_PATIENCE, QUIET, Ear
+from pfnlab.errors import GuestGone, GuestHung, GuestSilent, LinkLost, ProtocolMismatch
+from pfnlab.request import Request, Result, refused
+from pfnlab.values import Value
+from pfnlab.vigil import LOOK, Silence
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
@@ -26,118 +24,29 @@ SYNC_INTERVAL = 0.2               # seconds between two tries to be heard
 SYNC_TRIES = 20                   # so many tries soon after each other, then rarely: a guest that
 SYNC_PAUSE = 5.0                  # is busy answers them all later, and its input has an end
 RECOVERY_PATIENCE = 10.0          # seconds for a sync and its answer to come through the noise
-PANIC_PATIENCE = 1.5              # seconds for each line behind the first one of a panic
-LAST_WORDS = STATUS_PATIENCE = 1.0     # for what else may explain an end, told within two seconds
-USAGE = 2                         # exit status of a program that takes no such options
-EVENTS = 20000                    # kept
+QUIET_AT_WORK = 0.8               # seconds, as QUIET, of a guest that gives signs of life
+HUNG_TRIES = 5                    # round trips without a word, after which it hangs
+LONG = 300.0                      # seconds: what is still at work then is given up, too
 
 
-class Link:
+class Link(Ear):
     """The session. `hello` holds the fields of the guest's answer to `sync`."""
 
-    def __init__(self, transport: Channel, silence: float = 10.0) -> None:
-        self.transport = transport
-        self.silence = silence        # seconds without a byte that make us ask what happened
-        self.log = Log()
+    def __init__(self, transport: Channel, silence: float | None = None) -> None:
+        super().__init__(transport)
+        self.silence = silence or QUIET   # seconds without a line, by the guest's clock
         self.hello: dict[str, Value] = {}
-        self.events: deque[Row] = deque(maxlen=EVENTS)
         self.recoveries = 0
         self.round_trip = 0.0         # seconds, of the last sync
-        self.reason: GuestGone | None = None
         self.strict = False
         # Somebody gave up waiting, after so many seconds: a command may still run.
         self.overdue: float | None = None
         self.deadline = 0.0           # of the request that is waited for
-        self.on_event: Callable[[Row], None] | None = None
         self.on_log: Callable[[str], None] | None = None
-        self._panic: list[str] = []
-        self._connected = False
+        self._impatient = silence is not None
         self._pending: deque[Request] = deque()
         self._outstanding = 0
         self._last = 0
-        self._inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._drain, daemon=True, name="pfnlab-reader")
-        self._reader.start()
-
-    # ---- bytes ----
-
-    def _drain(self) -> None:
-        rest = b""
-        while data := self.transport.receive():
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._inbox.put(line.rstrip(b"\r"))
-        if rest:
-            self._inbox.put(rest)
-        self._inbox.put(None)
-
-    def raw(self, data: bytes, timeout: float = 10.0) -> None:
-        """Send bytes as they are: for tests of the line itself."""
-        self.log.note("->", data.rstrip(b"\n"))
-        self._send(data, self.transport.now() + timeout)
-
-    def interrupt(self) -> None:
-        """Ask the guest to stop what it does: ^C."""
-        self.log.note("->", "^C")
-        self._send(wire.INTERRUPT, self.transport.now() + self.silence)
-
-    def _send(self, data: bytes, deadline: float) -> None:
-        """Send. GuestGone says why the guest is gone, not how that was noticed."""
-        if self.reason is not None:
-            raise self.reason
-        try:
-            self.transport.send(data, deadline)
-        except GuestGone:
-            raise self._last_words() from None
-
-    def _last_words(self) -> GuestGone:
-        """What the guest said before its end may be a panic."""
-        deadline = self.transport.now() + LAST_WORDS
-        try:
-            while (data := self.take(deadline)) is not None:
-                line = wire.parse(data)
-                if line is not None and line.sigil == "%":
-                    self._event(line)
-        except GuestGone as gone:
-            return gone
-        return self._gone()
-
-    def take(self, deadline: float) -> bytes | None:
-        """The next line; None if there is none in time. GuestGone: and there will be none."""
-        if self.reason is not None and self._inbox.empty():
-            raise self.reason
-        if self._panic:
-            deadline = min(deadline, self.transport.now() + PANIC_PATIENCE)
-        began = self.transport.now()
-        try:
-            line = self._inbox.get(timeout=max(0.0, deadline - began))
-        except queue.Empty:
-            if self._panic:
-                raise self._gone() from None
-            held = deadline - began > 1 and self.transport.held()
-            return self.take(deadline) if held else None
-        if line is None:
-            raise self._gone()
-        self.log.note("<-", line)
-        return line
-
-    def _gone(self) -> GuestGone:
-        """Why nothing more comes: a panic is named before an exit status."""
-        if self.reason is None:
-            if self._panic:
-                self.reason = GuestPanic("the guest panicked: " + self._panic[0], self._panic)
-            else:
-                self.reason = self._ended()
-        return self.reason
-
-    def _ended(self) -> GuestGone:
-        status = self.transport.wait(STATUS_PATIENCE)
-        if status is None:
-            return GuestGone("the serial line broke")
-        last = (self.transport.stderr().splitlines() or [""])[-1]
-        if status == USAGE and not self._connected:
-            return GuestRefused(last.removeprefix("pfnlab: "))
-        return GuestGone(f"the guest has ended, exit status {status}{last and f': {last}'}")
 
     # ---- lines ----
 
@@ -154,9 +63,20 @@ class Link:
         self._dispatch(line)
         return True
 
+    def _listen(self, quiet: float, deadline: float = math.inf) -> bool:
+        """The same; False also if the guest was silent for so many seconds by its own clock."""
+        silence = Silence(self.transport)
+        while silence.seconds < quiet and (now := self.transport.now()) < deadline:
+            if self._pump(min(deadline, now + (PANIC_PATIENCE if self._panic else LOOK))):
+                return True
+            silence.go_on()
+        if self.transport.held():
+            return self._listen(quiet, deadline)
+        return self._pump(self.transport.now())     # it may have come while nobody looked
+
     def _dispatch(self, line: wire.Line) -> None:
         if line.sigil == "%":
-            self._event(line)
+            self.event(line)
         elif line.sigil == ";" and self.on_log is not None:
             self.on_log(line.raw)
         elif refused(line):
@@ -166,19 +86,6 @@ class Link:
                 self._recover("the guest refused a line: " + line.raw)
         elif line.sigil in "=?:" and line.tag:
             self._answer(line)
-
-    def _event(self, line: wire.Line) -> None:
-        row = line.row()
-        self.events.append(row)
-        if self._panic or line.words[:1] == ["panic"]:
-            self._panic.append(line.raw)
-            if line.words[:2] == ["end", "panic"]:      # it outranks whatever was waited for
-                raise self._gone()
-        elif self._connected and line.words[:1] == ["boot"]:
-            self.reason = GuestGone("the guest has restarted")
-            raise self.reason
-        elif self.on_event is not None:
-            self.on_event(row)
 
     def _answer(self, line: wire.Line) -> None:
         request = next((r for r in self._pending if r.answers(line.tag)), None)
@@ -211,7 +118,7 @@ class Link:
         A guest that boots is not disturbed until it says so: boot loaders take keys as commands.
         """
         deadline = self.transport.now() + timeout
-        self._connected, self.overdue = False, None
+        self.connected, self.overdue = False, None
         if self._reader.is_alive():
             self.reason, self._panic = None, []
         for request in self._pending:
@@ -220,7 +127,9 @@ class Link:
         if booting:
             self._await_boot(deadline)
         self._sync(deadline)
-        self._connected = True
+        self.connected = True
+        if "signs" in self.hello and not self._impatient:
+            self.silence = max(QUIET_AT_WORK, HUNG_TRIES * self.round_trip)
         version = self.hello.get("proto")
         if version != wire.VERSION:
             raise ProtocolMismatch(f"the guest speaks version {version} of the protocol, "
@@ -233,7 +142,7 @@ class Link:
                 raise GuestSilent("the guest does not boot")
             line = wire.parse(data)
             if line is not None and line.sigil == "%":
-                self._event(line)
+                self.event(line)
                 if line.words[:1] == ["boot"]:
                     return
 
@@ -241,23 +150,38 @@ class Link:
         """Say sync until it is answered; afterwards the guest has nothing half-read."""
         self.strict = False
         tries = 0
+        silence, heard = Silence(self.transport), self.heard
         while self.transport.now() < deadline:
             nonce = f"0x{secrets.randbits(63):016x}"
             data = wake + b"\n" + wire.request(0, f"sync {nonce}")
             self.log.note("->", ("^C, " if wake else "") + f">0 sync {nonce}")
             sent = self.transport.now()
-            self._send(data, deadline)
+            self.send(data, deadline)
             tries += 1
             pause = SYNC_INTERVAL if tries < SYNC_TRIES else SYNC_PAUSE
             if self._await_sync(int(nonce, 0), min(deadline, self.transport.now() + pause)):
                 self.strict = True
                 self.round_trip = self.transport.now() - sent
                 return
+            silence.go_on()
+            if heard != self.heard:
+                silence, heard = Silence(self.transport), self.heard
+            elif not wake and silence.seconds >= HUNG_TRIES * max(SYNC_INTERVAL, self.round_trip):
+                raise self._hung()
         raise GuestSilent("the guest does not answer")
 
     def patience(self) -> float:
-        """Seconds after which a reply is overdue on a machine as fast as this one was just now."""
-        return min(max(20.0, 2000 * self.round_trip), 300.0)
+        """Seconds after which a reply is overdue on a machine as fast as this one was just now. One
+        that gives signs of life may take its time."""
+        return LONG if "signs" in self.hello else min(max(20.0, 2000 * self.round_trip), LONG)
+
+    def _hung(self) -> GuestSilent:
+        """Nothing was heard, neither of the request that runs nor of any other."""
+        if "signs" not in self.hello:
+            return GuestSilent("the guest does not answer")
+        self.overdue = self.silence
+        runs = next((request.text() for request in self._pending if not request.done), "")
+        return GuestHung(f"the guest hangs, without a sign of life, in: {runs}")
 
     def _await_sync(self, nonce: int, deadline: float) -> bool:
         """Wait for the answer to the last try. That to an earlier one says nothing: the line of the
@@ -267,7 +191,7 @@ class Link:
             if line is None or not line.sealed:
                 continue
             if line.sigil == "%":
-                self._event(line)
+                self.event(line)
             elif line.sigil == "=" and line.tag == 0 and line.row().values[:1] == (nonce,):
                 self.hello = line.row().fields
                 self._last = int(self.hello.get("last", 0))
@@ -319,12 +243,12 @@ class Link:
         self._pending.append(request)
         self._outstanding += request.size
         self.log.note("->", data.rstrip(b"\n"))
-        self._send(data, self.transport.now() + self.silence)
+        self.send(data, self.transport.now() + QUIET)
 
     def _finish(self, request: Request) -> None:
         """Wait for its end, however long it takes."""
         while not request.done:
-            if not self._pump(self.transport.now() + self.silence):
+            if not self._listen(self.silence):
                 self._recover("silence")
 
     def _reachable(self, word: str | Result) -> str | Result:
@@ -355,15 +279,11 @@ class Link:
         size = len(wire.request(request.tag, request.text()))
         if size - 1 > self.limit("line", 255):
             raise ValueError(f"the line is longer than the guest takes: {size - 1} bytes")
-        deadline = self.transport.now() + self.silence
         while self._pending and (
                 self._outstanding + size > self.limit("rx", 1)
                 or self._last - self._pending[0].tag > self.limit("slots", 3) // 3):
-            before = len(self._pending)
-            if not self._pump(deadline):
+            if not self._listen(self.silence):
                 self._recover("silence")
-            if len(self._pending) < before:
-                deadline = self.transport.now() + self.silence
         self._transmit(request)
         return request
 
@@ -372,7 +292,7 @@ class Link:
         deadline = self.deadline = self.transport.now() + timeout
         patience = self.silence
         while not request.done:
-            if self._pump(min(deadline, self.transport.now() + patience)):
+            if self._listen(patience, deadline):
                 continue
             patience *= 2                 # a query that takes long is asked anew by a recovery
             if self.transport.now() >= deadline:

@@ -51,6 +51,8 @@ def reason_of(error: BaseException | None, guest: Guest) -> str:
     if isinstance(error, errors.GuestPanic) or isinstance(gone, errors.GuestPanic):
         lines = getattr(error, "lines", None) or getattr(gone, "lines")
         return f"PANIC {' '.join(re.findall(r'(?:kind|at)=[^ ]+', lines[0]))} in {request}"
+    if isinstance(error, errors.GuestSilent) and _at_work(guest):
+        return f"LATE {request} (it is at work, and took too long)"
     if isinstance(error, errors.GuestSilent):
         heard = next((e.when for e in reversed(guest.link.log) if e.way == "<-"), 0.0)
         return f"HANG {request} (no line for {guest.link.log.now() - heard:.1f} s)"
@@ -62,6 +64,12 @@ def reason_of(error: BaseException | None, guest: Guest) -> str:
         return f"ERROR {error}"
     first = (str(error).splitlines() or [type(error).__name__])[0]
     return f"FAILED {first} after {request}"
+
+
+def _at_work(guest: Guest) -> bool:
+    """Is its latest line a sign of life?"""
+    latest = next((entry.text for entry in reversed(guest.link.log) if entry.way == "<-"), "")
+    return latest.startswith("% busy ")
 
 
 def request_to_blame(log: Iterable[Entry]) -> str:

@@ -182,6 +182,11 @@ class Transport(Channel):
         """As Channel's."""
         return self.process.poll()
 
+    @property
+    def session(self) -> int | None:
+        """As Channel's."""
+        return self.process.pid
+
     def load_base(self) -> int:
         """As Channel's: a process may be anywhere. An emulator's program is not the guest."""
         try:

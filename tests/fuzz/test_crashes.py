@@ -15,6 +15,7 @@ from pfnlab import Guest, errors
 from pfnlab.guest import Pending
 from pfnlab.report import place, reason_of
 from pfnlab.symbols import backtrace
+from pfnlab.values import Row
 
 Start = Callable[..., Guest]
 SOON = 2.0                        # seconds, on a machine that has nothing else to do
@@ -119,10 +120,57 @@ def test_an_emulator_that_is_killed_is_gone(fresh_guest: Start) -> None:
 def test_an_endless_loop_is_silence_with_the_request_that_began_it(fresh_guest: Start) -> None:
     guest = fresh_guest()
     guilty, _ = in_a_run(guest, "panic hang")
-    with pytest.raises(errors.GuestSilent) as caught:
-        guilty.result(timeout=PATIENCE)
-    assert "panic hang" in str(caught.value)
+    start = time.monotonic()
+    with pytest.raises(errors.GuestHung) as caught:
+        guilty.result()
+    print(f"told after {time.monotonic() - start:.2f} s, meant: {SOON:g} of the guest's own clock")
+    assert str(caught.value).endswith(" in: panic hang")
+    assert re.match(r"HANG >\d+ panic hang \(", reason_of(caught.value, guest))
     guest.kill()
+
+
+@pytest.mark.only("native", "s390x")
+def test_a_loop_without_end_on_another_processor_is_no_sign_of_life(fresh_guest: Start) -> None:
+    guest = fresh_guest("cpus=2")
+    guest.cpu("start", 1)
+    with pytest.raises(errors.GuestHung, match="on 1 panic hang"):
+        guest.on(1, "panic hang")
+    guest.kill()
+
+
+@pytest.mark.parametrize(("line", "signs"), [("stress 4611686018427387904", 30),
+                                             ("on 1 stress 4611686018427387904", 5)])
+def test_a_command_that_takes_long_does_not_hang(fresh_guest: Start, line: str, signs: int) -> None:
+    """30 signs of life are more seconds than a hang has."""
+    guest = fresh_guest("cpus=2")
+    guest.cpu("start", 1)
+    signs = signs if guest.arch == "native" else 5
+
+    def on_event(row: Row) -> None:
+        nonlocal signs
+        assert row[0] == "busy" and row.fields["tag"] == guest.link.next_tag - 1
+        signs -= 1
+        if signs == 0:
+            guest.interrupt()
+    guest.link.on_event = on_event
+    with pytest.raises(errors.StopInterrupted):
+        guest.line(line)
+    assert signs <= 0 and guest.link.recoveries == 0
+
+
+@pytest.mark.only("native", "x86_64", "i386", "s390x")
+def test_a_stack_that_overflows_in_a_run_is_a_fault_of_its_request(fresh_guest: Start) -> None:
+    guest = fresh_guest()
+    guilty, _ = in_a_run(guest, "panic overflow")
+    with pytest.raises((errors.GuestPanic, errors.BugFault)) as caught:
+        guilty.result()
+    if isinstance(caught.value, errors.BugFault):
+        assert caught.value.request == "panic overflow"
+        assert caught.value.fields["class"] == "address"
+    else:
+        told = reason_of(caught.value, guest)
+        assert re.fullmatch(r"PANIC kind=double_fault in >\d+ panic overflow", told)
+        assert any(" stack_overflow" in frame for frame in backtrace(guest, caught.value.lines))
 
 
 @pytest.mark.only("native", "x86_64", "i386", "s390x")

@@ -5,13 +5,15 @@ and output, behind a line that damages bytes. For tests of pfnlab.link.
     fake_guest.py SEED PER_MILLION [MODE]
 
 `add N` adds to the counter and returns it, `get` tells it, `list N` prints N rows, `boom` panics,
-`exit` dies, `hush` says nothing. MODE "version" speaks another protocol version.
+`exit` dies, `hush` says nothing, `hang` nothing ever again. MODE "version" speaks another protocol
+version, MODE "signs" promises signs of life.
 """
 from __future__ import annotations
 
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
@@ -77,6 +79,9 @@ class Guest:
             sys.exit(4)
         if name == "exit":
             sys.exit(3)
+        if name == "hang":
+            while True:
+                time.sleep(60)
         return "? call.command"
 
     def sync(self, nonce: str) -> None:
@@ -84,7 +89,7 @@ class Guest:
         self.strict = True
         proto = 99 if self.mode == "version" else 1
         self.say(f"=0 {nonce} proto={proto} arch=fake line={LINE} rx={RX} slots={SLOTS} "
-                 f"last={self.last}")
+                 f"{'signs=10 ' if self.mode == 'signs' else ''}last={self.last}")
 
     def line(self, data: bytes) -> None:
         """One line of input, without its end."""

@@ -242,6 +242,26 @@ def test_a_panic_outranks_a_time_that_is_up() -> None:
         line.closed.set()
 
 
+def test_a_guest_that_promised_signs_of_life_and_gives_none_hangs() -> None:
+    with linked(mode="signs", silence=0.2) as link:
+        with pytest.raises(errors.GuestHung, match="hang 7"):
+            link.wait(link.submit(["hang", "7"], "mutator"), timeout=600)
+        assert link.overdue
+
+
+def test_a_guest_that_answers_sync_does_not_hang() -> None:
+    with linked(mode="signs", silence=0.1) as link:
+        link.wait(link.submit(["hush"], "mutator"), timeout=600)
+        assert link.recoveries == 1 and final(link, "add 3") == "= 3"
+
+
+def test_a_guest_that_promised_nothing_is_silent_and_no_more() -> None:
+    with linked(silence=0.2) as link:
+        with pytest.raises(errors.GuestSilent) as caught:
+            link.wait(link.submit(["hang"], "mutator"), timeout=3)
+        assert not isinstance(caught.value, errors.GuestHung)
+
+
 def test_another_version_of_the_protocol_is_refused_by_number() -> None:
     with pytest.raises(errors.ProtocolMismatch, match="version 99"):
         with linked(mode="version"):

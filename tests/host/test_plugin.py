@@ -114,14 +114,21 @@ def test_a_silent_guest_is_told_from_a_dead_one(suite: Suite) -> None:
     suite.write("test_it.py", """
 def test_silent(guest):
     guest.call("stress", 1 << 60, timeout=0.5)
+def test_hung(fresh_guest):
+    fresh_guest().panic("hang")
+def test_clean(guest):
+    guest.check()
 def test_dead(fresh_guest):
     guest = fresh_guest()
     guest.transport.kill()
     guest.alloc_page()
 """)
     done = suite.run()
-    assert len(re.findall(r" -m pfnlab --timeout 5 .* replay", done.stdout)) == 3
-    assert "HANG >" in done.stdout and "GONE the guest has ended, exit status -9" in done.stdout
+    assert "3 failed, 1 passed" in done.stdout
+    assert len(re.findall(r" -m pfnlab --timeout 5 .* replay", done.stdout)) == 6
+    assert re.search(r"LATE >\d+ stress 0x1000000000000000 \(", done.stdout)
+    assert re.search(r"HANG >\d+ panic hang \(", done.stdout)
+    assert "GONE the guest has ended, exit status -9" in done.stdout
     if shutil.which("gdb-multiarch"):
         assert re.search(r"where the guest is -+\n#0 .*\n(#.*\n)*#\d+ .*\bcmd_stress \(",
                          done.stdout)

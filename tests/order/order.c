@@ -37,7 +37,7 @@ bool arch_in_interrupt(void) { return false; }
 void arch_cpu_relax(void) { sched_yield(); }
 void arch_cpu_kick(unsigned cpu) { (void)cpu; }
 void arch_cpu_end(void) { pthread_exit(NULL); }
-bool machine_interrupted(void) { return false; }
+bool machine_wait_interrupted(void) { return false; }
 const struct mmu *machine_mmu(void) { return NULL; }
 const struct arch_cpu_need arch_cpu_need = { .name = "none" };
 

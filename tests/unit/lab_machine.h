@@ -105,6 +105,9 @@ enum error machine_zero(pfn_t first, uint64_t pages)
 
 static unsigned polls, polls_until_stopped;   /* 0: never */
 
+void machine_at_work(void) { }
+bool machine_wait_interrupted(void) { return false; }
+
 bool machine_interrupted(void)
 {
     return ++polls == polls_until_stopped;

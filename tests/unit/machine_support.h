@@ -202,14 +202,16 @@ bool arch_console_interrupted(void)
     return pressed > 0 && pressed-- > 0;
 }
 
+static uint64_t ticks, ticks_per_second;
+
 uint64_t arch_ticks(void)
 {
-    return 5;
+    return ticks;
 }
 
 uint64_t arch_ticks_per_second(void)
 {
-    return 1000;
+    return ticks_per_second;
 }
 
 void panic(const char *kind, const char *file, int line, const struct fault *fault)
@@ -250,6 +252,9 @@ static inline int begin(void **unused)
     polls_until_pressed = 0;
     broken = 0;
     where = (struct fault){ .class = OK };
+    ticks = 5;
+    ticks_per_second = 1000;
+    machine_on_sign(NULL);
     machine_interrupt_clear();
     phys_init(&lab.phys, records, ARRAY_SIZE(records));
     return phys_add(&lab.phys, &memory) != OK || phys_add(&lab.phys, &kernel) != OK

@@ -26,6 +26,9 @@
 
 static unsigned polls_until_interrupt;   /* 0: nobody presses ^C */
 static bool interrupted;
+static void (*tell_sign)(void);          /* what the session does when it is time for a sign */
+static bool sign_is_due;
+static uint64_t ticks_per_second;        /* 0: a machine without a clock */
 static unsigned interrupts_passed;
 static bool interrupt_stopped;           /* the next ^C on the line has stopped a command */
 static jmp_buf off;
@@ -38,11 +41,17 @@ bool machine_interrupted(void)
 {
     if (polls_until_interrupt > 0 && --polls_until_interrupt == 0)
         interrupted = true;
+    if (sign_is_due)
+        tell_sign();
+    sign_is_due = false;
     return interrupted;
 }
 
+void machine_on_sign(void (*tell)(void)) { tell_sign = tell; }
+void machine_at_work(void) { }
+bool machine_wait_interrupted(void) { return machine_interrupted(); }
 uint64_t machine_ticks(void) { return 0; }
-uint64_t machine_ticks_per_second(void) { return 0; }
+uint64_t machine_ticks_per_second(void) { return ticks_per_second; }
 void machine_interrupt_clear(void) { interrupted = false; }
 
 bool machine_interrupt_passed(void)

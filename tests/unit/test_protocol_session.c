@@ -22,6 +22,22 @@ static void the_reply_is_dressed_like_the_request(void **unused)
                "limit=0x0000000001000000 managed=4095 free=4095\n=3 n=2");
 }
 
+static void a_request_that_takes_long_says_so_to_a_program(void **unused)
+{
+    (void)unused;
+    sign_is_due = true;
+    ask(">1 dump pages 0x1000 1", ":1 0x0000000000001000 1 free area=low fresh=1\r\n=1 n=1");
+    assert_false(sign_is_due);
+    assert_null(strstr(ask_for(sealed(">0 sync 5"), "=0 5"), "signs="));
+    ticks_per_second = 1000;
+    assert_non_null(strstr(ask_for(sealed(">0 sync 5"), "=0 5"), " signs=10 "));
+    ticks_per_second = 0;
+    forget();
+    sign_is_due = true;
+    ask_sealed(">1 dump pages 0x1000 1",
+               ":1 0x0000000000001000 1 free area=low fresh=1\n% busy tag=1\n=1 n=1");
+}
+
 static void a_wrong_checksum_runs_nothing(void **unused)
 {
     (void)unused;
@@ -270,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_reply_is_dressed_like_the_request, begin),
+        cmocka_unit_test_setup(a_request_that_takes_long_says_so_to_a_program, begin),
         cmocka_unit_test_setup(a_wrong_checksum_runs_nothing, begin),
         cmocka_unit_test_setup(a_malformed_mark_is_refused, begin),
         cmocka_unit_test_setup(results_are_kept_by_tag, begin),

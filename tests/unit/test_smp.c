@@ -21,7 +21,7 @@ void arch_cpu_kick(unsigned cpu) { (void)cpu; }
 bool arch_cpu_stopped(unsigned cpu) { return cpu != 0; }
 void arch_cpu_idle(bool (*ready)(void *argument), void *argument) { assert_true(ready(argument)); }
 void arch_cpu_end(void) { assert_failed("the only CPU ends", __FILE__, __LINE__); }
-bool machine_interrupted(void) { return false; }
+bool machine_wait_interrupted(void) { return false; }
 const struct mmu *machine_mmu(void) { return NULL; }
 
 const struct arch_cpu_need arch_cpu_need = { .name = "token", .size = PAGE_SIZE };
