@@ -34,6 +34,7 @@ class Ear:
         self.events: deque[Row] = deque(maxlen=EVENTS)
         self.reason: GuestGone | None = None
         self.heard = 0                # lines, damaged ones too
+        self.bytes_out = self.bytes_in = 0
         self.connected = False        # has it answered?
         self.on_event: Callable[[Row], None] | None = None
         self._panic: list[str] = []
@@ -44,6 +45,7 @@ class Ear:
     def _drain(self) -> None:
         rest = b""
         while data := self.transport.receive():
+            self.bytes_in += len(data)
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 self._inbox.put(line.rstrip(b"\r"))
@@ -67,6 +69,7 @@ class Ear:
             raise self.reason
         try:
             self.transport.send(data, deadline)
+            self.bytes_out += len(data)
         except GuestGone:
             raise self._last_words() from None
 

@@ -14,12 +14,14 @@ LINE_INTERVAL = 10.0              # seconds between two lines of a log
 
 
 class Progress:
-    """`total` steps of something; `advance` for each. On standard error; `quiet`, nothing of it is
-    seen: somebody else has the terminal."""
+    """`total` steps of something, or as many as there are in so many seconds; `advance` for each.
+    On standard error; `quiet`, nothing of it is seen: somebody else has the terminal."""
 
-    def __init__(self, what: str, total: int | None = None, quiet: bool = False) -> None:
+    def __init__(self, what: str, total: int | None = None, quiet: bool = False,
+                 seconds: float | None = None) -> None:
         self.what = what
         self.total = total
+        self.seconds = seconds
         self.done = 0
         self.quiet = quiet
         self._start = self._told = time.monotonic()
@@ -35,10 +37,12 @@ class Progress:
             return
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"), progress.BarColumn(),
-            progress.MofNCompleteColumn(), progress.TextColumn("{task.fields[rate]}"),
+            progress.TextColumn("{task.fields[count]}"),
+            progress.TextColumn("{task.fields[rate]}"),
             progress.TimeRemainingColumn(), console=console.Console(stderr=True), transient=True,
             redirect_stdout=sys.stdout.isatty())      # results in a file stay there
-        self._task = self._bar.add_task(self.what, total=self.total, rate="")
+        self._task = self._bar.add_task(self.what, total=self.total or self.seconds, rate="",
+                                        count=self._count())
 
     def advance(self, n: int = 1, what: str | None = None, total: int | None = None) -> None:
         """So many steps more; of how many, where that was not known."""
@@ -48,17 +52,25 @@ class Progress:
         now = time.monotonic()
         rate = self.done / max(1e-9, now - self._start)
         if self._bar is not None:
-            self._bar.update(self._task, advance=n, total=self.total, description=self.what,
-                             rate=_spelled(rate))
+            by_time = self.total is None and self.seconds is not None
+            self._bar.update(self._task, completed=now - self._start if by_time else self.done,
+                             total=self.total or self.seconds, description=self.what,
+                             rate=_spelled(rate), count=self._count())
         elif now - self._told >= LINE_INTERVAL and not self.quiet:
             self._told = now
-            print(self._line(rate), file=sys.stderr, flush=True)
+            print(self._line(rate, now - self._start), file=sys.stderr, flush=True)
 
-    def _line(self, rate: float) -> str:
-        if self.total is None:
-            return f"{self.what}: {self.done}, {_spelled(rate)}"
-        left = (self.total - self.done) / max(1e-9, rate)
-        return f"{self.what}: {self.done} of {self.total}, {_spelled(rate)}, {left:.0f} s left"
+    def _count(self) -> str:
+        return f"{self.done}/{self.total}" if self.total is not None else f"{self.done}"
+
+    def _line(self, rate: float, took: float) -> str:
+        count, left = f"{self.done}", ""
+        if self.total is not None:
+            count += f" of {self.total}"
+            left = f", {(self.total - self.done) / max(1e-9, rate):.0f} s left"
+        elif self.seconds is not None:
+            left = f", {max(0.0, self.seconds - took):.0f} s left"
+        return f"{self.what}: {count}, {_spelled(rate)}{left}"
 
     def over(self, items: Iterable[T]) -> Iterator[T]:
         """The items, a step each."""

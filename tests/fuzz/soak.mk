@@ -15,12 +15,13 @@ hostile: ## lines that nobody should send: HOSTILE_LINES=N (100,000) to each of 
 	$(Q)$(PYTHON) tests/fuzz/hostile.py --lines $(or $(HOSTILE_LINES),100000) \
 		$(if $(SEED),--seed $(SEED)) $(SOAK_GUESTS)
 
-soak: ## all kinds of fuzzing, each for TIME seconds (60): a table of figures; SEED=N repeats it
+soak: ## all kinds of fuzzing, each for TIME seconds (60), or COMMANDS=N: a table of figures; SEED=N
 	@./arch/deps.sh fuzz
 	@$(MAKE) all
 	@$(MAKE) ARCH=native build/native/tests/fuzz/fuzz_line build/native/tests/fuzz/fuzz_ops \
 		build/fuzz/clang-19/fuzz_line build/fuzz/clang-19/fuzz_ops build/fuzz/clang-19/line.dict
-	$(Q)$(PYTHON) tests/fuzz/soak.py --time $(or $(TIME),60) $(if $(SEED),--seed $(SEED)) \
+	$(Q)$(PYTHON) tests/fuzz/soak.py --time $(or $(TIME),60) \
+		$(if $(COMMANDS),--commands $(COMMANDS)) $(if $(SEED),--seed $(SEED)) \
 		$(SOAK_GUESTS)
 
 ORACLE_OPS ?= 10000000

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Every kind of fuzzing, one after the other, each for the same time: `make soak`.
+"""Every kind of fuzzing, one after the other: `make soak`. Each for the same time, or, with
+--commands N, natively for N commands and for a tenth of them on each other guest. ^C ends it, with
+what there is until then.
 
-The table: commands or operations, how many a second, how many of the answers were refusals, resets
-(fresh instances of the lab), distinct states (by the totals of all areas, at the end of a life or
-every thousand commands), differences, deaths of a guest, recoveries of its line, and of what is
-fuzzed by its coverage how many edges of the code were reached.
+The table: commands, lines or operations, how many a second, how many of the answers were refusals,
+resets (fresh instances of the lab), distinct states (by the totals of all areas, at the end of a
+life or every thousand commands), differences, deaths of a guest; of its line the recoveries and the
+bytes in both directions; and of what is fuzzed by its coverage how many edges of the code were
+reached.
 """
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ import os
 import random
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,66 +33,109 @@ from pfnlab.fuzz import Figures, keep, live, new_life  # noqa: E402
 from pfnlab.guest import Guest  # noqa: E402
 from pfnlab.lockstep import Difference, Lockstep, Mixture  # noqa: E402
 from pfnlab.pool import Pool  # noqa: E402
+from pfnlab.progress import Progress  # noqa: E402
+from pfnlab.spec import Spec  # noqa: E402
 from tests.fuzz.hostile import Attack, Hostile  # noqa: E402
 
 FOUND = ROOT / "build/fuzz/found"
 COLUMNS = ("kind", "done", "per second", "refused", "resets", "states", "differences", "deaths",
-           "recoveries", "coverage")
+           "recoveries", "MB out", "MB in", "coverage")
 SLICE = 1000                      # commands between two looks at the clock
+TENTH = 10                        # of the commands, on a machine that is emulated
+EXIT_INTERRUPTED = 130
 
 
 @dataclass
 class Result:
-    """A row of the table."""
+    """A row of the table, as far as it is."""
 
     kind: str
-    done: int
-    seconds: float
+    done: int = 0
+    seconds: float = 0.0
     refused: int = 0
     resets: int = 0
-    states: int = 0
     differences: int = 0
     deaths: int = 0
     recoveries: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
     coverage: str = ""
+    states: set[int] = field(default_factory=set)
+
+    def line_of(self, guest: Guest) -> None:
+        """Add what went over the line of a guest that is used no more."""
+        self.recoveries += guest.link.recoveries
+        self.bytes_out += guest.link.bytes_out
+        self.bytes_in += guest.link.bytes_in
 
     def cells(self) -> list[str]:
         """As the table has it."""
         rate = self.done / self.seconds if self.seconds else 0.0
         return [self.kind, str(self.done), f"{rate:.0f}", *map(str, (
-            self.refused, self.resets, self.states, self.differences, self.deaths,
-            self.recoveries)), self.coverage]
+            self.refused, self.resets, len(self.states), self.differences, self.deaths,
+            self.recoveries)), *(f"{n / 1e6:.1f}" for n in (self.bytes_out, self.bytes_in)),
+            self.coverage]
 
 
-def slices(seconds: float) -> Iterator[None]:
-    """Until so much time has passed, but once at least."""
-    end = time.monotonic() + seconds
-    yield
-    while time.monotonic() < end:
+class Course:
+    """How long a kind goes on, and how far it is."""
+
+    def __init__(self, seconds: float, commands: int | None, seed: int, progress: Progress) -> None:
+        self.seconds, self.commands, self.seed = seconds, commands, seed
+        self._progress = progress
+        self._end = time.monotonic() + seconds
+
+    def reached(self, done: int) -> None:
+        """So many are done."""
+        self._progress.advance(done - self._progress.done)
+
+    def slices(self, result: Result) -> Iterator[None]:
+        """Until it is over, but once at least."""
         yield
+        while (time.monotonic() < self._end if self.commands is None
+               else result.done < self.commands):
+            yield
 
 
-def coverage_guided(target: str, seconds: float, seed: int) -> Result:
-    """libFuzzer on a target, from a corpus of its own."""
+Kind = Callable[[Result, Course], None]
+
+
+def coverage_guided(target: str, result: Result, course: Course) -> None:
+    """libFuzzer on a target, from a corpus of its own. It always goes by time."""
     corpus = ROOT / "build/fuzz/corpus" / target
     corpus.mkdir(parents=True, exist_ok=True)
     FOUND.mkdir(parents=True, exist_ok=True)
     build = ROOT / "build/fuzz/clang-19"
-    start = time.monotonic()
-    done = subprocess.run(
-        [build / f"fuzz_{target}", f"-dict={build}/line.dict", f"-max_total_time={seconds:.0f}",
-         f"-seed={seed % (1 << 31) or 1}", f"-artifact_prefix={FOUND}/{target}-", corpus,
-         ROOT / "tests/fuzz/corpus" / target],
-        capture_output=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}, check=False)
-    said = (done.stdout + done.stderr).decode("utf-8", "replace")
+    said = []
+    with subprocess.Popen(
+            [build / f"fuzz_{target}", f"-dict={build}/line.dict",
+             f"-max_total_time={course.seconds:.0f}", f"-seed={course.seed % (1 << 31) or 1}",
+             f"-artifact_prefix={FOUND}/{target}-", corpus, ROOT / "tests/fuzz/corpus" / target],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            start_new_session=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}) as fuzzer:
+        assert fuzzer.stdout is not None
+        try:
+            for line in fuzzer.stdout:
+                said.append(line)
+                if runs := re.match(r"#(\d+)", line):
+                    course.reached(int(runs[1]))
+        except KeyboardInterrupt:
+            fuzzer.send_signal(signal.SIGINT)
+            said += fuzzer.stdout.readlines()
+            _read_libfuzzer(result, "".join(said))
+            raise
+    _read_libfuzzer(result, "".join(said))
+    result.differences = int(fuzzer.returncode != 0)
+
+
+def _read_libfuzzer(result: Result, said: str) -> None:
     count = re.findall(r"^(\d+) (?:operations|lines)$", said, re.MULTILINE)
     edges = re.findall(r"cov: (\d+)", said)
     all_edges = re.findall(r"\((\d+) inline 8-bit counters\)", said)
-    inputs = re.findall(r"^Done (\d+) runs", said, re.MULTILINE)      # each begins afresh
-    return Result(f"coverage-guided {target}", int(count[-1]) if count else 0,
-                  time.monotonic() - start, resets=int(inputs[-1]) if inputs else 0,
-                  differences=int(done.returncode != 0),
-                  coverage=f"{edges[-1]}/{all_edges[0]} edges" if edges and all_edges else "")
+    inputs = re.findall(r"^#(\d+)", said, re.MULTILINE)             # each begins afresh
+    result.done = int(count[-1]) if count else 0
+    result.resets = max(map(int, inputs), default=0)
+    result.coverage = f"{edges[-1]}/{all_edges[0]} edges" if edges and all_edges else ""
 
 
 def state_of(guest: Guest) -> int:
@@ -95,70 +143,81 @@ def state_of(guest: Guest) -> int:
     return hash(tuple(repr(row) for row in guest.dump("areas")))
 
 
-def against_the_model(name: str, seconds: float, seed: int) -> Result:
+def against_the_model(name: str, result: Result, course: Course) -> None:
     """`pfnlab fuzz --fast`, with the states counted."""
-    result, figures, states = Result(f"model {name}", 0, 0.0), Figures(), set()
-    start = time.monotonic()
+    figures, used = Figures(), []
+
+    def on_command(figures: Figures) -> None:
+        course.reached(figures.commands)
     with Pool() as pool:
-        for _ in slices(seconds):
-            guest = pool.acquire(name)
-            life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
-            guest.link.log.clear()
-            before = guest.link.recoveries
-            why = live(guest, life, figures)
-            if why is not None:
-                result.differences += 1
-                result.deaths += guest.dead
-                print(f"{name}: {why}\n  {keep(pool, name, life.steps, why, FOUND)}", flush=True)
-            elif guest.info().fields["stage"] != "early":
-                states.add(state_of(guest))
-            result.recoveries += guest.link.recoveries - before
-    result.done, result.seconds = figures.commands, time.monotonic() - start
-    result.refused = figures.commands - figures.answers.get("=", 0)
-    result.resets = figures.lives + figures.words.get("reset", 0)
-    result.states = len(states)
-    return result
+        try:
+            for _ in course.slices(result):
+                guest = pool.acquire(name)
+                if guest not in used:
+                    used.append(guest)
+                life = new_life(guest, random.Random(f"{course.seed}/{figures.lives}"))
+                guest.link.log.clear()
+                why = live(guest, life, figures, on_command=on_command)
+                result.done = figures.commands
+                if why is not None:
+                    result.differences += 1
+                    result.deaths += guest.dead or guest.link.overdue is not None
+                    print(f"{name}: {why}\n  {keep(pool, name, life.steps, why, FOUND)}",
+                          flush=True)
+                elif guest.info().fields["stage"] != "early":
+                    result.states.add(state_of(guest))
+        finally:
+            result.done = figures.commands
+            result.refused = figures.commands - figures.answers.get("=", 0)
+            result.resets = figures.lives + figures.words.get("reset", 0)
+            for guest in used:
+                result.line_of(guest)
 
 
-def twins(names: list[str], seconds: float, seed: int) -> Result:
+def twins(names: list[str], result: Result, course: Course) -> None:
     """All machines in lockstep."""
-    result, states = Result(f"twins x{len(names)}", 0, 0.0), set()
-    start = time.monotonic()
     try:
         with Lockstep(names) as guests:
-            mixture = Mixture(guests, seed)
-            for _ in slices(seconds):
-                mixture.run(SLICE)
-                rows = guests.send("dump areas").rows
-                states.add(hash(tuple(map(repr, rows))))
+            try:
+                _play(guests, result, course)
+            finally:
                 result.done, result.resets = guests.commands, guests.resets
+                for guest in guests.guests:
+                    result.line_of(guest)
     except Difference as difference:
-        print(f"seed {seed}: {difference}", flush=True)
+        print(f"seed {course.seed}: {difference}", flush=True)
         result.differences = 1
-    except errors.GuestGone as gone:
-        print(f"seed {seed}: {gone}", flush=True)
+    except errors.PfnlabError as gone:
+        print(f"seed {course.seed}: {gone}", flush=True)
         result.deaths = 1
-    result.states = len(states)
-    result.seconds = time.monotonic() - start
-    return result
 
 
-def hostile(name: str, seconds: float, seed: int) -> Result:
+def _play(guests: Lockstep, result: Result, course: Course) -> None:
+    mixture = Mixture(guests, course.seed)
+    guests.on_command = lambda: course.reached(guests.commands)
+    for _ in course.slices(result):
+        mixture.run(SLICE)
+        rows = guests.send("dump areas").rows
+        result.states.add(hash(tuple(map(repr, rows))))
+        result.done = guests.commands
+
+
+def hostile(name: str, result: Result, course: Course) -> None:
     """Lines that nobody should send."""
-    result = Result(f"hostile {name}", 0, 0.0)
-    start = time.monotonic()
     with Guest(name) as guest:
-        attack = Attack(guest, seed)
+        attack = Attack(guest, course.seed)
         try:
-            for _ in slices(seconds):
+            for _ in course.slices(result):
                 attack.run(attack.sent + SLICE)
+                result.done = attack.sent
+                course.reached(attack.sent)
         except (Hostile, errors.PfnlabError) as error:
-            print(f"{name}, seed {seed}: {error}", flush=True)
+            print(f"{name}, seed {course.seed}: {error}", flush=True)
             result.differences, result.deaths = 1, int(guest.dead)
-        result.done, result.resets = attack.sent, attack.resets
-        result.refused = attack.answers.total() - attack.answers["="]
-    result.seconds = time.monotonic() - start
-    return result
+        finally:
+            result.done, result.resets = attack.sent, attack.resets
+            result.refused = attack.answers.total() - attack.answers["="]
+            result.line_of(guest)
 
 
 def table(results: list[Result]) -> str:
@@ -169,23 +228,52 @@ def table(results: list[Result]) -> str:
                                for i, cell in enumerate(row)) for row in rows)
 
 
+def kinds(guests: list[str]) -> Iterator[tuple[str, str, Kind]]:
+    """The name of each, the guest that sets its pace, and what it does."""
+    for target in ("line", "ops"):
+        yield f"coverage-guided {target}", "", partial(coverage_guided, target)
+    for name in guests:
+        yield f"model {name}", name, partial(against_the_model, name)
+    for name in guests:
+        yield f"hostile {name}", name, partial(hostile, name)
+    if len(guests) > 1:
+        yield f"twins x{len(guests)}", guests[-1], partial(twins, guests)
+
+
+def run(kind: Kind, result: Result, seconds: float, commands: int | None, seed: int) -> None:
+    """One kind, to its end or to ^C."""
+    start = time.monotonic()
+    try:
+        with Progress(result.kind, commands, seconds=seconds) as progress:
+            kind(result, Course(seconds, commands, seed, progress))
+    finally:
+        result.seconds = time.monotonic() - start
+
+
 def main() -> int:
-    """0: nothing was found."""
+    """0: nothing was found; 1: something was; 130: nothing until ^C."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--time", type=float, default=60.0, help="seconds for each kind")
+    parser.add_argument("--commands", type=int, help="so many natively, a tenth elsewhere")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     parser.add_argument("guests", nargs="+")
     options = parser.parse_args()
-    print(f"seed {options.seed}, {options.time:.0f} s each", flush=True)
-    results = [coverage_guided(target, options.time, options.seed) for target in ("line", "ops")]
-    for name in options.guests:
-        results.append(against_the_model(name, options.time, options.seed))
-    for name in options.guests:
-        results.append(hostile(name, options.time, options.seed))
-    if len(options.guests) > 1:
-        results.append(twins(options.guests, options.time, options.seed))
-    print(table(results))
-    return int(any(one.differences or one.deaths for one in results))
+    print(f"seed {options.seed}", flush=True)
+    results: list[Result] = []
+    stopped = False
+    for title, pace, kind in kinds(options.guests):
+        commands = options.commands if pace else None
+        if commands is not None and not Spec(pace).native:
+            commands //= TENTH
+        results.append(Result(title))
+        try:
+            run(kind, results[-1], options.time, commands, options.seed)
+        except KeyboardInterrupt:
+            stopped = True
+            break
+    print(table(results) + ("\nstopped by ^C" if stopped else ""))
+    found = any(one.differences or one.deaths for one in results)
+    return 1 if found else EXIT_INTERRUPTED if stopped else 0
 
 
 if __name__ == "__main__":

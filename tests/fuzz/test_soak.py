@@ -2,27 +2,72 @@
 """The figures of `make soak`, each kind for a moment."""
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
 import pytest
 
 from pfnlab import Guest
 from tests.fuzz import soak
 
 MOMENT = 0.0                      # seconds: one life, or one slice
+PROGRAM = Path(soak.__file__)
 
 
 @pytest.mark.only("native")
-@pytest.mark.parametrize("kind", [
-    lambda: soak.against_the_model("native", MOMENT, 1),
-    lambda: soak.twins(["native", "native?engine=tree"], MOMENT, 1),
-    lambda: soak.hostile("native", MOMENT, 1)], ids=["model", "twins", "hostile"])
-def test_a_kind_tells_what_it_did(guest: Guest, kind: object) -> None:
-    assert callable(kind)
-    result = kind()
+@pytest.mark.parametrize(("title", "kind"), [
+    ("model native", partial(soak.against_the_model, "native")),
+    ("twins x2", partial(soak.twins, ["native", "native?engine=tree"])),
+    ("hostile native", partial(soak.hostile, "native"))], ids=["model", "twins", "hostile"])
+def test_a_kind_tells_what_it_did(guest: Guest, title: str, kind: soak.Kind) -> None:
+    result = soak.Result(title)
+    soak.run(kind, result, MOMENT, None, seed=1)
     assert result.done > 0 and result.refused >= 0
     assert (result.differences, result.deaths, result.recoveries) == (0, 0, 0)
+    assert result.bytes_out > result.done and result.bytes_in > result.done
     if not result.kind.startswith("hostile"):
-        assert result.resets > 0 and result.states > 0
+        assert result.resets > 0 and len(result.states) > 0
     else:
         assert result.refused > result.done // 2
     row = soak.table([result]).splitlines()[1]
     assert row.startswith(result.kind) and row.split(result.kind)[1].split()[0] == str(result.done)
+
+
+@pytest.mark.only("native")
+def test_what_libfuzzer_says_is_read(guest: Guest) -> None:
+    result = soak.Result("coverage-guided ops")
+    soak._read_libfuzzer(result, "INFO: Loaded 1 modules   (999 inline 8-bit counters): x\n"
+                         "#2\tINITED cov: 5 ft: 6\n#512\tpulse  cov: 77 ft: 99\n1234 operations\n")
+    assert (result.done, result.resets, result.coverage) == (1234, 512, "77/999 edges")
+
+
+@pytest.mark.only("native")
+def test_a_soak_that_is_stopped_tells_what_there_is_until_then(guest: Guest, tmp_path: Path
+                                                               ) -> None:
+    """A person's ^C in the middle of the second kind, which never ends by itself."""
+    script = ("import sys; sys.argv[1:] = ['--commands', '100000000', '--seed', '7', 'native']\n"
+              f"sys.path.insert(0, {str(soak.ROOT)!r})\n"
+              "from tests.fuzz import soak\n"
+              "import pfnlab.progress as progress\n"
+              "progress.LINE_INTERVAL = 0\n"
+              "soak.kinds = lambda guests: list(every(guests))[2:]\n"
+              "sys.exit(soak.main())\n").replace("soak.kinds =", "every = soak.kinds\nsoak.kinds =")
+    (tmp_path / "script.py").write_text(script)
+    with subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        while not re.match(r"model native: \d{3,} of 100000000, \d+/s, \d+ s left", line):
+            line = process.stderr.readline()
+            assert line, "it has ended"
+        os.killpg(process.pid, signal.SIGINT)
+        told, _ = process.communicate()
+    assert process.returncode == soak.EXIT_INTERRUPTED, told
+    lines = told.splitlines()
+    assert lines[0] == "seed 7" and lines[-1] == "stopped by ^C"
+    assert re.match(r"model native +\d{3,} ", lines[-2])

@@ -33,9 +33,12 @@ def test_a_log_has_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> 
         assert list(steps.over("abcd")) == list("abcd")
     with Progress("search") as steps:
         steps.advance(5, "search, 7 left")
+    with Progress("soak", seconds=600) as steps:
+        steps.advance(3)
     lines = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"walk: 3 of 4, [\d.]+/s, \d+ s left", lines[2])
     assert re.fullmatch(r"search, 7 left: 5, [\d.]+/s", lines[4])
+    assert re.fullmatch(r"soak: 3, [\d.]+/s, \d+ s left", lines[5])
 
 
 def test_nothing_is_seen_where_somebody_else_has_the_terminal(
