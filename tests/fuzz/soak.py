@@ -35,6 +35,7 @@ from pfnlab.lockstep import Difference, Lockstep, Mixture  # noqa: E402
 from pfnlab.pool import Pool  # noqa: E402
 from pfnlab.progress import Progress  # noqa: E402
 from pfnlab.spec import Spec  # noqa: E402
+from pfnlab.transport import KILL_WITH_PARENT  # noqa: E402
 from tests.fuzz.hostile import Attack, Hostile  # noqa: E402
 
 FOUND = ROOT / "build/fuzz/found"
@@ -108,7 +109,7 @@ def coverage_guided(target: str, result: Result, course: Course) -> None:
     build = ROOT / "build/fuzz/clang-19"
     said = []
     with subprocess.Popen(
-            [build / f"fuzz_{target}", f"-dict={build}/line.dict",
+            [*KILL_WITH_PARENT, build / f"fuzz_{target}", f"-dict={build}/line.dict",
              f"-max_total_time={course.seconds:.0f}", f"-seed={course.seed % (1 << 31) or 1}",
              f"-artifact_prefix={FOUND}/{target}-", corpus, ROOT / "tests/fuzz/corpus" / target],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
