@@ -152,7 +152,7 @@ enum error alloc_locked(struct heap *heap, const struct heap_request *request, v
 static enum error object_fill(struct heap *heap, const struct heap_request *request,
                               uint32_t zone, virt_t *at, bool *zeroed)
 {
-    enum error e = OK;
+    enum error e = OK, undone;
     virt_t bad, unused;
     uint64_t pages;
 
@@ -164,8 +164,8 @@ static enum error object_fill(struct heap *heap, const struct heap_request *requ
     if (e == OK)
         return OK;
     /* What an allocation took of the records suffices to undo it. */
-    if (heap_free(heap, *at, true, &pages, &unused) != OK)
-        ASSERT(false);
+    undone = heap_free(heap, *at, true, &pages, &unused);
+    ASSERT(undone == OK);
     *at = bad;
     return e;
 }

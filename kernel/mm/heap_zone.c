@@ -38,7 +38,7 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
 {
     struct spot spot;
     uint64_t pages;
-    enum error e;
+    enum error e, undone;
 
     if (request->size > UINT64_MAX - HEAP_ZONE_MIN)
         return E_MEM_NONE;
@@ -54,8 +54,8 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
         if (e == OK)
             return OK;
         /* What an allocation took of the records suffices to undo it. */
-        if (object_free(heap, *out, &spot, &pages) != OK)
-            ASSERT(false);
+        undone = object_free(heap, *out, &spot, &pages);
+        ASSERT(undone == OK);
     }
     heap_trim(heap);
     return e;

@@ -13,12 +13,12 @@ static bool spot_fresh(const struct page_tree *tree, const struct page_spot *spo
     return bitmap_test(chunk->fresh, spot->unit);
 }
 
+/* Of a free page in a closed unit or chunk: in an open leaf query_run() has told. */
 static unsigned free_order(const struct page_spot *spot)
 {
     if (spot->chunk == NULL)
         return MAX_ORDER;
-    if (spot->open)
-        return node_order_at(&spot->leaf, spot->page);
+    ASSERT(!spot->open);
     struct page_node units = chunk_units(spot->chunk);
     return UNIT_SHIFT + node_order_at(&units, spot->unit);
 }

@@ -74,13 +74,14 @@ static enum error block_zero(struct pages *pages, pfn_t first, uint64_t count, b
 {
     enum error e = pages->backed ? pages->hooks.zero(first, count) : E_CALL_UNSUPPORTED;
     uint64_t freed;
+    bool released;
 
     *zeroed = e == OK;
     if (e != E_STOP_INTERRUPTED)
         return OK;
     lock_take(&pages->lock);
-    if (!cache_release(pages, first))
-        ASSERT(false);
+    released = cache_release(pages, first);
+    ASSERT(released);
     e = free_whole(pages, first, &freed);
     ASSERT(e == OK && freed == count);
     lookup_trim(pages->owners);

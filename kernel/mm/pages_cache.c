@@ -219,14 +219,14 @@ static void refill(struct pages *pages, struct page_cache *cache,
 
 static bool take(struct pages *pages, struct page_cache *cache, pfn_t *first)
 {
-    bool found;
+    bool found, known;
 
     lock_take(&cache->lock);
     found = count(cache) > 0;
     if (found) {
         *first = pop(cache);
-        if (!mark_change(pages->caches, *first, MARK_IN, MARK_OUT))
-            ASSERT(false);
+        known = mark_change(pages->caches, *first, MARK_IN, MARK_OUT);
+        ASSERT(known);
         pages_note(pages, PAGES_ALLOC, *first, 1, 0);
     }
     lock_release(&cache->lock);

@@ -235,6 +235,18 @@ static void heap_move(void)
         ASSERT(object_give(out.a) == OK);
 }
 
+/* With a red zone: its pattern has to come where the object ends now. */
+static void heap_shrink(void)
+{
+    virt_t out, blame;
+    bool copied;
+    enum error e = heap_realloc(&heap, virt(shared), 98, &out, &copied, &blame);
+
+    ASSERT(e == OK || e == E_MEM_FREE);
+    if (e == OK)
+        ASSERT(object_give(out.a) == OK);
+}
+
 static void heap_drop(void)
 {
     enum error e = object_give(shared);
@@ -289,6 +301,7 @@ const struct scenario scenarios[] = {
     { "heap-move", 2, heap_begin, { heap_move, heap_drop }, broken },
     { "heap-zone", 2, afresh, { zone_both, zone_both }, broken },
     { "heap-zone-move", 2, zone_begin, { heap_move, heap_drop }, broken },
+    { "heap-zone-shrink", 2, zone_begin, { heap_shrink, heap_drop }, broken },
 };
 
 const size_t scenarios_count = ARRAY_SIZE(scenarios);

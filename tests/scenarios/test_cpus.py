@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from pfnlab import Guest, errors
+from pfnlab.memory_map import MemoryMap
 from pfnlab.spec import Spec
-from tests.scenarios.support import PAGE, counts, page
+from tests.scenarios.support import PAGE, Wire, counts, page
 
 pytestmark = [pytest.mark.options("cpus=4")]
 many = pytest.mark.only("native")     # emulated ones do less: tests/machine/test_processors.py
@@ -260,6 +261,29 @@ def test_caches_of_cpus_keep_nothing_from_anybody(guest: Guest) -> None:
     guest.reserve(block, 1)
     guest.cpu("stop", "all")
     assert counts(guest)["free"] == int(str(before["free"])) - 1
+    guest.check()
+
+
+@pytest.mark.only("native")
+@pytest.mark.options("percpu=on")
+def test_a_page_whose_place_in_the_marks_is_taken_goes_past_the_cache(guest: Guest) -> None:
+    """Two pages 64 MiB apart have one place."""
+    MemoryMap([("all", 1 << 52)], [(at, PAGE, "usable") for at in (64 << 20, 128 << 20)]
+              ).inject(guest)
+    wire = Wire(guest)                        # requests without a tag: with an owner none is cached
+    pages = [wire.talk(b"> alloc_page\n")[0] for _ in range(3)]
+    assert pages == ["= 0x0000000004000000 zeroed=0", "= 0x0000000008000000 zeroed=0",
+                     "? mem.none ; no free memory fits the request"]
+    assert wire.talk(b"> check\n> free 0x4000000\n> free 0x8000000\n> check\n") \
+        == ["=", "= 1", "= 1", "="]
+
+
+@pytest.mark.only("native")
+def test_a_stress_without_tables_counts_what_it_was_refused(guest: Guest) -> None:
+    guest.fail(every=2, what="tables")
+    assert guest.stress(300, cpus=1, seed=0, mix="map|protect|pages") == 300
+    assert guest.failures().fields["refusals"] > 0
+    guest.fail()
     guest.check()
 
 

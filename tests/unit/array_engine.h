@@ -183,12 +183,23 @@ static bool array_check(const void *memory, bool (*stop)(void), struct page_viol
     return !stopped && !engine->broken;
 }
 
+static uint64_t array_count_free(void *memory, uint32_t areas)
+{
+    const struct array_engine *engine = memory;
+    uint64_t n = 0;
+
+    (void)areas;
+    for (unsigned i = 0; i < FRAMES; i++)
+        n += engine->state[i] == PAGE_FREE;
+    return n;
+}
+
 static const struct page_engine array_engine = {
     .name = "array", .text = "An array of frames.", .memory_size = array_memory_size,
     .init = array_init, .alloc = array_alloc, .extend = array_extend, .free = array_free,
     .free_part = array_free_part,
     .reserve = array_reserve, .unreserve = array_unreserve, .query = array_query,
-    .check = array_check,
+    .check = array_check, .count_free = array_count_free,
 };
 
 #endif

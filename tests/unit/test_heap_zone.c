@@ -100,6 +100,20 @@ static void a_red_zone_is_moved_where_its_object_stays(void **unused)
     }
 }
 
+/* In its slot of 48 bytes: 25 and a zone have room there, 40 have none. */
+static void an_object_that_cannot_move_stays_if_its_zone_has_room(void **unused)
+{
+    uint64_t at = zoned(20, 1), out;
+
+    (void)unused;
+    takes_until_failure = 1;
+    assert_int_not_equal(heap_move(at, 40, &out), OK);
+    heap_assert_whole();
+    *arena_byte(virt(at + 20)) = 1;
+    takes_until_failure = 0;
+    assert_int_equal(heap_put(at), E_MEM_OVERRUN);
+}
+
 static void there_is_no_red_zone_out_of_reach(void **unused)
 {
     const struct heap_request request = { .size = 20, .align = 1, .redzone = true };
@@ -140,6 +154,7 @@ int main(void)
         cmocka_unit_test_setup(force_frees_in_spite_of_an_overrun, heap_begin),
         cmocka_unit_test_setup(a_red_zone_goes_with_its_object, heap_begin),
         cmocka_unit_test_setup(a_red_zone_is_moved_where_its_object_stays, heap_begin),
+        cmocka_unit_test_setup(an_object_that_cannot_move_stays_if_its_zone_has_room, heap_begin),
         cmocka_unit_test_setup(there_is_no_red_zone_out_of_reach, heap_begin),
         cmocka_unit_test_setup(without_memory_a_red_zone_is_refused_before_anything_is_taken,
                                heap_begin),

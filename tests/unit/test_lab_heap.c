@@ -80,6 +80,21 @@ static void objects_live_through_all_stages(void **unused)
     assert_whole();
 }
 
+/* Whole areas are left out, and what of an area lies beyond is no place for a page. */
+static void the_heap_takes_pages_only_where_it_reaches_them(void **unused)
+{
+    struct heap_frames frames;
+
+    (void)unused;
+    assert_int_equal(lab_reset(STAGE_PAGE), OK);
+    heap_frames_init(&frames, &lab.attributes, phys(5 * G));
+    assert_int_equal(frames.areas, ALL_AREAS);
+    assert_int_equal(frames.max.n, 5 * G >> PAGE_SHIFT);
+    heap_frames_init(&frames, &lab.attributes, phys(4 * G));
+    assert_int_equal(frames.areas, ALL_AREAS & ~UINT32_C(4));
+    assert_int_equal(frames.max.n, PFN_LIMIT);
+}
+
 static void a_hand_over_refused_leaves_the_heap_as_it_was(void **unused)
 {
     virt_t small, large;
@@ -160,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(objects_live_through_all_stages, begin),
+        cmocka_unit_test_setup(the_heap_takes_pages_only_where_it_reaches_them, begin),
         cmocka_unit_test_setup(a_hand_over_refused_leaves_the_heap_as_it_was, begin),
         cmocka_unit_test_setup(a_reset_forgets_the_heap, begin),
         cmocka_unit_test_setup(check_sees_the_heap, begin),

@@ -302,6 +302,23 @@ static void an_aligned_page_in_a_new_leaf_is_not_where_the_next_pages_come_from(
     fixture_done(&f);
 }
 
+/* Its node is there, for what is fresh no more. */
+static void a_whole_gib_with_a_used_page_is_taken_in_a_window(void **state)
+{
+    struct fixture f;
+    struct page_request request = request_order(MAX_ORDER);
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    assert_int_equal(give(&f, take_order(&f, 0)), 1);
+    request.min = pfn(GIB_PAGES);
+    assert_int_equal(take(&f, request), GIB_PAGES);
+    assert_whole(&f);
+    assert_int_equal(give(&f, GIB_PAGES), GIB_PAGES);
+    request.fresh = true;
+    refuse(&f, request, E_MEM_NONE, 0);
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +340,7 @@ int main(void)
         both_unit_tests(an_exact_address_is_taken_or_the_refusal_says_why),
         cmocka_unit_test(fresh_is_exact_for_each_page),
         both_unit_tests(a_gib_with_one_used_page_is_not_fresh),
+        both_unit_tests(a_whole_gib_with_a_used_page_is_taken_in_a_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

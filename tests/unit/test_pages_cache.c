@@ -44,12 +44,7 @@ static pfn_t take(void)
 /* Frames that the engine has. */
 static uint64_t engine_free(void)
 {
-    const struct array_engine *engine = pages.state;
-    uint64_t n = 0;
-
-    for (unsigned i = 0; i < FRAMES; i++)
-        n += engine->state[i] == PAGE_FREE;
-    return n;
+    return pages.engine->count_free(pages.state, ALL_AREAS);
 }
 
 static void assert_broken(unsigned invariant, pfn_t at)
@@ -99,11 +94,45 @@ static void a_full_cache_gives_some_of_its_pages_back(void **unused)
     assert_int_equal(pages_check(&pages, &violation), OK);
 }
 
+static void what_caches_keep_is_free_for_who_asks_how_much_there_is(void **unused)
+{
+    (void)unused;
+    (void)take();
+    assert_true(engine_free() < FRAMES - 2);
+    assert_true(pages_have(&pages, ALL_AREAS, FRAMES - 2));
+    assert_int_equal(engine_free(), FRAMES - 2);
+    assert_false(pages_have(&pages, ALL_AREAS, FRAMES - 1));
+}
+
+static void a_single_page_goes_back_to_a_cache(void **unused)
+{
+    pfn_t out = take(), blame;
+    uint64_t before = engine_free(), freed;
+
+    (void)unused;
+    assert_int_equal(pages_free(&pages, out, 1, &freed, &blame), OK);
+    assert_int_equal(freed, 1);
+    assert_int_equal(engine_free(), before);
+    assert_int_equal(take().n, out.n);
+}
+
+static void caches_without_memory_for_them_are_refused(void **unused)
+{
+    uint64_t needed = 0;
+
+    (void)unused;
+    assert_int_equal(pages_use_caches(&pages, 4096, &pool, &needed), E_MEM_METADATA);
+    assert_true(needed > sizeof(memory));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(check_sees_what_caches_handed_out, begin),
         cmocka_unit_test_setup(a_full_cache_gives_some_of_its_pages_back, begin),
+        cmocka_unit_test_setup(what_caches_keep_is_free_for_who_asks_how_much_there_is, begin),
+        cmocka_unit_test_setup(a_single_page_goes_back_to_a_cache, begin),
+        cmocka_unit_test_setup(caches_without_memory_for_them_are_refused, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,11 +90,149 @@ static void a_stop_of_all_stops_all_that_it_can(void **unused)
     ask("> cpu stop all", "= 0");
 }
 
+static void a_start_that_cannot_be_undone_whole_is_refused_all_the_same(void **unused)
+{
+    (void)unused;
+    starts[3] = E_MEM_NONE;
+    stops[1] = E_MEM_METADATA;
+    ask("> cpu start all", "? mem.none cpu=3 for=stack ; no free memory fits the request");
+    assert_false(cpus[1].running || cpus[2].running);
+}
+
+static void trouble_with_the_tables_is_told(void **unused)
+{
+    (void)unused;
+    ask("> cpu start 1", "= 1");
+    trouble = E_MEM_METADATA;
+    ask("> shootdown 1", "? mem.metadata ; the kernel's own pool cannot hold the records");
+    assert_non_null(ask_for("> truth", "? mem.metadata ; the kernel's own pool cannot hold"));
+    trouble = OK;
+    forget();
+}
+
+/* ---- stress, on memory that is a table of words ---- */
+
+#define WORDS 4096u
+
+static struct { uint64_t address, value; } words[WORDS];
+static uint64_t wrong;                /* is added to what is read */
+static bool asserts_on_write, takes_on_write;
+
+static uint64_t *word_at(uint64_t address)
+{
+    size_t i = (size_t)(address * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+
+    while (words[i].address != 0 && words[i].address != address)
+        i = (i + 1) % WORDS;
+    words[i].address = address;
+    return &words[i].value;
+}
+
+static uint64_t read_word(uint64_t address)
+{
+    return *word_at(address) + wrong;
+}
+
+static void write_word(uint64_t address, uint64_t value)
+{
+    const struct page_request one = {
+        .areas = ALL_AREAS, .pages = 1, .max = pfn(PFN_LIMIT),
+    };
+    pfn_t first, blame;
+    bool zeroed;
+
+    *word_at(address) = value;
+    if (asserts_on_write)
+        mock_assert(false, "a store", "some file.c", 7);
+    if (takes_on_write)
+        assert_int_equal(pages_alloc(&lab.pages, &one, 0, true, &first, &zeroed, &blame), OK);
+    takes_on_write = false;
+}
+
+static int begin_stress(void **unused)
+{
+    memset(words, 0, sizeof(words));
+    memory_of_test.read = read_word;
+    memory_of_test.write = write_word;
+    wrong = 0;
+    asserts_on_write = takes_on_write = false;
+    return begin_cpus(unused);
+}
+
+static int end_stress(void **unused)
+{
+    (void)unused;
+    memory_of_test.read = NULL;
+    memory_of_test.write = NULL;
+    ticks_per_second = 0;
+    return 0;
+}
+
+static void expect_begin(const char *line, const char *start)
+{
+    assert_non_null(ask_for(line, start));
+    forget();
+}
+
+static void a_stress_that_finds_nothing_tells_its_figures(void **unused)
+{
+    (void)unused;
+    expect_begin("> stress 60 cpus=1 mix=pages|exact", "= 60 fails=0 cpus=1 least=60 most=60");
+    ask("> stress 1 seconds=1", "? call.unsupported arg=seconds ; "
+        "this machine or this map cannot do it");
+    ticks_per_second = 20;
+    expect_begin("> stress 1000 seconds=1 mix=pages", "= 19 ");
+}
+
+static void what_somebody_else_wrote_is_told_with_its_place(void **unused)
+{
+    (void)unused;
+    wrong = 1;
+    expect_begin("> stress 1000 cpus=1 mix=pages", "? fault.pattern at=0x");
+    assert_non_null(strstr(ask_for("> stress 1000 cpus=1 mix=pages", "? fault.pattern"),
+                           " cpu=0 done="));
+    forget();
+    ask("> check", "=");
+}
+
+static void an_assertion_on_a_cpu_is_told_with_its_number(void **unused)
+{
+    (void)unused;
+    asserts_on_write = true;
+    expect_begin("> stress 10 cpus=1 mix=pages", "? bug.assert at=some_file.c:7 cpu=0 done=0 ");
+    expect_begin("> alloc_page", "? bug.dead");
+}
+
+static void pages_that_are_missing_at_the_end_are_told(void **unused)
+{
+    (void)unused;
+    takes_on_write = true;
+    expect_begin("> stress 10 cpus=1 mix=pages", "? bug.check free=");
+}
+
+static void a_stop_of_a_stress_leaves_nothing_behind(void **unused)
+{
+    (void)unused;
+    polls_until_interrupt = 5;
+    expect_begin("> stress 1000 cpus=1 mix=pages", "? stop.interrupted done=");
+    ask("> leaks", "= pages=0 n=0");
+}
+
+#define STRESS_TEST(f) cmocka_unit_test_setup_teardown(f, begin_stress, end_stress)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_start_of_all_is_all_or_nothing, begin_cpus),
         cmocka_unit_test_setup(a_stop_of_all_stops_all_that_it_can, begin_cpus),
+        cmocka_unit_test_setup(a_start_that_cannot_be_undone_whole_is_refused_all_the_same,
+                               begin_cpus),
+        cmocka_unit_test_setup(trouble_with_the_tables_is_told, begin_cpus),
+        STRESS_TEST(a_stress_that_finds_nothing_tells_its_figures),
+        STRESS_TEST(what_somebody_else_wrote_is_told_with_its_place),
+        STRESS_TEST(an_assertion_on_a_cpu_is_told_with_its_number),
+        STRESS_TEST(pages_that_are_missing_at_the_end_are_told),
+        STRESS_TEST(a_stop_of_a_stress_leaves_nothing_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,40 @@ static void a_map_shows_reserved_pages(void **unused)
     forget();
 }
 
+static void the_picture_of_an_area_ends_where_the_area_does(void **unused)
+{
+    (void)unused;
+    ask("> map_begin", "=");
+    ask("> map_area a 0x1001000", "=");
+    ask("> map_area b 0x10000000000000", "=");
+    ask("> map_add 16M 1M", "=");
+    ask("> map_commit", "=");
+    ask("> alloc_page area=b", "= 0x0000000001001000 zeroed=0");
+    assert_non_null(ask_for("> dump map 16M 2", ": 0x0000000001000000 ._"));
+    forget();
+}
+
+static void a_reserved_page_is_filled_by_nobody(void **unused)
+{
+    (void)unused;
+    ask("> reserve 1M 1", "= 0x0000000000100000");
+    ask("> fill 1M", "? mem.reserved at=0x0000000000100000 ; the page is reserved");
+}
+
+static void what_was_lost_of_events_is_told_by_number(void **unused)
+{
+    (void)unused;
+    ask("> trace 1", "=");
+    for (uint64_t i = 0; i < 5000; i++)
+        lab_event_record(PAGES_FREE, pfn(2 * i), 1, 3);
+    forget();
+    lab_tell_kept();
+    assert_non_null(strstr(said, "% free addr=0x0000000000002000 pages=1 tag=3 *"));
+    assert_non_null(strstr(said, "% lost events=39"));
+    forget();
+    ask("> trace 0", "=");
+}
+
 static void a_bad_map_is_told_what_is_wrong(void **unused)
 {
     (void)unused;
@@ -102,6 +136,9 @@ int main(void)
         cmocka_unit_test_setup(what_check_finds_is_told_everywhere, begin),
         cmocka_unit_test_setup(nothing_that_is_not_there_is_broken, begin),
         cmocka_unit_test_setup(a_map_shows_reserved_pages, begin),
+        cmocka_unit_test_setup(the_picture_of_an_area_ends_where_the_area_does, begin),
+        cmocka_unit_test_setup(a_reserved_page_is_filled_by_nobody, begin),
+        cmocka_unit_test_setup(what_was_lost_of_events_is_told_by_number, begin),
         cmocka_unit_test_setup(a_bad_map_is_told_what_is_wrong, begin),
         cmocka_unit_test_setup(help_tells_words_that_fit, begin),
     };
