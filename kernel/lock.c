@@ -102,6 +102,7 @@ void lock_release(const struct lock *lock)
         refuse(names[lock->rank], " given back while holding ");
     held->latest = lock->before;
     atomic_store_explicit(&inside(lock)->holder, 0, memory_order_release);
+    YIELD_POINT("released");
 }
 
 bool lock_is_mine(const struct lock *lock)

@@ -75,7 +75,7 @@ static void push(struct page_cache *cache, pfn_t frame)
 {
     uint32_t n = count(cache);
 
-    ASSERT(n < CACHE_PAGES);
+    ASSERT(lock_is_mine(&cache->lock) && n < CACHE_PAGES);
     cache->frames[n] = frame;
     atomic_store_explicit(&cache->n, n + 1, memory_order_relaxed);
 }
@@ -84,7 +84,7 @@ static pfn_t pop(struct page_cache *cache)
 {
     uint32_t n = count(cache);
 
-    ASSERT(n > 0);
+    ASSERT(lock_is_mine(&cache->lock) && n > 0);
     atomic_store_explicit(&cache->n, n - 1, memory_order_relaxed);
     return cache->frames[n - 1];
 }

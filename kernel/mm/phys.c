@@ -180,13 +180,15 @@ enum error phys_find(const struct phys_allocator *phys, phys_t at, struct phys_e
 bool phys_next(const struct phys_allocator *phys, phys_t at, struct phys_extent *extent)
 {
     size_t i;
+    bool found;
 
     lock_take(&phys->lock);
     i = extent_find(phys, at.a);
-    if (i < phys->count)
+    found = i < phys->count;
+    if (found)
         *extent = phys->extents[i];
     lock_release(&phys->lock);
-    return i < phys->count;
+    return found;
 }
 
 /* The early allocation that begins at `start`. */

@@ -5,7 +5,9 @@
 
 #include <stdio.h>
 
+/* A machine that is quickly made afresh. */
 #define FAKE_PAGES UINT64_C(512)
+#define FAKE_DIRECT UINT64_C(5120)
 #include "tests/unit/vmap_support.h"
 
 #include "kernel/lock.h"
@@ -14,7 +16,7 @@
 #include "tests/interleave/schedule.h"
 
 #define WINDOW 64u
-#define SMALL 1024u                   /* frames */
+#define SMALL 576u                    /* frames: more than a leaf */
 
 static struct heap heap;
 static unsigned done[CPUS_MAX];       /* what each CPU got done, as its scenario counts */
@@ -165,7 +167,7 @@ static const char *broken(void)
     return text;
 }
 
-static const char *broken_or_lost(void)
+static inline const char *broken_or_lost(void)
 {
     const char *wrong = broken();
 

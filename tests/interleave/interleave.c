@@ -8,20 +8,22 @@
 
 #include "tests/interleave/scenarios.h"
 
-static const struct scenario *find(const char *name)
+static const struct scenario *find(const struct scenario *some, size_t n, const char *name)
 {
-    for (size_t i = 0; i < scenarios_count; i++)
-        if (strcmp(scenarios[i].name, name) == 0)
-            return &scenarios[i];
-    return strcmp(name, planted_race.name) == 0 ? &planted_race : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(some[i].name, name) == 0)
+            return &some[i];
+    return NULL;
 }
 
 static int replay(const char *program, char **words, int n)
 {
-    const struct scenario *scenario = find(words[0]);
+    const struct scenario *scenario = find(scenarios, scenarios_count, words[0]);
     struct schedule schedule;
     const char *failure;
 
+    if (scenario == NULL)
+        scenario = find(planted_races, planted_races_count, words[0]);
     if (scenario == NULL || !schedule_parse(&schedule, words + 1, n - 1)) {
         fprintf(stderr, "usage: %s [SCENARIO [STEP>CPU...]]\n", program);
         return 2;
@@ -52,17 +54,18 @@ static bool passes(const char *program, const struct scenario *scenario)
 }
 
 /* The search finds what was planted, and what it found fails again. */
-static bool finds_the_planted(void)
+static bool finds(const char *program, const struct scenario *race)
 {
     struct schedule schedule;
     uint64_t runs;
 
-    if (schedule_search(&planted_race, &schedule, &runs) == NULL
-        || schedule_run(&planted_race, &schedule) == NULL) {
-        printf("interleave FAILED: it does not find a planted race\n");
+    if (schedule_search(race, &schedule, &runs) == NULL
+        || schedule_run(race, &schedule) == NULL) {
+        printf("interleave FAILED: it does not find %s\n", race->name);
         return false;
     }
-    printf("interleave planted: found after %llu schedules:", (unsigned long long)runs);
+    printf("interleave %s: found by %llu schedules, again: %s %s", race->name,
+           (unsigned long long)runs, program, race->name);
     schedule_print(&schedule);
     printf("\n");
     return true;
@@ -70,11 +73,12 @@ static bool finds_the_planted(void)
 
 int main(int argc, char **argv)
 {
-    bool green;
+    bool green = true;
 
     if (argc > 1)
         return replay(argv[0], argv + 1, argc - 1);
-    green = finds_the_planted();
+    for (size_t i = 0; i < planted_races_count; i++)
+        green = finds(argv[0], &planted_races[i]) && green;
     for (size_t i = 0; i < scenarios_count; i++)
         green = passes(argv[0], &scenarios[i]) && green;
     return !green;

@@ -23,6 +23,7 @@ unit-run: interleave-run
 interleave-run: $(INTERLEAVE)/interleave
 	@$< >$<.log 2>&1 || { cat $<.log; echo "unit tests FAILED: interleave"; exit 1; }
 	@echo "interleave: passed, $$(grep -c passed $<.log) scenarios"
+	@grep planted- $<.log
 
 -include $(INTERLEAVE_OBJECTS:.o=.d)
 endif

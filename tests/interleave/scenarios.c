@@ -254,33 +254,59 @@ static void heap_drop(void)
     ASSERT(e == OK || e == E_MEM_FREE);
 }
 
-/* ---- planted: the last one of something is taken; the lock comes after the look ---- */
+/* ---- planted: some are taken, and no more than there are ---- */
 
 static struct { struct lock lock; unsigned left; } planted;
 
-static void planted_begin(void)
+static void planted_begin(unsigned left)
 {
+    memset(done, 0, sizeof(done));
     planted.lock = (struct lock)LOCK_INIT(LOCK_POOL);
-    planted.left = 1;
+    planted.left = left;
 }
 
-static void planted_take(void)
+static void planted_one(void) { planted_begin(1); }
+static void planted_two(void) { planted_begin(2); }
+
+/* The lock comes after the look. */
+static void take_late(void)
 {
     if (planted.left == 0)
         return;
     lock_take(&planted.lock);
     planted.left--;
     lock_release(&planted.lock);
+    done[cpu_self()] = 1;
 }
 
-static const char *planted_wrong(void)
+/* What was seen under the lock is written without. */
+static void release_early(void)
 {
-    return planted.left == 0 ? NULL : "one was taken twice";
+    unsigned left;
+
+    lock_take(&planted.lock);
+    left = planted.left;
+    lock_release(&planted.lock);
+    planted.left = left - 1;
+    done[cpu_self()] = 1;
 }
 
-const struct scenario planted_race = {
-    "planted", 2, planted_begin, { planted_take, planted_take }, planted_wrong,
+static const char *one_wrong(void)
+{
+    return done[0] + done[1] == 1 ? NULL : "one was taken twice";
+}
+
+static const char *two_wrong(void)
+{
+    return planted.left + done[0] + done[1] == 2 ? NULL : "two were counted as one";
+}
+
+const struct scenario planted_races[] = {
+    { "planted-late", 2, planted_one, { take_late, take_late }, one_wrong },
+    { "planted-early", 2, planted_two, { release_early, release_early }, two_wrong },
 };
+
+const size_t planted_races_count = ARRAY_SIZE(planted_races);
 
 const struct scenario scenarios[] = {
     { "pages", 2, afresh, { pages_both, pages_both }, broken_or_lost },

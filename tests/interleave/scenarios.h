@@ -8,7 +8,8 @@
 extern const struct scenario scenarios[];
 extern const size_t scenarios_count;
 
-/* One that does not: of a lock that is taken too late. */
-extern const struct scenario planted_race;
+/* Those that do not: of a lock that is taken too late, and of one that is given back too early. */
+extern const struct scenario planted_races[];
+extern const size_t planted_races_count;
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/interleave/schedule.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <ucontext.h>
 
 #include "arch/arch.h"
@@ -12,6 +14,7 @@
 #define STACK_SIZE (512u << 10)
 #define STEPS_MAX 4096u
 #define PATIENCE 64u                  /* turns of CPUs that all wait: nobody will ever go on */
+#define SECONDS_MAX 5u                /* of processor time, for one run: usual are microseconds */
 
 static ucontext_t outside, inside[CPUS_MAX];
 static char stacks[CPUS_MAX][STACK_SIZE];
@@ -21,7 +24,7 @@ static struct {
     const struct scenario *scenario;
     const struct schedule *schedule;
     bool active, ended[CPUS_MAX];
-    unsigned self, next, waits;
+    unsigned self, next, waits, seconds;
     const char *failure;
     unsigned steps;
     struct { const char *name; unsigned cpu; } trace[STEPS_MAX];
@@ -100,6 +103,33 @@ void schedule_be(unsigned cpu)
     run.self = cpu;
 }
 
+/* ---- no end ---- */
+
+/* Of what the CPUs do, or of what is done before and after it: then nobody can go on. */
+static void second_passed(int signal)
+{
+    (void)signal;
+    if (++run.seconds < SECONDS_MAX)
+        return;
+    if (run.active)
+        give_up("it does not end");
+    printf("interleave %s FAILED: the check does not end, after", run.scenario->name);
+    schedule_print(run.schedule);
+    printf("\n");
+    exit(1);
+}
+
+static void seconds_begin(void)
+{
+    const struct itimerval second = { { 1, 0 }, { 1, 0 } };
+
+    run.seconds = 0;
+    if (signal(SIGVTALRM, second_passed) == second_passed)
+        return;
+    if (setitimer(ITIMER_VIRTUAL, &second, NULL) != 0)
+        abort();
+}
+
 /* ---- one run ---- */
 
 static void cpu_main(void)
@@ -136,6 +166,7 @@ static void contexts_make(void)
 const char *schedule_run(const struct scenario *scenario, const struct schedule *schedule)
 {
     locks_forget();
+    seconds_begin();
     run.active = false;
     run.scenario = scenario;
     run.schedule = schedule;

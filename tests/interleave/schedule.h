@@ -4,9 +4,7 @@
  * nowhere else. A schedule says at which of these points which CPU goes on; a CPU that waits for a
  * lock lets the next one on by itself. All schedules with few preemptions are tried, fewest first,
  * so that the first one that fails is a smallest one; it is told as words that run it again.
- *
- * What follows when a lock is given back, up to the next such point, is one piece with what was
- * done under it: a lock that is given back too early is found by ThreadSanitizer, not here.
+ * A run that takes seconds of processor time will never end: that is a failure like another.
  */
 #ifndef PFNLAB_SCHEDULE_H
 #define PFNLAB_SCHEDULE_H
@@ -30,7 +28,7 @@ struct schedule {
     struct { unsigned step, cpu; } at[PREEMPTIONS_MAX];   /* points are counted from 0 */
 };
 
-/* NULL, or what went wrong: a failed assertion, a deadlock, what the scenario found. */
+/* NULL, or what went wrong: a failed assertion, a deadlock, no end, what the scenario found. */
 const char *schedule_run(const struct scenario *scenario, const struct schedule *schedule);
 
 /* Try them all; as above, *failing is the schedule. *runs is how many were tried. */

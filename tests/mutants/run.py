@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.mutants.table import MUTANTS, Mutant  # noqa: E402
 from tests.mutants.table_around import AROUND  # noqa: E402
+from tests.mutants.table_locks import LOCKS  # noqa: E402
 from tests.mutants.table_orders import ORDERS  # noqa: E402
 
 TREES = ROOT / "build/mutants"
@@ -145,7 +146,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    wanted = [m for m in (*MUTANTS, *AROUND, *ORDERS) if not options.names
+    wanted = [m for m in (*MUTANTS, *AROUND, *ORDERS, *LOCKS) if not options.names
               or any(text in m.name or text in m.file for text in options.names)]
     if moved := stale(wanted):
         print("\n".join(moved))

@@ -9,6 +9,7 @@ import pytest
 from tests.mutants.run import Broken, Copy, stale
 from tests.mutants.table import MUTANTS, Mutant
 from tests.mutants.table_around import AROUND
+from tests.mutants.table_locks import LOCKS
 from tests.mutants.table_orders import ORDERS
 
 FAILED = ("[   LINE   ] --- tests/unit/test_radix.c:71: error: Failure!\n"
@@ -45,7 +46,7 @@ def test_what_does_not_compile_is_no_mutant() -> None:
 
 
 def test_every_mutant_applies() -> None:
-    assert not stale([*MUTANTS, *AROUND, *ORDERS])
+    assert not stale([*MUTANTS, *AROUND, *ORDERS, *LOCKS])
 
 
 def test_a_line_that_has_moved_is_told() -> None:

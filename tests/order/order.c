@@ -5,6 +5,9 @@
  * run, and ThreadSanitizer, which knows what the orders of C11 promise, calls it a race if the code
  * under test promises less than it has to, on any processor, and at once.
  *
+ * So are the operations of each layer, two by two: what one of them touches without the lock that
+ * guards it is a race.
+ *
  * `order CASE` runs one, with a failing status if there was a race; `order` tells their names. The
  * planted one is a race: to see that somebody watches.
  */
@@ -22,6 +25,7 @@
 #include "kernel/mm/page.h"
 #include "kernel/smp_memory.h"
 #include "protocol/stress_rest.h"
+#include "tests/order/order.h"
 
 /* ---- a machine of two CPUs, which are threads ---- */
 
@@ -38,7 +42,6 @@ void arch_cpu_relax(void) { sched_yield(); }
 void arch_cpu_kick(unsigned cpu) { (void)cpu; }
 void arch_cpu_end(void) { pthread_exit(NULL); }
 bool machine_wait_interrupted(void) { return false; }
-const struct mmu *machine_mmu(void) { return NULL; }
 const struct arch_cpu_need arch_cpu_need = { .name = "none" };
 
 bool arch_cpu_stopped(unsigned cpu)
@@ -96,7 +99,6 @@ static void step_await(unsigned wanted)
         sched_yield();
 }
 
-/* CPU 0 does `first`, then CPU 1 does `second`. */
 static void (*second_part)(void);
 
 static void second_run(void)
@@ -105,9 +107,11 @@ static void second_run(void)
     second_part();
 }
 
+/* CPU 0 does `first`, then CPU 1 does `second`. */
 static void one_after_the_other(void (*first)(void), void (*second)(void))
 {
     second_part = second;
+    atomic_store_explicit(&step, 0, memory_order_relaxed);
     ASSERT(arch_cpu_start(1, phys(0), virt(0), second_run) == OK);
     first();
     step_end();
@@ -326,6 +330,20 @@ static void crosswise(void)
     one_after_the_other(crosswise_take, crosswise_give);
 }
 
+/* ---- layers ---- */
+
+static void layer_try(const struct layer *layer)
+{
+    for (unsigned i = 0; i < OPERATIONS_MAX && layer->does[i] != NULL; i++) {
+        for (unsigned j = 0; j < OPERATIONS_MAX && layer->does[j] != NULL; j++) {
+            layer->begin();
+            one_after_the_other(layer->does[i], layer->does[j]);
+            if (layer->wrong != NULL)
+                ASSERT(layer->wrong() == NULL);
+        }
+    }
+}
+
 /* ---- */
 
 static const struct { const char *name; void (*run)(void); } cases[] = {
@@ -333,13 +351,29 @@ static const struct { const char *name; void (*run)(void); } cases[] = {
     { "rests", rests }, { "caches", caches }, { "crosswise", crosswise },
 };
 
+/* Is it the one that is wanted? Without any, tell its name. */
+static bool is_wanted(const char *name, const char *wanted)
+{
+    if (wanted == NULL)
+        printf("%s\n", name);
+    return wanted != NULL && strcmp(name, wanted) == 0;
+}
+
+static void layers_try(const struct layer *layer, const char *wanted)
+{
+    for (; layer->name != NULL; layer++)
+        if (is_wanted(layer->name, wanted))
+            layer_try(layer);
+}
+
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        if (argc == 1)
-            printf("%s\n", cases[i].name);
-        else if (strcmp(argv[1], cases[i].name) == 0)
+    const char *wanted = argc > 1 ? argv[1] : NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (is_wanted(cases[i].name, wanted))
             cases[i].run();
-    }
+    layers_try(layers, wanted);
+    layers_try(service_layers, wanted);
     return 0;
 }

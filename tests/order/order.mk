@@ -7,7 +7,7 @@ order: ## that what is handed from CPU to CPU is seen there; a weaker memory ord
 ifeq ($(ARCH),native)
 ORDER := $(BUILD)/order
 ORDER_SOURCES := $(wildcard tests/order/*.c) $(wildcard kernel/mm/*.c) kernel/lock.c kernel/smp.c \
-	protocol/stress_rest.c kernel/error.c kernel/lib/format.c
+	kernel/machine_mmu.c kernel/lab_events.c protocol/stress_rest.c kernel/error.c kernel/lib/format.c
 ORDER_OBJECTS := $(ORDER_SOURCES:%=$(ORDER)/%.o)
 ORDER_FLAGS := $(CPPFLAGS) $(CFLAGS_COMMON) -O1 -fsanitize=thread
 
@@ -18,7 +18,7 @@ $(ORDER)/%.o: % $(BUILD)/flags
 
 $(ORDER)/order: $(ORDER_OBJECTS)
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) -fsanitize=thread -o $@ $^
+	$(Q)$(CC) -fsanitize=thread -o $@ $^ -lcmocka
 
 # The planted one is to be found.
 unit-run: order-run

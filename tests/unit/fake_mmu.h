@@ -17,7 +17,9 @@
 #ifndef FAKE_PAGES
 #define FAKE_PAGES (UINT64_C(1) << 18)
 #endif
+#ifndef FAKE_DIRECT
 #define FAKE_DIRECT (UINT64_C(1) << 16)
+#endif
 #define FAKE_LEAF 512u
 #define FAKE_LIMIT (UINT64_C(1) << 47)
 
