@@ -15,6 +15,7 @@ enum { ACCEPTED = 0, STATUS_STORED = 1, BUSY = 2, NOT_OPERATIONAL = 3 };
 
 #define TRAP_STACK 0x2000u            /* of a CPU's stack: its end */
 #define ARRIVAL_SECONDS 5u
+#define HALT_SECONDS 1u               /* to stop by itself */
 
 /* How a CPU waits for another one; the sleep is 50 microseconds of the clock. */
 enum { LOOKS_AWAKE = 256, SLEEP = 50 << 12 };
@@ -30,6 +31,7 @@ static uint16_t addresses[ARCH_CPUS_MAX];
 static unsigned count = 1;
 static void (*coming_entry)(void);        /* of the one CPU that comes */
 _Noreturn void cpu_arrived(void);
+_Atomic uint32_t cpus_halting;            /* not 0: who is called stops (start.S) */
 
 /* ---- Who is there ---- */
 
@@ -250,6 +252,21 @@ void arch_cpu_relax(void)
 /* ---- Halting ---- */
 
 /*
+ * Who is called stops by itself, if it can be interrupted. QEMU 7.2 hangs for ever where one CPU
+ * stops another one that invalidates a translation at that moment: that one waits until nobody
+ * executes an instruction, and SIGP waits for it.
+ */
+static void halt(unsigned cpu)
+{
+    uint64_t from = arch_ticks(), patience = HALT_SECONDS * arch_ticks_per_second();
+
+    while (!is_stopped(addresses[cpu]) && arch_ticks() - from < patience)
+        arch_cpu_relax();
+    stop(addresses[cpu]);
+    atomic_store(&cpus_running[cpu], false);
+}
+
+/*
  * QEMU takes a disabled wait for the machine's end only where all other CPUs have stopped, and the
  * stop of the last one for an orderly end: so they stop first.
  */
@@ -261,11 +278,14 @@ void arch_cpus_halt(void)
     interrupts_off();
     while (!cpus_may_halt())
         arch_cpu_relax();
+    atomic_store(&cpus_halting, 1);
     for (unsigned cpu = 0; cpu < count; cpu++)
-        if (cpu != self) {
-            stop(addresses[cpu]);
-            atomic_store(&cpus_running[cpu], false);
-        }
+        if (cpu != self && cpus_is_running(cpu))
+            interrupt(cpu);
+    for (unsigned cpu = 0; cpu < count; cpu++)
+        if (cpu != self)
+            halt(cpu);
+    atomic_store(&cpus_halting, 0);       /* a call that waits for this one is not about that */
     __asm__ volatile ("stctg %%c0, %%c0, %0" : "=QS"(control_0));
     control_0 |= CR0_SERVICE_SIGNAL;
     __asm__ volatile ("lctlg %%c0, %%c0, %0" : : "QS"(control_0));

@@ -145,8 +145,8 @@ restart_translated:
 
     /*
      * ---- A service signal, taken in any state: what it says is kept, the wait is over. A call of
-     * another CPU: it waits for this one to forget translations, or wakes it; so does the clock
-     * ----
+     * another CPU: it waits for this one to forget translations or to stop, or wakes it; so does
+     * the clock ----
      */
 
     .globl external_entry
@@ -183,7 +183,10 @@ external_entry:
     ni LC_EXTERNAL_RETURN + 1, 0xff - PSW_BYTE1_WAIT
     lmg %r0, %r1, LC_EXTERNAL_SAVED
     lpswe LC_EXTERNAL_RETURN
-3:  larl %r1, cpus_forget_asked
+3:  larl %r1, cpus_halting
+    icm %r0, 15, 0(%r1)
+    jnz 5f
+    larl %r1, cpus_forget_asked
     l %r0, 0(%r1)
     ptlb
     lg %r1, LC_FORGOTTEN
@@ -192,6 +195,10 @@ external_entry:
 4:  larl %r1, never                 /* else it interrupts as long as its time is over */
     sckc 0(%r1)
     j 2b
+5:  stap LC_EXTERNAL_SAVED          /* for good: the place is free now */
+    lh %r0, LC_EXTERNAL_SAVED
+    sigp %r1, %r0, SIGP_STOP
+    j 5b
     .cfi_endproc
 
     .section .rodata
