@@ -47,6 +47,7 @@ enum error cmd_info(const struct args_info *args, struct reply *reply)
     reply_key_number(reply, "tables_used", lab_tables.used);
     reply_key_number(reply, "flushes", lab.mmu->flushes());
     reply_key_number(reply, "minimum_alignment", lab.phys.minimum_alignment);
+    reply_key_number(reply, "percpu", lab.percpu);
     reply_key_number(reply, "dead", lab.dead);
     reply_text(reply, "memory and tables in bytes, managed and pool in pages");
     return OK;

@@ -4,6 +4,7 @@
 #include "kernel/machine.h"
 #include "protocol/help.h"
 #include "protocol/session.h"
+#include "protocol/stress_cpus.h"
 #include "protocol/trace.h"
 
 static void reply_hex(struct reply *reply, const char *key, uint64_t number, unsigned digits)
@@ -94,7 +95,7 @@ enum error cmd_corrupt(const struct args_corrupt *args, struct reply *reply)
 }
 
 /* In the order of the words of `ending`. */
-enum { END_PANIC, END_ASSERT, END_FAULT, END_OVERFLOW, END_HANG };
+enum { END_PANIC, END_ASSERT, END_FAULT, END_OVERFLOW, END_HANG, END_BUSY };
 
 /* Frame after frame, each of which is written to, until the stack ends: that is never `enough`. */
 static unsigned stack_overflow(unsigned depth, unsigned enough)
@@ -109,7 +110,8 @@ enum error cmd_panic(const struct args_panic *args, struct reply *reply)
 {
     bool an_assertion_on_request = false;
 
-    (void)reply;
+    if (args->cpu.given && args->how.number != END_BUSY)
+        return refuse_argument(reply, "cpu", E_CALL_CONFLICT);
     switch (args->how.number) {
     case END_ASSERT:
         ASSERT(an_assertion_on_request);
@@ -122,6 +124,8 @@ enum error cmd_panic(const struct args_panic *args, struct reply *reply)
     case END_HANG:
         for (;;)
             continue;
+    case END_BUSY:
+        return stress_panic(args->cpu.number, reply);
     default:
         panic("request", __FILE__, __LINE__, NULL);
     }

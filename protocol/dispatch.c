@@ -23,23 +23,21 @@ const struct command *dispatch_find(const char *text, size_t length)
     return command_find(name.text, name.length);
 }
 
-/* The command of "on CPU LINE" that LINE names; NULL: `text` is not such a line. */
-static const struct command *find_on(const char *text, size_t length)
-{
-    const char *end = text + length;
-    struct piece name = parse_piece(&text, end);
-
-    if (!word_is(name.text, name.length, "on"))
-        return NULL;
-    (void)parse_piece(&text, end);
-    return dispatch_find(text, (size_t)(end - text));
-}
-
+/* Of "on CPU LINE" it is LINE that counts, at any depth; `on` itself, where LINE is no command. */
 bool dispatch_is_mutator(const char *text, size_t length)
 {
-    const struct command *inner = find_on(text, length);
-    const struct command *command = inner != NULL ? inner : dispatch_find(text, length);
+    const char *end = text + length;
+    const struct command *command = NULL;
+    bool is_on = true;
 
+    while (is_on) {
+        struct piece name = parse_piece(&text, end);
+        const struct command *found = command_find(name.text, name.length);
+
+        is_on = word_is(name.text, name.length, "on");
+        command = found != NULL ? found : command;
+        (void)parse_piece(&text, end);
+    }
     return command != NULL && command->kind == KIND_mutator;
 }
 

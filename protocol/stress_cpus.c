@@ -16,6 +16,8 @@
 
 #define CHECK_EVERY 512u          /* operations of CPU 0 between two checks, a power of two */
 #define DEFAULT_ORDER 3u
+#define PANIC_AFTER 200u          /* operations of the one that is to panic */
+#define NOBODY SMP_MAX
 
 /* What came of one CPU's work. */
 struct share {
@@ -32,6 +34,7 @@ static struct {
     uint64_t operations;          /* of each CPU */
     uint64_t until;               /* ticks; 0: no end by time */
     bool check;
+    unsigned panics;              /* in the middle of it; or NOBODY */
     _Atomic bool stops;           /* one of them found something, or ^C */
     struct rest rest;             /* for a check */
 } run;
@@ -94,6 +97,8 @@ static void work_run(void *argument)
         share->error = stress_worker_step(&work->worker);
         lab_tell_kept();
         share->done += share->error == OK;
+        if (work->worker.cpu == run.panics && share->done == PANIC_AFTER)
+            panic("request", __FILE__, __LINE__, NULL);
         if (work->reply == NULL) {
             rest_if_asked(&run.rest);
             continue;
@@ -204,6 +209,7 @@ static enum error plan(const struct args_stress *args, struct reply *reply)
         .max = args->area.given ? args->area.limit : pfn(PFN_LIMIT),
     };
     run.check = args->check.number != 0;
+    run.panics = NOBODY;
     atomic_store_explicit(&run.stops, false, memory_order_relaxed);
     return e == OK ? plan_cpus(args, reply) : e;
 }
@@ -274,6 +280,42 @@ static void totals(struct reply *reply, bool ended)
     reply_key_number(reply, "cpus", n);
     reply_key_number(reply, "least", least);
     reply_key_number(reply, "most", most);
+}
+
+static void take_part_all(void)
+{
+    stress_forget();
+    for (unsigned cpu = 0; cpu < smp_count(); cpu++) {
+        struct smp_info info;
+
+        smp_info(cpu, &info);
+        shares[cpu].takes_part = info.running;
+    }
+}
+
+enum error stress_panic(uint64_t cpu, struct reply *reply)
+{
+    enum error e = need_pages(reply);
+
+    if (e != OK)
+        return e;
+    if (cpu >= smp_count())
+        return refuse_argument(reply, "cpu", E_CALL_CPU);
+    take_part_all();
+    if (smp_self() != 0 || !shares[cpu].takes_part)
+        return refuse_argument(reply, "cpu", E_CALL_STATE);
+    run.plan = (struct stress_plan){
+        .mix = (1u << STRESS_KINDS) - 1, .order = DEFAULT_ORDER, .areas = ALL_AREAS,
+        .max = pfn(PFN_LIMIT),
+    };
+    run.operations = UINT64_MAX;
+    run.until = 0;
+    run.check = false;
+    run.panics = (unsigned)cpu;
+    atomic_store_explicit(&run.stops, false, memory_order_relaxed);
+    work_together(reply);
+    e = mistake(reply);
+    return e == OK ? E_STOP_INTERRUPTED : e;
 }
 
 enum error stress_cpus(const struct args_stress *args, struct reply *reply)

@@ -8,6 +8,13 @@
 /* A stress that was given cpus=, seconds= or mix=. */
 MUST_USE enum error stress_cpus(const struct args_stress *args, struct reply *reply);
 
+/*
+ * All processors that run work without end, on all kinds; in the middle of that `cpu` panics.
+ * CALL_CPU, CALL_STATE: that one does not run, this is not CPU 0, or there are no pages yet.
+ * STOP_INTERRUPTED: ^C was earlier. Other errors are those of the work.
+ */
+MUST_USE enum error stress_panic(uint64_t cpu, struct reply *reply);
+
 /* lab_check(), told as `check` tells it but for the text. */
 MUST_USE enum error stress_check(struct reply *reply);
 

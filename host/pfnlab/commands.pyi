@@ -366,8 +366,9 @@ class Commands:
         """End the guest orderly."""
         ...
 
-    def panic(self, how: str | None = ..., *, timeout: float | None = ...) -> None:
-        """Break the guest on purpose, to test the tests: panic, assert, fault, stack overflow or hang."""
+    def panic(self, how: str | None = ..., cpu: Number | None = ..., *,
+              timeout: float | None = ...) -> None:
+        """Break the guest on purpose: panic, assert, fault, stack overflow, hang; busy: CPU, while all work."""
         ...
 
     def corrupt(self, what: Number, *, timeout: float | None = ...) -> None:

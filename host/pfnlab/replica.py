@@ -14,25 +14,25 @@ from pfnlab import wire
 from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
-from pfnlab.model import Refusal
+from pfnlab.model import ALLOCATED, STATES, Refusal
+from pfnlab.model_cpus import NEEDS, Cpus, follow_events
 from pfnlab.model_line import Reader, Results, Unknown
 from pfnlab.oracle import ENGINES, Oracle
 from pfnlab.request import Entry
 from pfnlab.table import Command, Table
-from pfnlab.twin import engine, guest_rows, model_rows, window
-from pfnlab.values import Row
+from pfnlab.twin import guest_rows, model_rows, window
+from pfnlab.values import PAGE_SIZE, Row
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
 MIDWAY = ("mem.metadata", "mem.injected")
 BEYOND = (*MIDWAY, "bug.dead")    # refusals that the model does not foretell
-NOT_MODELLED = ("run", "stress")  # change pages as no line tells
-OF_CPUS = ("cpu", "on")           # likewise, if they are not refused
+NOT_MODELLED = ("run",)           # changes pages as no line tells
 # On the machine's own map there is memory: attributes can be had and red zones are written.
 NOT_MODELLED_IN_MEMORY = (
     "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
     "free_vpages", "protect", "malloc", "calloc", "realloc", "memalign", "advance")
 # Take pages for more than one purpose: what was taken before a refusal is not fresh any more.
-IN_STEPS = ("vmalloc", "vmemalign", "malloc", "calloc", "realloc", "memalign", "advance")
+IN_STEPS = ("vmalloc", "vmemalign", "malloc", "calloc", "realloc", "memalign", "advance", "cpu")
 WINDOW = (1 << 40, 1 << 42)       # of addresses, where the guest does not tell
 SLOTS = 256                       # results that are kept, likewise
 NEUTRAL = ("owner", "poke", "fill", "store", "fail")   # change nothing that is predicted
@@ -46,13 +46,17 @@ class Exchange:
     text: str
     final: wire.Line | None = None
     rows: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)       # while it ran, if somebody traced
 
 
 def exchanges(log: Iterable[Entry]) -> list[Exchange]:
-    """The requests in a log that were answered, in order; the rows with them."""
+    """The requests in a log that were answered, in order; the rows with them, and the events."""
     found: dict[int, Exchange] = {}
+    events: list[Row] = []
     for entry in log:
         line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
+        if line is not None and line.sigil == "%":
+            events.append(line.row())
         if line is None or not line.tag:
             continue
         if entry.way == "->" and line.sigil == ">":
@@ -61,6 +65,7 @@ def exchanges(log: Iterable[Entry]) -> list[Exchange]:
             found[line.tag].rows.append(line.row())
         elif line.tag in found and line.sigil in "=?":
             found[line.tag].final = line
+            found[line.tag].events, events = events, []
     return [one for one in found.values() if one.final is not None]
 
 
@@ -74,8 +79,10 @@ class Replica:
     def __init__(self, table: Table, memory_map: MemoryMap,
                  used: Iterable[tuple[int, int]] = (),
                  window: tuple[int, int] = WINDOW, slots: int = SLOTS,
-                 engine: str = "tree") -> None:
+                 engine: str = "tree", caches: bool = False, cpus: Cpus | None = None) -> None:
         self.table = table
+        self._cpus = cpus             # None: nobody knows the machine
+        self._caches = caches         # of processors: who asks in nobody's name gets pages of them
         self._window = window
         self._engine = engine
         self._machine = (memory_map, list(used))
@@ -96,6 +103,9 @@ class Replica:
             self.oracle.advance()
         self._map = memory_map
         self._refusing = False
+        self._knows_fresh = True
+        if self._cpus is not None:
+            self._cpus.forget()
 
     @property
     def _injected(self) -> bool:
@@ -112,6 +122,8 @@ class Replica:
         keys: dict[str, Any] = {}
         try:
             args, keys = self._reader.read(command, words)
+            if command.name == "on":
+                return self._follow_on(one, int(args[0]), args[1])
             return self._follow(one, command, args, keys)
         except Unknown:
             if one.final.sigil == "=" and self.knows(command.name):
@@ -121,6 +133,37 @@ class Replica:
             return None if _same(one.final, told) else _spelled(told)
         finally:
             self._results.note(one.tag, one.final, keys.get("as"))
+
+    def _follow_on(self, one: Exchange, cpu: int, line: str) -> str | None:
+        """A line on a processor is answered as that line, if the processor takes it."""
+        assert one.final is not None
+        word = one.final.words[0] if one.final.sigil == "?" else ""
+        if self._cpus is None and word in ("call.cpu", "call.state"):
+            return None
+        if self._cpus is not None and cpu >= self._cpus.count:
+            raise Refusal("call.cpu")
+        if self.table.find(line.split()[0]) is None:
+            raise Refusal("call.command")
+        if self._cpus is not None and not self._cpus.runs(cpu):
+            raise Refusal("call.state")
+        if cpu != 0 and word == "call.state":
+            return None               # a line that is processor 0's
+        return self.follow(Exchange(one.tag, line, one.final, one.rows, one.events))
+
+    def _follow_stress(self, one: Exchange) -> str | None:
+        """All is given back in the end; what is not fresh any more the events tell, if at all."""
+        assert one.final is not None
+        word = one.final.words[0] if one.final.sigil == "?" else ""
+        if word.startswith("call."):
+            return None
+        if word not in ("", "stop.interrupted") or self.oracle.pages is None:
+            raise Lost(f"stress found something: {word}")
+        if self._caches or self._engine != "tree":
+            raise Lost("where the next page comes from depends on how this one went")
+        if one.events and all(event[0] != "lost" for event in one.events):
+            return follow_events(self.oracle.pages, one.events)
+        self._knows_fresh = False
+        return None
 
     def _follow(self, one: Exchange, command: Command, args: list[Any], keys: dict[str, Any]
                 ) -> str | None:
@@ -135,17 +178,24 @@ class Replica:
             return None
         if final.words[:1] == ["call.unsupported"] and _wants_uncached(name, args, keys):
             return None
-        if name in OF_CPUS and final.sigil == "?" and final.words[0].startswith("call."):
-            return None
+        if name == "stress":
+            return self._follow_stress(one)
+        if name == "cpu" and self._cpus is None:
+            if final.sigil == "?" and final.words[0].startswith("call."):
+                return None
+            raise Lost("nobody knows what a processor takes")
+        if keys.get("fresh") and not self._knows_fresh:
+            raise Lost("which pages are fresh nobody told")
         unknown = NOT_MODELLED if self._injected else NOT_MODELLED + NOT_MODELLED_IN_MEMORY
-        if name in unknown or name in OF_CPUS:
+        if name in unknown:
             raise Lost(f"{name} is not modelled")
         if not self.knows(name):
             if final.sigil == "=" and command.result == "address":
                 raise Lost(f"{name} may have taken pages")
             return None
         try:
-            told = self._tell(name, args, keys, one.tag)
+            told = (self._cpu(args[0], args[1], one.tag) if name == "cpu"
+                    else self._tell(name, args, keys, one.tag))
         except Refusal as refusal:
             told = refusal
         except TypeError:
@@ -164,7 +214,7 @@ class Replica:
 
     def knows(self, name: str) -> bool:
         """Does the model foretell this command?"""
-        return hasattr(self, f"_do_{name}") or hasattr(self.oracle, name)
+        return name == "cpu" or hasattr(self, f"_do_{name}") or hasattr(self.oracle, name)
 
     def _tell(self, name: str, args: list[Any], keys: dict[str, Any], tag: int) -> Any:
         """What the model says to it: a value, or None where any success will do."""
@@ -181,6 +231,19 @@ class Replica:
         if _takes_owner(name):
             given["owner"] = tag
         return method(*args, **given)
+
+    def _cpu(self, action: str, which: int | str, tag: int) -> int:
+        assert self._cpus is not None
+        if action == "stop":
+            return self._cpus.stop(self.oracle, which)
+        if self._injected and which in (*range(1, self._cpus.count), "all"):
+            raise Refusal("call.unsupported")        # a map without memory
+        return self._cpus.start(self.oracle, which, tag)
+
+    def _do_phys_free(self, address: int) -> int:
+        if self._cpus is not None and self._cpus.has(address):
+            raise Refusal("mem.kind", address)
+        return self.oracle.phys_free(address)
 
     def _do_map_begin(self) -> None:
         self._building = MemoryMap()
@@ -217,10 +280,26 @@ class Replica:
         same."""
         if self.oracle.pages is None:
             return None
-        for ours, theirs in zip_longest(model_rows(self.oracle.pages), rows):
+        told = model_rows(self.oracle.pages)
+        if not self._knows_fresh:
+            told, rows = without_fresh(told), without_fresh(rows)
+        for ours, theirs in zip_longest(told, rows):
             if ours != theirs:
                 return f"dump pages\n  guest: {_row(theirs)}\n  model: {_row(ours)}"
         return None
+
+
+def without_fresh(rows: Iterable[Any]) -> list[tuple[object, ...]]:
+    """Rows of pages, where nobody knows which of them are fresh."""
+    out: list[Any] = []
+    for state, address, pages, _, owner in rows:
+        last = out[-1] if out else None
+        goes_on = last is not None and last[1] + last[2] * PAGE_SIZE == address
+        if goes_on and state == last[0] != STATES[ALLOCATED]:
+            out[-1] = (*last[:2], last[2] + pages, *last[3:])
+        else:
+            out.append((state, address, pages, 0, owner))
+    return out
 
 
 @functools.cache
@@ -264,5 +343,9 @@ def replica_of(guest: Guest, memory_map: MemoryMap) -> Replica:
     rows = guest.call("dump", "phys")
     used = [(int(row.values[0]), int(row.values[0]) + int(row.values[1])) for row in rows
             if row.fields.get("used")]
+    info = guest.info().fields
+    cpus = None
+    if guest.table.find("cpus") is not None and str(info["arch"]) in NEEDS:
+        cpus = Cpus(len(guest.call("cpus")), NEEDS[str(info["arch"])])
     return Replica(guest.table, memory_map, used, window(guest), guest.link.limit("slots", SLOTS),
-                   engine(guest))
+                   str(info["engine"]), bool(info.get("percpu")), cpus)

@@ -10,6 +10,8 @@ import pytest
 from tests.machine.test_run_guest import ORDERLY, PANIC, answers, run
 
 ARCHES = ["x86_64", "i386", "s390x"]
+ALL = ["native", *ARCHES]
+NOWHERE = "0x7000000000"          # there is no memory
 
 # Every machine that finds its processors in another way, or starts them on another emulator.
 MACHINES = {
@@ -33,6 +35,12 @@ def value(row: str, key: str) -> int:
     found = re.search(rf" {key}=(0x[0-9a-f]+|[0-9]+)", row)
     assert found is not None, row
     return int(found[1], 0)
+
+
+def areas_before_and_after(got: list[str]) -> tuple[list[str], list[str]]:
+    """What two `areas` told."""
+    areas = [row for row in got if " managed=" in row]
+    return areas[:len(areas) // 2], areas[len(areas) // 2:]
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -85,13 +93,52 @@ def test_a_hundred_rounds_on_and_off_lose_nothing(arch: str) -> None:
     assert areas[:len(areas) // 2] == areas[len(areas) // 2:]
 
 
-@pytest.mark.parametrize("arch", ARCHES)
-@pytest.mark.parametrize("line, cpu", [("on 3 panic", 3), ("panic", 0)])
+@pytest.mark.parametrize("arch", ALL)
+@pytest.mark.parametrize("caches", ["off", "on"])
+def test_what_a_processor_that_stops_has_allocated_stays_its_requests(arch: str,
+                                                                      caches: str) -> None:
+    """Pages, of which its cache keeps others, an object and a range of the window."""
+    got = told(arch, ["areas", "store 0 alloc_page", "store 1 free $", "cpu start all",
+                      "on 3 run 2 times=40", ">5 on 3 alloc_pages 3", ">6 on 3 malloc 100",
+                      ">7 on 3 vmalloc 9000", "cpu stop 3", "cpus",
+                      "on 3 peek 0x10", "dump pages $5 1", "on 2 free $5", "free $6",
+                      "on 1 vfree $7", "check", "cpu stop all", "areas"],
+               "--append", f"percpu={caches}")
+    before, after = areas_before_and_after(got)
+    got = [row for row in got if " managed=" not in row and not row.startswith("= n=")][2:]
+    assert got[:2] == ["= 3", "= 80"] and [row[:6] for row in got[2:5]] == [
+        "=5 0x0", "=6 0x0", "=7 0x0"]
+    assert got[5] == "= 1"
+    assert [row.split()[2] for row in got[6:10]] == 3 * ["running"] + ["stopped"]
+    assert got[10].startswith("? call.state arg=cpu")
+    assert " 1 allocated " in got[11] and " owner=5" in got[11]
+    assert got[12:] == ["= 8", "= 1", "= 3", "=", "= 2"]
+    assert before == after
+
+
+@pytest.mark.parametrize("arch", ALL)
+def test_a_fault_is_told_with_its_processor_and_the_others_go_on(arch: str) -> None:
+    """In a command, and of the command itself: the lab is dead then, until a reset."""
+    got = told(arch, ["cpu start all", f"on 3 peek {NOWHERE}", "on 3 panic fault",
+                      "on 2 alloc_page", "on 2 check", "cpus", "reset", "cpu start all",
+                      "on 3 alloc_page", "on 3 panic assert"])
+    assert re.match(r"\? fault\.\S+ .*cpu=3\b", got[1]) and re.match(r"\? bug\.fault .*cpu=3\b",
+                                                                     got[2])
+    assert got[3].startswith("? bug.dead") and got[4] == "="
+    assert [row.split()[2] for row in got[5:9]] == 4 * ["running"]
+    assert got[10:12] == ["=", "= 3"] and got[12].startswith("= 0x")
+    assert re.match(r"\? bug\.assert .*cpu=3\b", got[13])
+
+
+@pytest.mark.parametrize("arch", ALL)
+@pytest.mark.parametrize("line, cpu", [("on 3 panic", 3), ("panic", 0), ("panic busy 3", 3),
+                                       ("panic busy", 0)])
 def test_a_panic_stops_all_and_tells_whose_it_is(arch: str, line: str, cpu: int) -> None:
+    """Whether they idle or work."""
     done = run(arch, "--cpus", "4", given=f"cpu start all\n{line}\ncpus\n".encode())
     assert done.returncode == PANIC
     assert re.search(rf"^% panic kind=request .*cpu={cpu}\b", done.stdout, re.M), done.stdout
-    assert len(re.findall(r"^% reg ", done.stdout, re.M)) > 3
+    assert len(re.findall(r"^% reg ", done.stdout, re.M)) > 3 or arch == "native"
     assert re.search(r"^% bt 0x", done.stdout, re.M) and "\n% end panic" in done.stdout
 
 
@@ -108,9 +155,10 @@ def test_a_stack_overflow_is_that_of_its_processor(arch: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-def test_a_panic_that_is_survived_leaves_one_processor(arch: str) -> None:
+@pytest.mark.parametrize("line", ["panic", "panic busy"])
+def test_a_panic_that_is_survived_leaves_one_processor(arch: str, line: str) -> None:
     done = run(arch, "--cpus", "3", "--append", "onpanic=stay",
-               given=b"cpu start all\nvmalloc 4096 as=1\npanic\ncpus\npeek $v1\ncheck\n")
+               given=f"cpu start all\nvmalloc 4096 as=1\n{line}\ncpus\npeek $v1\n".encode())
     got = answers(done.stdout)
     assert got[2].startswith("? bug.panic")
     assert [row.split()[2] for row in got[3:6]] == ["running", "halted", "halted"]
@@ -144,12 +192,6 @@ def test_without_memory_where_it_must_be_a_start_is_refused(arch: str, name: str
     got = told(arch, [*take, "cpu start 1", f"free {block}", "cpu start 1", "cpu stop 1"],
                "--memory", size)
     assert got[-4].startswith("? mem.none") and got[-2:] == ["= 1", "= 1"]
-
-
-def areas_before_and_after(got: list[str]) -> tuple[list[str], list[str]]:
-    """What two `areas` told."""
-    areas = [row for row in got if " managed=" in row]
-    return areas[:len(areas) // 2], areas[len(areas) // 2:]
 
 
 @pytest.mark.parametrize("arch, cpus", [("x86_64", 255), ("s390x", 247)])

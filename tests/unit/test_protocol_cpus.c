@@ -220,6 +220,23 @@ static void a_stop_of_a_stress_leaves_nothing_behind(void **unused)
 
 #define STRESS_TEST(f) cmocka_unit_test_setup_teardown(f, begin_stress, end_stress)
 
+/* In a lab that is dead queries go on, on whichever CPU. */
+static void what_runs_on_a_cpu_is_a_query_if_its_line_is_one(void **unused)
+{
+    static const char *const dead = "? bug.dead ; refused after a failed assertion: reset first";
+
+    (void)unused;
+    ask("> cpu start all", "= 3");
+    lab.dead = true;
+    ask("> on 2 echo 7", "= 7");
+    ask("> on 0 on 2 echo 7", "= 7");
+    ask("> on 2 alloc_page", dead);
+    ask("> on 0 on 2 alloc_page", dead);
+    ask("> on 0 on 0 on 2 free 0x1000", dead);
+    ask("> on 0 on 2 banana", dead);
+    lab.dead = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +250,7 @@ int main(void)
         STRESS_TEST(an_assertion_on_a_cpu_is_told_with_its_number),
         STRESS_TEST(pages_that_are_missing_at_the_end_are_told),
         STRESS_TEST(a_stop_of_a_stress_leaves_nothing_behind),
+        cmocka_unit_test_setup(what_runs_on_a_cpu_is_a_query_if_its_line_is_one, begin_cpus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
