@@ -24,6 +24,13 @@ soak: ## all kinds of fuzzing, each for TIME seconds (60), or COMMANDS=N: a tabl
 		$(if $(COMMANDS),--commands $(COMMANDS)) $(if $(SEED),--seed $(SEED)) \
 		$(SOAK_GUESTS)
 
+STRESS_GUESTS ?= tsan $(filter-out native,$(ARCHES))
+soak-stress: ## all processors of each of STRESS_GUESTS at work for TIME seconds (600); CPUS=N SEED=N
+	@$(MAKE) all
+	@$(MAKE) tsan
+	$(Q)$(PYTHON) tests/fuzz/soak_stress.py --time $(or $(TIME),600) --cpus $(or $(CPUS),4) \
+		$(if $(SEED),--seed $(SEED)) $(STRESS_GUESTS)
+
 ORACLE_OPS ?= 10000000
 soak-oracle: ## 10 million random operations of the page engine against its oracle; ORACLE_OPS=N SEED=N
 	@$(MAKE) ARCH=native build/bench/page_oracle
@@ -40,4 +47,4 @@ build/bench/page_oracle: $(ORACLE_OBJECTS)
 
 -include $(ORACLE_OBJECTS:.o=.d)
 endif
-.PHONY: soak soak-twins soak-oracle hostile
+.PHONY: soak soak-twins soak-oracle soak-stress hostile

@@ -40,6 +40,18 @@ def test_a_session_is_real(start: str) -> None:
     assert {steady(line) for line in session if line[:1] in "%;" and line != "; ..."} <= set(said)
 
 
+def test_the_session_of_processors_is_real() -> None:
+    """Addresses too; but for the refusals, of which nobody can say how many there are."""
+    session = block("$ ./run-guest.sh s390x --cpus 4")
+    requests = [line[2:] for line in session if line.startswith("> ")]
+    done = subprocess.run(session[0].split()[1:], cwd=ROOT, input="\n".join(requests), text=True,
+                          capture_output=True, timeout=120, check=True)
+
+    def told(lines: list[str]) -> list[str]:
+        return [re.sub(r"fails=\d+", "fails=...", line) for line in lines if line[:1] in ":=?"]
+    assert told(session) == told(done.stdout.splitlines()) and len(requests) == 4
+
+
 # The session is one of s390x. What is another elsewhere: where the last area begins, where the
 # machine does, and how deep it is then.
 ELSEWHERE = {"s390x": {}, "x86_64": {"at=0x0000000080000000": "at=0x0000001000000000",
