@@ -8,12 +8,16 @@ LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 	-Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,-T,arch/s390x/link.ld
 SOURCES := arch/common/cpus.c arch/common/radix.c arch/common/radix_protect.c arch/common/space.c \
 	$(sort $(wildcard arch/s390x/*.[cS]))
-IMAGES := $(BUILD)/kernel.elf $(BUILD)/kernel.bin
+# What boots has no symbols; debuggers find them in kernel.elf.
+IMAGES := $(BUILD)/kernel.elf $(BUILD)/boot.elf $(BUILD)/kernel.bin
 ISO := $(BUILD)/pfnlab.iso
 
 $(BUILD)/kernel.elf: $(OBJECTS) arch/s390x/link.ld
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(OBJECTS)
+
+$(BUILD)/boot.elf: $(BUILD)/kernel.elf
+	$(Q)$(OBJCOPY) --strip-all $< $@
 
 # What an IPL loads at 0.
 $(BUILD)/kernel.bin: $(BUILD)/kernel.elf

@@ -7,7 +7,8 @@
 #ifndef PFNLAB_S390X_CFI_H
 #define PFNLAB_S390X_CFI_H
 
-    .cfi_sections .debug_frame
+/* Not .debug_frame: clang's assembler does not mark the frames of interruptions there. */
+    .cfi_sections .eh_frame
 
 #define CFI_PSW 65
 

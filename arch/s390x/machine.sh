@@ -95,7 +95,7 @@ machine_command() {
             "if=none,id=iso,format=raw,readonly=on,file=$(quote_commas "$(image_path)")"
             -device 'virtio-blk-ccw,drive=iso,bootindex=1')
     else
-        command+=(-kernel "$build/kernel.elf")
+        command+=(-kernel "$build/boot.elf")
         [ -z "$append" ] || command+=(-append "$append")
     fi
     qemu_connect -device 'sclpconsole,chardev=console'

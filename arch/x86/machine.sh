@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154
 # The PC in QEMU and Bochs, for both widths: run-guest.sh says what each name means. A port sets
-# `qemu`, `kernel`, the image that QEMU itself can load, and `default_cpu`, its processor.
+# `qemu` and `default_cpu`, its processor.
 # shellcheck source=arch/common/qemu.sh
 . "$root/arch/common/qemu.sh"
 machine_groups=x86
@@ -78,7 +78,7 @@ iso_path() {
 
 machine_prepare() {
     if [ "$boot" = iso ] && [ -n "$append$module" ]; then
-        "$root/arch/x86/make-iso.sh" "$build/kernel.elf" "$temporary/pfnlab.iso" "$append" \
+        "$root/arch/x86/make-iso.sh" "$build/boot.elf" "$temporary/pfnlab.iso" "$append" \
             "$module" || return 1
     fi
     qemu_prepare
@@ -101,7 +101,7 @@ machine_command() {
     if [ "$boot" = iso ]; then
         command+=(-cdrom "$(iso_path)")
     else
-        command+=(-kernel "$build/$kernel")
+        command+=(-kernel "$build/boot.elf")
         [ -z "$append" ] || command+=(-append "$append")
         [ -z "$module" ] || command+=(-initrd "$module")
     fi

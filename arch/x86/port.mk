@@ -7,13 +7,19 @@ LDFLAGS := -nostdlib -static $(if $(LLVM),-fuse-ld=lld$(LLVM_SUFFIX)) \
 SOURCES := arch/common/cpus.c arch/common/ns16550.c arch/common/space.c \
 	$(wildcard arch/common/radix*.c) \
 	$(sort $(wildcard arch/x86/*.[cS] arch/$(ARCH)/*.[cS]))
-IMAGES := $(BUILD)/kernel.elf
+# What boots has no symbols; debuggers find them in kernel.elf.
+IMAGES := $(BUILD)/kernel.elf $(BUILD)/boot.elf
+OBJCOPY := objcopy
 ISO := $(BUILD)/pfnlab.iso
 
 $(BUILD)/kernel.elf: $(OBJECTS) arch/x86/link.ld
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(OBJECTS)
 
-$(ISO): $(BUILD)/kernel.elf arch/x86/make-iso.sh
+# QEMU's -kernel takes an ELF64 for a Linux or PVH kernel only.
+$(BUILD)/boot.elf: $(BUILD)/kernel.elf
+	$(Q)$(OBJCOPY) --strip-all -O elf32-i386 $< $@
+
+$(ISO): $(BUILD)/boot.elf arch/x86/make-iso.sh
 	$(if $(V),,@echo "  ISO $@")
 	$(Q)arch/x86/make-iso.sh $< $@
