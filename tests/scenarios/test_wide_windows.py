@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""S05, S17, S22 and S25 at the addresses that their tests have, where a machine has such: a transcript
-runs on all, and so has addresses of 32 bits."""
+"""S05, S17, S22 and S25 at the addresses that their tests have, where a machine has such: one
+transcript runs on all machines, and so has addresses of 32 bits."""
 from __future__ import annotations
 
 import pytest
