@@ -22,8 +22,8 @@ static enum error block_resize(const struct heap *heap, const struct spot *spot,
 
 /*
  * An object of `size` bytes where it is: in its slot if that is of the class for it, or in a block,
- * of which a red zone has to be in the pages that there are. Any error: it is none, nothing has
- * changed.
+ * of which a red zone has to be in the pages that there are. MEM_FREE: another CPU freed it while a
+ * red zone was written. Any other error: it is none, nothing has changed.
  */
 static enum error resize_here(struct heap *heap, virt_t at, const struct spot *spot,
                               const struct heap_block *block, uint64_t size)
@@ -133,10 +133,11 @@ static enum error realloc_locked(struct heap *heap, virt_t at, uint64_t size, vi
     if (e != OK)
         return e;
     block = spot_block(heap, at, &spot);
-    if (resize_here(heap, at, &spot, &block, size) == OK) {
+    e = resize_here(heap, at, &spot, &block, size);
+    if (e == OK)
         *out = at;
-        return OK;
-    }
+    if (e == OK || e == E_MEM_FREE)
+        return e;
     e = move(heap, &block, size, out, copied, blame);
     if (e == OK)
         return OK;
