@@ -15,6 +15,11 @@ STAGES = ("early", "page", "virtual")
 PC_AREAS = "areas=realmode:1M,lowest:16M,low:4G,high:64G,normal"
 
 
+def machine_has(guest: Guest, attribute: str) -> bool:
+    """The machine's own word on it: what it lacks is refused everywhere, and tests follow."""
+    return attribute in str(guest.info().fields["attributes"]).split("|")
+
+
 def page(guest: Guest, address: int) -> Row:
     """What `dump pages` says of one page."""
     rows = guest.dump("pages", address, 1)

@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 
 from pfnlab import Guest, errors
-from tests.scenarios.support import PAGE, state
+from tests.scenarios.support import PAGE, machine_has, state
 
 GIB = 1 << 30
 
 STEPS: dict[str, tuple[Callable[[Guest], Any], str]] = {
     "vmalloc": (lambda guest: guest.vmalloc(100 * PAGE, guard="both", redzone=1), "vfree"),
+    "vmemalign": (lambda guest: guest.vmemalign(2 << 20, 70 * PAGE), "vfree"),
     "vmap": (lambda guest: guest.vmap(0x40001000, 5 << 20), "vunmap"),
+    "ioremap": (lambda guest: guest.ioremap(0x40001000, 5 << 20), "vunmap"),
     "alloc_pages_ro": (lambda guest: guest.alloc_pages_ro(3), "free"),
     "alloc_pages_exact": (lambda guest: guest.alloc_pages_exact(7, attributes="ro"), "free"),
     "alloc_vpages": (lambda guest: guest.alloc_vpages(7), "free_vpages"),
     "malloc of pages": (lambda guest: guest.malloc(9 * PAGE), "free"),
+    "calloc": (lambda guest: guest.calloc(9, PAGE), "free"),
     "malloc with a red zone": (lambda guest: guest.malloc(2 * PAGE, redzone=1), "free"),
     "memalign": (lambda guest: guest.memalign(1 << 20, 100), "free"),
 }
@@ -46,6 +49,10 @@ def refused_in_turn(guest: Guest, call: Callable[[], Any], what: str) -> tuple[A
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_that_fails_leaves_no_trace(guest: Guest, name: str, what: str) -> None:
     call, undo = STEPS[name]
+    if name == "ioremap" and not machine_has(guest, "uncached"):
+        with pytest.raises(errors.CallUnsupported):
+            call(guest)
+        return
     getattr(guest, undo)(call(guest))         # afterwards no page is fresh that was
     before = state(guest)
     result, refusals = refused_in_turn(guest, lambda: call(guest), what)

@@ -8,15 +8,10 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.twin import Twin
-from tests.scenarios.support import PAGE, counts, free_pages, state
+from tests.scenarios.support import PAGE, counts, free_pages, machine_has, state
 
 GIB = 1 << 30
 SMALL = "virt=2G:64K"              # 16 pages of addresses
-
-
-def machine_has(guest: Guest, attribute: str) -> bool:
-    """The machine's own word on it: what it lacks is refused everywhere, and tests follow."""
-    return attribute in str(guest.info().fields["attributes"]).split("|")
 
 
 def test_addresses_that_follow_one_another_have_zeroed_memory_behind_them(guest: Guest) -> None:
