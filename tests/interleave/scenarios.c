@@ -200,6 +200,18 @@ static void heap_both(void)
     ASSERT(object_give(large) == OK && object_give(small) == OK);
 }
 
+/* Into the same pages: one of them has to move. */
+static void grow_both(void)
+{
+    uint64_t at;
+    virt_t out, blame;
+    bool copied;
+
+    ASSERT(object_take(5000, false, &at) == OK);
+    ASSERT(heap_realloc(&heap, virt(at), 9000, &out, &copied, &blame) == OK);
+    ASSERT(object_give(out.a) == OK);
+}
+
 static void heap_begin(void)
 {
     afresh();
@@ -328,6 +340,7 @@ const struct scenario scenarios[] = {
     { "window-protect", 2, window_begin, { window_protect, window_free }, broken_or_lost },
     { "heap", 2, afresh, { heap_both, heap_both }, broken },
     { "heap-move", 2, heap_begin, { heap_move, heap_drop }, broken },
+    { "heap-grow", 2, afresh, { grow_both, grow_both }, broken },
     { "heap-zone", 2, afresh, { zone_both, zone_both }, broken },
     { "heap-zone-move", 2, zone_begin, { heap_move, heap_drop }, broken },
     { "heap-zone-shrink", 2, zone_begin, { heap_shrink, heap_drop }, broken },

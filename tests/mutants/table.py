@@ -93,7 +93,7 @@ MUTANTS = (
            "pages - range->pages > pages_behind(virt, node) + 1)", "v*"),
     Mutant("a range that cannot grow keeps the addresses", "kernel/mm/vmap.c",
            "if (e != OK && range_resize(vmap, range, size) != OK)",
-           "if (e == OK && range_resize(vmap, range, request->place.size) != OK)", "vmap"),
+           "if (e == E_MEM_KIND && range_resize(vmap, range, size) != OK)", "vmap*"),
     Mutant("a leaf that becomes one block stays open", "kernel/mm/page_tree.c",
            "else if (order == NO_ORDER && node_is_block(&leaf))",
            "else if (order == NODE_ORDER && node_is_block(&leaf))", "page*"),
