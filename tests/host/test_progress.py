@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +130,48 @@ def test_an_interrupt_tells_how_far_a_search_was(words: list[str], interrupt: An
     assert main(["--json", *words, *more]) == EXIT_INTERRUPTED
     told = json.loads(capsys.readouterr().out.splitlines()[-2])
     assert told["commands"] in (29, 30)       # twins tell of a command before it, fuzz behind it
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [one for child in map(int, text.split()) for one in (child, *descendants(child))]
+
+
+def test_an_interrupt_ends_all_processes_of_a_search(tmp_path: Path) -> None:
+    words = ["--json", "fuzz", "native", "-j", "2", "--fast", "--commands", "100000000",
+             "--seed", "3", "-o", str(tmp_path)]
+    with subprocess.Popen([sys.executable, "-m", "pfnlab", *words], stdout=subprocess.PIPE,
+                          text=True, stderr=subprocess.PIPE, start_new_session=True,
+                          env={**os.environ, "PYTHONPATH": str(HOST)}) as search:
+        try:
+            while not any(map(is_guest, started := descendants(search.pid))):
+                assert search.poll() is None
+                time.sleep(0.01)
+            ends = []
+            for pid in started:
+                with suppress(ProcessLookupError):
+                    ends.append(os.pidfd_open(pid))
+            os.killpg(search.pid, signal.SIGINT)              # as a terminal does
+            said, complaints = search.communicate(timeout=60)
+        finally:
+            search.kill()
+    assert search.returncode == EXIT_INTERRUPTED and complaints == "pfnlab: stopped\n"
+    assert "commands" in json.loads(said.splitlines()[-2])
+    for end in ends:
+        assert select.select([end], [], [], 20)[0]
+        os.close(end)
+
+
+def is_guest(pid: int) -> bool:
+    """Is it the program of the native guest?"""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == str(HOST.parent / "build/native/pfnlab")
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("words", [["fuzz", "native", "--fast", "--commands", "77", "--seed", "3"],
