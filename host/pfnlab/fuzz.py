@@ -9,6 +9,7 @@ which shows the same on a guest that has just started, or it is not kept.
 from __future__ import annotations
 
 import math
+import os
 import random
 import re
 import signal
@@ -283,9 +284,13 @@ def _work(run: Campaign, name: str, seed: int, limit: Limit, directory: Path) ->
     def count(figures: Figures) -> None:
         with _count.get_lock():
             _count.value += 1
-        if _stop.value:
+        if _stop.value or os.getppid() != owner:
             raise KeyboardInterrupt
-    return run(name, seed, limit, directory, count)
+    owner = os.getppid()
+    figures = run(name, seed, limit, directory, count)
+    if os.getppid() != owner:
+        os._exit(1)               # it was killed: a pool would wait for more work of it
+    return figures
 
 
 def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, workers: int,

@@ -141,7 +141,8 @@ def descendants(pid: int) -> list[int]:
     return [one for child in map(int, text.split()) for one in (child, *descendants(child))]
 
 
-def test_an_interrupt_ends_all_processes_of_a_search(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_of_a_search_outlives_it(how: signal.Signals, tmp_path: Path) -> None:
     words = ["--json", "fuzz", "native", "-j", "2", "--fast", "--commands", "100000000",
              "--seed", "3", "-o", str(tmp_path)]
     with subprocess.Popen([sys.executable, "-m", "pfnlab", *words], stdout=subprocess.PIPE,
@@ -155,15 +156,20 @@ def test_an_interrupt_ends_all_processes_of_a_search(tmp_path: Path) -> None:
             for pid in started:
                 with suppress(ProcessLookupError):
                     ends.append(os.pidfd_open(pid))
-            os.killpg(search.pid, signal.SIGINT)              # as a terminal does
-            said, complaints = search.communicate(timeout=60)
+            if how == signal.SIGINT:
+                os.killpg(search.pid, how)                    # as a terminal does
+                said, complaints = search.communicate(timeout=60)
         finally:
             search.kill()
-    assert search.returncode == EXIT_INTERRUPTED and complaints == "pfnlab: stopped\n"
-    assert "commands" in json.loads(said.splitlines()[-2])
+    left = [end for end in ends if not select.select([end], [], [], 20)[0]]
+    for end in left:
+        signal.pidfd_send_signal(end, signal.SIGKILL)
     for end in ends:
-        assert select.select([end], [], [], 20)[0]
         os.close(end)
+    assert left == []
+    if how == signal.SIGINT:
+        assert search.returncode == EXIT_INTERRUPTED and complaints == "pfnlab: stopped\n"
+        assert "commands" in json.loads(said.splitlines()[-2])
 
 
 def is_guest(pid: int) -> bool:
