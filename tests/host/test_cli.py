@@ -2,6 +2,7 @@
 """The command `pfnlab`, as a shell calls it."""
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 
 import pfnlab
 from pfnlab.cli import VERBS, main
+from pfnlab.cli_common import guest_name
 from pfnlab.shrink import smaller, without
 from pfnlab.spec import MEMORY, Spec
 from pfnlab.transcript import Step
@@ -41,6 +43,20 @@ def test_send_prints_the_answers() -> None:
     done = run("send", "alloc_pages_area realmode 0", "free $")
     assert done.returncode == 0
     assert done.stdout.splitlines()[1] == "= 1"
+
+
+def test_who_reads_no_further_hears_no_complaint() -> None:
+    with subprocess.Popen([sys.executable, "-m", "pfnlab", "pipe"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env={**os.environ, "PYTHONPATH": str(HOST)}) as guest:
+        assert guest.stdin is not None and guest.stdout is not None and guest.stderr is not None
+        guest.stdin.write("echo 5\n")
+        guest.stdin.flush()
+        assert guest.stdout.readline() == "= 5\n"
+        guest.stdout.close()
+        guest.stdin.write("echo 6\n")
+        guest.stdin.close()
+        assert (guest.wait(60), guest.stderr.read()) == (130, "")
 
 
 def test_dollar_n_is_the_nth_line_given() -> None:
@@ -120,7 +136,8 @@ def test_a_remark_may_be_of_any_letters(tmp_path: Path) -> None:
 
 def test_a_replay_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
     path = script(tmp_path / "hang.t", "stress 4611686018427387904")
-    assert run("--timeout", "0.5", "replay", path).returncode == 124
+    done = run("--timeout", "0.5", "replay", path)
+    assert done.returncode == 124 and "no answer in 0.5 s to: stress" in done.stderr
 
 
 def test_a_replay_that_differs_shows_expected_and_answered(tmp_path: Path) -> None:
@@ -265,6 +282,9 @@ def test_searches_and_the_live_view_speak_json_only(capsys: Any, tmp_path: Path)
 
 def test_a_guest_boots_on_a_map_of_the_zoo_or_of_a_file(tmp_path: Path) -> None:
     assert run("--map", "server_66g", "send", "alloc_pages_area high 18").returncode == 0
+    for memory, told in ((None, "native?memory=64M"), ("1G", "native?memory=1G")):
+        options = argparse.Namespace(guest="native", map="server_66g", memory=memory)
+        assert guest_name(options) == told
     path = tmp_path / "two.map"
     path.write_text("; Two pages.\nmap_add 0x5000 0x2000\n")
     done = run("send", "--map", str(path), "dump free")
@@ -344,6 +364,10 @@ def test_shrink_finds_a_broken_invariant_that_no_line_asks_for(tmp_path: Path) -
         assert json.loads(done.stdout)["signature"] == "bug.check invariant=14 in check"
         lines = (tmp_path / "s.min.t").read_text().splitlines()[1:]
         assert [line.partition(" ")[2] for line in lines] == ["corrupt count", "check"]
+    path = tmp_path / "s.t"
+    path.write_text("; with memory=40M\n; also x86_64?boot=iso\n>1 corrupt count\n>2 check\n")
+    assert run("shrink", str(path)).returncode == 0       # it goes on where it was found, too
+    assert (tmp_path / "s.min.t").read_text().splitlines()[1:3] == path.read_text().splitlines()[:2]
 
 
 def test_what_was_shrunk_so_far_is_kept_on_an_interrupt(tmp_path: Path) -> None:
