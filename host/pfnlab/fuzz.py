@@ -28,7 +28,7 @@ from pfnlab.fuzz_lines import Dice, Lines
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.pool import Pool
-from pfnlab.replica import Exchange, Lost, Replica
+from pfnlab.replica import Exchange, Lost, Replica, replica_on
 from pfnlab.request import Request
 from pfnlab.shrink import NothingToShrink, Shrinker
 from pfnlab.stream import random_map
@@ -155,8 +155,7 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE,
          on_command: Callable[[Figures], None] = lambda figures: None) -> str | None:
     """Run a life; what is wrong with it, None if nothing is."""
     run = Run(guest)
-    model: Replica | None = Replica(guest.table, life.memory_map,
-                                    window=life.lines.window)
+    model: Replica | None = replica_on(guest, life.memory_map)
     posted: deque[tuple[Step, Request]] = deque()
 
     def settle(leave: int) -> None:

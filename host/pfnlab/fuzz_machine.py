@@ -19,7 +19,7 @@ from pfnlab import errors
 from pfnlab.fuzz import Figures, Life, Limit, Wrong, judge, keep, new_life
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool
-from pfnlab.replica import Lost, Replica
+from pfnlab.replica import Lost, Replica, replica_on
 from pfnlab.table import Command
 from pfnlab.transcript import Run, Step
 
@@ -75,8 +75,7 @@ class Machine(RuleBasedStateMachine):
         self.guest.link.log.clear()
         self.life = new_life(self.guest, random.Random(number))
         self.figures.lives += 1
-        self.model = Replica(self.guest.table, self.life.memory_map,
-                             window=self.life.lines.window)
+        self.model = replica_on(self.guest, self.life.memory_map)
         for step in self.life.make(0):
             self.ask(step)
 

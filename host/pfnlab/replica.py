@@ -31,6 +31,7 @@ NOT_MODELLED = ("run",)           # changes pages as no line tells
 NOT_MODELLED_IN_MEMORY = (
     "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
     "free_vpages", "protect", "malloc", "calloc", "realloc", "memalign", "advance")
+WITH_CACHES = ("malloc", "calloc", "realloc", "memalign")      # get their pages in nobody's name
 # Take pages for more than one purpose: what was taken before a refusal is not fresh any more.
 IN_STEPS = ("vmalloc", "vmemalign", "malloc", "calloc", "realloc", "memalign", "advance", "cpu")
 WINDOW = (1 << 40, 1 << 42)       # of addresses, where the guest does not tell
@@ -187,7 +188,7 @@ class Replica:
         if keys.get("fresh") and not self._knows_fresh:
             raise Lost("which pages are fresh nobody told")
         unknown = NOT_MODELLED if self._injected else NOT_MODELLED + NOT_MODELLED_IN_MEMORY
-        if name in unknown:
+        if name in unknown or (self._caches and name in WITH_CACHES):
             raise Lost(f"{name} is not modelled")
         if not self.knows(name):
             if final.sigil == "=" and command.result == "address":
@@ -349,3 +350,10 @@ def replica_of(guest: Guest, memory_map: MemoryMap) -> Replica:
         cpus = Cpus(len(guest.call("cpus")), NEEDS[str(info["arch"])])
     return Replica(guest.table, memory_map, used, window(guest), guest.link.limit("slots", SLOTS),
                    str(info["engine"]), bool(info.get("percpu")), cpus)
+
+
+def replica_on(guest: Guest, memory_map: MemoryMap) -> Replica:
+    """The model of a guest on which `memory_map` is going to be injected."""
+    info = guest.info().fields
+    return Replica(guest.table, memory_map, window=window(guest), engine=str(info["engine"]),
+                   caches=bool(info.get("percpu")))
