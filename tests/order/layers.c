@@ -24,7 +24,7 @@ static uint64_t frame(void) { return HELD + cpu_self() * OF_CPU; }
 
 static void need(enum error e) { ASSERT(e == OK); }
 
-/* ---- pages: of each CPU a block of two, one for some purpose, a reserved one ---- */
+/* ---- pages: of each CPU a block of two, one for some purpose, one reserved, one single ---- */
 
 static void pages_prepare(void)
 {
@@ -40,6 +40,8 @@ static void pages_prepare(void)
         request.pages = 1;
         need(pages_alloc_use(&pages, &request, 1, PAGES_CPU, true, &out, &zeroed, &blame));
         need(pages_reserve(&pages, pfn(HELD + cpu * OF_CPU + 4), 1, 0, &blame));
+        request.at = pfn(HELD + cpu * OF_CPU + 6);
+        need(pages_alloc(&pages, &request, 0, true, &out, &zeroed, &blame));
     }
 }
 
@@ -87,6 +89,13 @@ static void pages_give_part(void)
     pfn_t blame;
 
     need(pages_free(&pages, pfn(frame()), 1, &freed, &blame));
+}
+
+static void pages_grow(void)
+{
+    pfn_t blame;
+
+    need(pages_extend(&pages, pfn(frame() + 6), 1, pfn(PFN_LIMIT), &blame));
 }
 
 static void pages_give_use(void) { need(pages_give_back(&pages, pfn(frame() + 2), PAGES_CPU)); }
@@ -171,6 +180,18 @@ static void window_unmap(void)
 static void window_alloc(void) { need(window_take(2, mine())); }
 static void window_free(void) { need(window_give(*mine())); }
 static void window_shrink(void) { need(vmap_shrink(&vmap, virt(*mine()), VIRT_VMALLOC, 1)); }
+
+/* The addresses behind it may be somebody else's. */
+static void window_extend(void)
+{
+    const struct vmap_request request = {
+        .place = { .pages = 3, .size = 3 * P }, .attributes = MMU_DATA, .areas = ALL_AREAS,
+        .max = pfn(PFN_LIMIT),
+    };
+    enum error e = vmap_extend(&vmap, virt(*mine()), VIRT_VMALLOC, &request);
+
+    ASSERT(e == OK || e == E_MEM_NONE);
+}
 
 static void window_protect(void)
 {
@@ -311,13 +332,13 @@ static void heap_begin_red(void) { heap_prepare(heap_take_red); }
 
 const struct layer layers[] = {
     { "pages", pages_begin,
-      { pages_take, pages_stop, pages_give, pages_give_part, pages_give_use, pages_keep,
-        pages_keep_not, pages_ask, pages_ask_run, pages_ask_count, pages_ask_area,
+      { pages_take, pages_stop, pages_give, pages_give_part, pages_give_use, pages_grow,
+        pages_keep, pages_keep_not, pages_ask, pages_ask_run, pages_ask_count, pages_ask_area,
         pages_ask_owner, pages_ask_use, pages_scan }, broken },
     { "cache", cache_begin, { cache_take, cache_give, cache_empty, pages_take }, broken },
     { "window", window_begin,
-      { window_alloc, window_free, window_shrink, window_protect, window_next, window_map,
-        window_unmap, bare_take, bare_give }, broken },
+      { window_alloc, window_free, window_shrink, window_extend, window_protect, window_next,
+        window_map, window_unmap, bare_take, bare_give }, broken },
     { "attributes", pages_begin,
       { attributes_give, attributes_ask, attributes_end, attributes_keep_not }, broken },
     { "mmu", tables_begin,

@@ -111,6 +111,15 @@ static void early_give(void)
 
 static void early_trim(void) { need(phys_trim(&early, phys(start_of[cpu_self()]), 64)); }
 
+/* What lies behind may be somebody else's. */
+static void early_extend(void)
+{
+    enum error e = phys_extend(&early, phys(start_of[cpu_self()]), EARLY_SIZE + 64,
+                               phys(ADDRESS_LIMIT));
+
+    ASSERT(e == OK || e == E_MEM_NONE);
+}
+
 static void early_find(void)
 {
     struct phys_extent extent;
@@ -133,6 +142,7 @@ const struct layer service_layers[] = {
     { "journal", journal_begin, { journal_note, journal_refuse }, NULL },
     { "queue", queue_begin, { queue_put, queue_tell }, NULL },
     { "phys", early_begin,
-      { early_take, early_give, early_trim, early_find, early_next, early_look }, NULL },
+      { early_take, early_give, early_trim, early_extend, early_find, early_next, early_look },
+      NULL },
     { .name = NULL },
 };
