@@ -9,9 +9,9 @@ ORDER := $(BUILD)/order
 ORDER_SOURCES := $(wildcard tests/order/*.c) $(wildcard kernel/mm/*.c) kernel/lock.c kernel/smp.c \
 	kernel/machine_mmu.c kernel/lab_events.c protocol/stress_rest.c kernel/error.c kernel/lib/format.c
 ORDER_OBJECTS := $(ORDER_SOURCES:%=$(ORDER)/%.o)
-ORDER_FLAGS := $(CPPFLAGS) $(CFLAGS_COMMON) -O1 -fsanitize=thread
+ORDER_FLAGS := $(CPPFLAGS) $(CFLAGS_COMMON) -O1 -fsanitize=thread -DINTERLEAVE
 
-$(ORDER)/%.o: % $(BUILD)/flags
+$(ORDER)/%.o: % $(BUILD)/flags tests/order/order.mk
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC order $<")
 	$(Q)$(CC) $(ORDER_FLAGS) -c -o $@ $<
