@@ -23,7 +23,7 @@
 #define PFN_LIMIT (ADDRESS_LIMIT >> PAGE_SHIFT)
 
 /* The greatest order and alignment of a block of pages: 2^18 pages, 1 GiB. */
-#define MAX_ORDER 18u
+enum { MAX_ORDER = 18 };
 #define MAX_BLOCK_PAGES (UINT64_C(1) << MAX_ORDER)
 
 /* An area is a named physical range; a set of areas is a bit mask. */

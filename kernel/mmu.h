@@ -16,14 +16,15 @@
 #include "kernel/base.h"
 
 /* Attributes of a mapping, a set; none of them: read, write, execute, cached. */
-#define MMU_READ_ONLY 1u
-#define MMU_NO_EXECUTE 2u
-#define MMU_UNCACHED 4u
-#define MMU_WRITE_COMBINING 8u        /* not together with MMU_UNCACHED */
-#define MMU_ALL 15u
-
-/* What the direct map has, and what a mapping of data has unless told otherwise. */
-#define MMU_DATA MMU_NO_EXECUTE
+enum {
+    MMU_READ_ONLY = 1,
+    MMU_NO_EXECUTE = 2,
+    MMU_UNCACHED = 4,
+    MMU_WRITE_COMBINING = 8,          /* not together with MMU_UNCACHED */
+    MMU_ALL = 15,
+    /* What the direct map has, and what a mapping of data has unless told otherwise. */
+    MMU_DATA = MMU_NO_EXECUTE,
+};
 
 /* Kinds of access, a set. */
 #define ACCESS_READ 1u

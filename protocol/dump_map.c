@@ -2,8 +2,7 @@
 /* A picture of memory in characters: one for each unit of the same power of two of pages. */
 #include "protocol/dump.h"
 
-#define COLUMNS UINT64_C(32)
-#define LINES_MAX 32u
+enum { COLUMNS = 32, LINES_MAX = 32 };
 
 static const char legend[] = ". fresh  o free  # allocated  R reserved  x mixed  _ nothing there";
 
@@ -60,7 +59,7 @@ static unsigned unit_order(const struct span *span)
 {
     unsigned order = 0;
 
-    while ((span->limit - align_down(span->first, COLUMNS << order)) >> order
+    while ((span->limit - align_down(span->first, (uint64_t)COLUMNS << order)) >> order
            > COLUMNS * LINES_MAX)
         order++;
     return order;
@@ -97,7 +96,7 @@ static bool area_rows(struct reply *reply, struct listing *listing, unsigned are
     if (!managed_span(within, &span))
         return true;
     order = unit_order(&span);
-    step = COLUMNS << order;
+    step = (uint64_t)COLUMNS << order;
     for (uint64_t at = align_down(span.first, step); at < span.limit; at += step) {
         row_begin(reply);
         row_address(reply, pfn_phys(pfn(at)).a);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/s390x/pte.h"
 
-#define PAGE_NO_EXECUTE UINT64_C(0x100)       /* instruction-execution protection */
-#define PAGE_PROTECTED UINT64_C(0x200)        /* no store */
+/* Attributes of a page, instruction-execution protection and no store; debuggers know them so. */
+enum { PAGE_NO_EXECUTE = 0x100, PAGE_PROTECTED = 0x200 };
+
 #define PAGE_INVALID UINT64_C(0x400)
 #define PAGE_ADDRESS (~UINT64_C(0xfff))
 

@@ -2,15 +2,19 @@
 #include "arch/x86/pte.h"
 
 #define PRESENT UINT64_C(0x001)
-#define WRITE UINT64_C(0x002)
-#define UNCACHED UINT64_C(0x018)      /* PCD and PWT: index 3 of the PAT */
 #define ACCESSED_DIRTY UINT64_C(0x060)
 #define LARGE UINT64_C(0x080)         /* above level 1 */
-#define PAT_PAGE UINT64_C(0x080)      /* at level 1; alone: index 4 of the PAT */
 #define SPLIT UINT64_C(0x200)         /* ignored in an entry that points to a table */
-#define PAT_LARGE UINT64_C(0x1000)    /* where a unit's address has no bits */
-#define NO_EXECUTE (UINT64_C(1) << 63)
 #define ADDRESS UINT64_C(0x000ffffffffff000)
+
+/* Attributes of a unit; no macros, so that debuggers know them. */
+enum {
+    WRITE = 0x002,
+    UNCACHED = 0x018,                 /* PCD and PWT: index 3 of the PAT */
+    PAT_PAGE = 0x080,                 /* at level 1; alone: index 4 of the PAT */
+    PAT_LARGE = 0x1000,               /* where a unit's address has no bits */
+};
+static const uint64_t NO_EXECUTE = UINT64_C(1) << 63;
 
 static uint64_t empty(unsigned level)
 {

@@ -19,7 +19,7 @@ from pfnlab.pool import Pool
 from pfnlab.progress import Progress
 from pfnlab.report import sections
 from pfnlab.shrink import Shrinker, with_checks
-from pfnlab.spec import split_names
+from pfnlab.spec import Spec, split_names
 from pfnlab.sweep import Sweep
 from pfnlab.transcript import Mismatch, Run, Step, Transcript, read_transcript
 from pfnlab.trial import Condition, Trial, Trials, common_map, first_difference
@@ -40,6 +40,8 @@ def do_replay(options: argparse.Namespace) -> int:
         raise ValueError("--stop goes with --gdb")
     if options.json and options.gdb and not options.batch:
         raise ValueError("--json goes with --batch")
+    if options.gdb or options.batch:
+        debugger.check(Spec(guest_name(options)))
     status = EXIT_OK
     for path in options.file:
         transcript = read_transcript(path)

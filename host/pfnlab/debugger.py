@@ -19,7 +19,8 @@ from typing import TextIO
 
 from pfnlab.doors import program_of
 from pfnlab.errors import PfnlabError
-from pfnlab.transport import Transport
+from pfnlab.spec import Spec, project_root
+from pfnlab.transport import USAGE, Transport
 
 COMMANDS = Path(__file__).with_name("gdb_commands.py")
 LINE = "PFNLAB_LINE"              # in gdb's environment: the socket of the guest's line
@@ -31,6 +32,18 @@ _DEBUGGERS = ("gdb-multiarch", "gdb")
 
 class NoDebugger(PfnlabError):
     """There is no gdb that reads this guest."""
+
+
+def check(spec: Spec) -> None:
+    """ValueError: no debugger gets into a guest of that name, as run-guest.sh knows before one is
+    started."""
+    if spec.scheme:
+        raise ValueError("gdb is for a guest that it starts")
+    done = subprocess.run(
+        [project_root() / "run-guest.sh", spec.arch, *spec.arguments(), "--gdb", "--print",
+         "--no-install"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode == USAGE:
+        raise ValueError(done.stderr.splitlines()[-1].removeprefix("run-guest.sh: "))
 
 
 def command_line(arch: str, door: int | Path) -> list[str]:

@@ -8,7 +8,6 @@ dump, the guest's process.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
 
 from pfnlab.dwarf import Program, Type
 from pfnlab.errors import PfnlabError
@@ -142,7 +141,7 @@ class Image:
 
     def __init__(self, program: Program, memory: Memory, base: int = 0) -> None:
         self.program, self.memory, self.base = program, memory, base
-        self.order: Literal["little", "big"] = "little" if program.order == "little" else "big"
+        self.order = program.order
 
     def number(self, address: int, size: int, signed: bool = False) -> int:
         """A number in memory."""
@@ -152,6 +151,10 @@ class Image:
         """A variable of a source file."""
         address, kind = self.program.variable(name, unit)
         return Value(self, kind, self.base + address)
+
+    def constant(self, name: str, unit: str) -> int:
+        """A constant that a source file uses."""
+        return self.program.constant(name, unit)
 
     def type(self, name: str, unit: str) -> Type:
         """A type of a source file."""

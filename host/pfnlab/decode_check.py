@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pfnlab.decode import Unreadable
-from pfnlab.decode_node import (CHUNK_PAGES, CHUNK_SHIFT, CONTINUED, FREE, HEAD, MAX_ORDER,
-                                NO_ORDER, RESERVED, UNIT_PAGES, UNIT_SHIFT, WORD, Area, Chunk, Node,
-                                Piece, Tree, bit, bits, chunk_pieces, run_starts)
+from pfnlab.decode_node import (CONTINUED, FREE, HEAD, RESERVED, WORD, Area, Chunk, Node, Piece,
+                                Tree, bit, bits, chunk_pieces, run_starts)
 
 TEXT = {
     1: "areas, spans and ranges ascend, tile their arrays, and the scan order is a permutation",
@@ -31,7 +30,6 @@ TEXT = {
     16: "no class depends on the slots of the hot word",
     17: "the rule would choose the hot word",
 }
-LEAF_CLASSES, CLASSES = UNIT_SHIFT, MAX_ORDER + 1
 
 
 @dataclass
@@ -87,16 +85,16 @@ def _roots(tree: Tree) -> Iterator[Violation]:
 
 
 def _spans(tree: Tree) -> Iterator[Violation]:
-    limit = chunk = 0
+    limit, chunk, shift = 0, 0, tree.shape.chunk_shift
     areas = {a.at.address: a for a in tree.areas}
     for span in tree.spans:
         area = areas.get(span.area)
         if area is None or span.first < limit or span.limit <= span.first or span.chunk != chunk \
-                or (chunk - span.skew) & 0xffffffff != span.first >> CHUNK_SHIFT \
+                or (chunk - span.skew) & 0xffffffff != span.first >> tree.shape.chunk_shift \
                 or span.first < area.first or span.limit > area.limit:
             yield broken(1, span.first)
         limit = span.limit
-        chunk += ((limit - 1) >> CHUNK_SHIFT) - (span.first >> CHUNK_SHIFT) + 1
+        chunk += ((limit - 1) >> shift) - (span.first >> shift) + 1
     if chunk != tree.chunks:
         yield broken(1, limit)
 
@@ -121,27 +119,28 @@ def _hot_agrees(tree: Tree) -> bool:
 
 
 def _hot_is_there(tree: Tree) -> bool:
-    hot = tree.hot
-    if hot.order > MAX_ORDER or hot.shift != (0 if hot.order < UNIT_SHIFT else UNIT_SHIFT) \
+    hot, shape = tree.hot, tree.shape
+    if hot.order > shape.max_order \
+            or hot.shift != (0 if hot.order < shape.unit_shift else shape.unit_shift) \
             or hot.order - hot.shift >= 6 or hot.pages not in (WORD, 1 << hot.order) \
             or hot.first & (64 << hot.shift) - 1:
         return False
     chunk = tree.chunk_at(hot.chunk)
     slot = hot.first + (next(bits(hot.slots)) << hot.shift)
-    return chunk is not None and chunk.first <= slot < chunk.first + CHUNK_PAGES \
+    return chunk is not None and chunk.first <= slot < chunk.first + shape.chunk_pages \
         and (hot.shift != 0 or bool(bit(chunk.open, hot.unit)))
 
 
 def _is_block(tree: Tree, frame: int) -> bool:
     """For the tree, one of the hot order begins there."""
     node, hot = tree.hot_node(), tree.hot
-    entry = frame // (1 << hot.shift) % 512
+    entry, entries = frame // (1 << hot.shift) % tree.shape.units, tree.shape.units
     if node is None or node.cell(entry) != HEAD:
         return False
     pages = 1 << hot.order - hot.shift
     inside = all(node.cell(n) == CONTINUED for n in range(entry + 1, entry + pages))
     end = entry + pages
-    return inside and (end == 512 or node.cell(end) != CONTINUED)
+    return inside and (end == entries or node.cell(end) != CONTINUED)
 
 
 def _hot_is_chosen(tree: Tree) -> bool:
@@ -166,14 +165,16 @@ def _first_word(tree: Tree, area: Area, class_: int) -> int | None:
     index = next((i for i in range(area.chunk, area.chunk + area.chunks)
                   if _belongs(tree, i, class_)), None)
     chunk = tree.chunk(index) if index is not None else None
-    if chunk is None or (class_ < LEAF_CLASSES) != (hot.shift == 0):
+    of_leaf = class_ < tree.shape.leaf_classes
+    if chunk is None or of_leaf != (hot.shift == 0):
         return None
     unit, node = 0, chunk.units
-    if class_ < LEAF_CLASSES:
-        unit = next((u for u in range(512) if chunk.in_class(u, class_)), 0)
+    if of_leaf:
+        unit = next((u for u in range(tree.shape.units) if chunk.in_class(u, class_)), 0)
         node = chunk.leaf(unit)
-    word = next((w for w in range(8) if node.orders >> 8 * w >> hot.order - hot.shift & 1), 0)
-    return chunk.first + unit * UNIT_PAGES + (word * 64 << hot.shift)
+    word = next((w for w in range(len(node.fresh))
+                 if node.orders >> 8 * w >> hot.order - hot.shift & 1), 0)
+    return chunk.first + unit * tree.shape.unit_pages + (word * 64 << hot.shift)
 
 
 def _hot_keeps_class(tree: Tree) -> bool:
@@ -201,7 +202,7 @@ def _open(chunk: Chunk, unit: int, frame: int) -> Iterator[Violation]:
     leaf = chunk.leaf(unit)
     yield from _node(leaf, frame)
     order = leaf.order()
-    if order == UNIT_SHIFT or leaf.is_all(RESERVED) or leaf.is_block() \
+    if order == chunk.shape.unit_shift or leaf.is_all(RESERVED) or leaf.is_block() \
             or chunk.units.cell(unit) != HEAD:
         yield broken(7, frame)
     if chunk.leaf_class(unit) != order or not _in_class_only(chunk, unit, order):
@@ -216,19 +217,19 @@ def _closed(chunk: Chunk, unit: int, frame: int) -> Iterator[Violation]:
         if chunk.units.cell(unit) in (HEAD, CONTINUED) or leaf.fresh_uniform() \
                 or leaf.orders != leaf.counted() or not leaf.is_all(FREE):
             yield broken(9, frame)
-    if not _in_class_only(chunk, unit, NO_ORDER):
+    if not _in_class_only(chunk, unit, None):
         yield broken(3, frame)
     if bit(chunk.lead, unit):
         yield broken(4, frame)
 
 
-def _in_class_only(chunk: Chunk, unit: int, order: int) -> bool:
-    return all(chunk.in_class(unit, c) == (c == order) for c in range(LEAF_CLASSES))
+def _in_class_only(chunk: Chunk, unit: int, order: int | None) -> bool:
+    return all(chunk.in_class(unit, c) == (c == order) for c in range(chunk.shape.leaf_classes))
 
 
 def _active(chunk: Chunk, area: Area, index: int, frame: int) -> Iterator[Violation]:
-    wanted = 0
-    for unit in range(512):
+    wanted, shift = 0, chunk.shape.unit_shift
+    for unit in range(chunk.shape.units):
         if bit(chunk.open, unit) or bit(chunk.mixed, unit):
             wanted |= 1 << unit // chunk.slab_leaves
     if any(o & m for o, m in zip(chunk.open, chunk.mixed, strict=True)):
@@ -237,9 +238,9 @@ def _active(chunk: Chunk, area: Area, index: int, frame: int) -> Iterator[Violat
         yield broken(10, frame)
     order = chunk.units.order()
     if chunk.units.fresh_uniform() and not any(chunk.mixed) \
-            and (order == UNIT_SHIFT or chunk.units.is_all(RESERVED)):
+            and (order == shift or chunk.units.is_all(RESERVED)):
         yield broken(8, frame)
-    if chunk.class_ != (NO_ORDER if order == NO_ORDER else order + UNIT_SHIFT) \
+    if chunk.class_ != (None if order is None else order + shift) \
             or (chunk.first, chunk.area, chunk.index) != (frame, area.at.address, index):
         yield broken(5, frame)
     yield from _node(chunk.units, frame)
@@ -248,12 +249,12 @@ def _active(chunk: Chunk, area: Area, index: int, frame: int) -> Iterator[Violat
 def _chunk(tree: Tree, area: Area, index: int) -> Iterator[Violation]:
     frame, chunk = tree.first_of(index), tree.chunk(index)
     if chunk is None:
-        if tree.states[index] & 3 == CONTINUED:
+        if tree.shape.state(tree.states[index])[0] == CONTINUED:
             yield broken(13, frame)
         return
     yield from _active(chunk, area, index, frame)
-    for unit in range(512):
-        at = frame + unit * UNIT_PAGES
+    for unit in range(tree.shape.units):
+        at = frame + unit * tree.shape.unit_pages
         yield from _open(chunk, unit, at) if bit(chunk.open, unit) else _closed(chunk, unit, at)
 
 
@@ -291,7 +292,7 @@ class _Walk:
     """The pages of an area in the order of their addresses."""
 
     def __init__(self, tree: Tree, area: Area) -> None:
-        self.area, self.ranges = area, tree.ranges
+        self.area, self.ranges, self.longest = area, tree.ranges, 1 << tree.max_order
         self.free = self.reserved = self.managed = self.block = self.next = 0
 
     def piece(self, first: int, pages: int, cell: int, fresh: bool) -> Iterator[Violation]:
@@ -318,15 +319,15 @@ class _Walk:
             yield broken(13, first)
         else:
             self.block = 0
-        if self.block > 1 << MAX_ORDER:
+        if self.block > self.longest:
             yield broken(13, first)
 
 
 def _belongs(tree: Tree, index: int, class_: int) -> bool:
     chunk = tree.chunk(index)
     if chunk is None:
-        return class_ == MAX_ORDER and tree.states[index] & 3 == FREE
-    if class_ < LEAF_CLASSES:
+        return class_ == tree.max_order and tree.shape.state(tree.states[index])[0] == FREE
+    if class_ < tree.shape.leaf_classes:
         return chunk.row_words[class_] != 0
     return chunk.class_ == class_
 
@@ -338,7 +339,7 @@ def _rows(tree: Tree, area: Area) -> Iterator[Violation]:
     words, levels = int(shape["words"]), int(shape["levels"])
     offsets = shape["offset"].words()[:levels] + [words]
     rows, available = area.at["rows"], int(area.at["available"])
-    for class_ in range(CLASSES):
+    for class_ in range(tree.max_order + 1):
         row = [int(rows[class_ * words + w]) for w in range(words)]
         there = [_belongs(tree, area.chunk + i, class_) for i in range(area.chunks)]
         wrong = next((i for i, is_there in enumerate(there) if bit(row[1:], i) != is_there), None)

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pfnlab.decode import Image, Unreadable, Value
-from pfnlab.decode_check import Violation
+from pfnlab.decode import Image, Value
 from pfnlab.decode_pages import ALLOCATED, Pages
-from pfnlab.decode_records import Lookup, row_at, row_numbers
+from pfnlab.decode_phys import extents
+from pfnlab.decode_records import Lookup, Rows
 from pfnlab.decode_virtual import Window
+from pfnlab.values import PAGE_SHIFT
 
-UNIT = "kernel/mm/heap_slab.c"
-ALIGN_MIN = 16                    # of an object: the unit of the addresses of red zones
-TEXT = {
-    600: "a page cannot be found in the table of addresses, or is neither slab nor block",
-    601: "a slab is not in the table of addresses, or is none",
-    602: "the slots of a slab are miscounted", 606: "a block is none of its backend",
-    603: "a slab waits that cannot serve, or does not",
-    605: "a slab is no page of its backend", 607: "a red zone ends no object",
-}
+UNIT = "kernel/mm/heap_check.c"   # which sees all of the heap, and uses all constants
 
 
 @dataclass
@@ -40,156 +33,148 @@ class Object:
 
 @dataclass
 class Slab:
-    """A page of equal slots."""
+    """A page of equal slots; its record is at `at`."""
 
+    at: int
     page: int
     stage: int
     used: int
-    queued: bool
+    place: int | None             # in the queue of its class
+    queued: int                   # the row of the slab at the place of this row's number
     free: list[int]               # slots
     tags: list[int]
+
+
+@dataclass
+class Class:
+    """Slabs of one size of slots, and the queue of those with a free one."""
+
+    at: Value
+    rows: Rows
+    size: int
+    slots: int
+    slabs: dict[int, Slab]        # by row
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a page is to the heap: its slab by class and row, or the first page of a block."""
+
+    stage: int
+    class_: int
+    row: int
 
 
 class Heap:
     """All that malloc has."""
 
-    def __init__(self, image: Image, lab: Value, pages: Pages | None, window: Window | None
-                 ) -> None:
-        self._image, self._lab, self._pages, self._window = image, lab, pages, window
+    def __init__(self, image: Image, lab: Value, pages: Pages | None, window: Window | None,
+                 owners: Lookup) -> None:
+        self._image, self._lab = image, lab
+        self._pages, self._window, self._owners = pages, window, owners
         self.stages = [name.removeprefix("STAGE_").lower()
                        for _, name in sorted(lab["stage"].type.names.items())]
         self.stage = int(lab["heap"]["stage"])
-        self.rules = [{name: int(rule[name]) for name in ("size", "slots", "tags", "record")}
-                      for rule in image.variable("heap_rules", UNIT).elements()]
-        self.slabs: dict[tuple[int, int], Slab] = {}          # by class and row
-        self.pages: list[Lookup] = []
-        self.zones: dict[int, int] = {}
-        if lab["heap"]["root"]:
-            self._read(lab["heap"]["root"].cast(image.type("heap_root", UNIT)))
+        self._shifts = [image.constant(name, UNIT) for name in ("VALUE_STAGE", "VALUE_CLASS")]
+        self.large, self.align_min, self.zone_min, self._not_queued = (
+            image.constant(name, UNIT)
+            for name in ("HEAP_LARGE", "HEAP_ALIGN_MIN", "HEAP_ZONE_MIN", "NOT_QUEUED"))
+        self._rules = image.variable("heap_rules", "kernel/mm/heap_slab.c").elements()
+        self.classes: list[Class] = []        # none without a root
+        self.tables: list[Lookup] = []        # of pages, not in the window and in it
+        self.zones = Lookup(image, None)      # by address / align_min
+        self.root = lab["heap"]["root"].cast(image.type("heap_root", UNIT)) \
+            if lab["heap"]["root"] else None
+        if self.root is not None:
+            self._read(self.root)
 
     def _read(self, root: Value) -> None:
-        self.pages = [Lookup(self._image, root["pages"][i]) for i in range(2)]
-        zones = Lookup(self._image, root["zones"])
-        self.zones = {key * ALIGN_MIN: value for key, (value, _) in zones.records.items()}
-        shape = self._image.type("slab", UNIT)
-        for class_, rule in enumerate(self.rules):
-            rows = root["classes"][class_]["slabs"]
-            for row in row_numbers(rows):
-                at = Value(self._image, shape, row_at(rows, row, rule["record"]))
-                self.slabs[class_, row] = self._slab(at, rule)
+        self.tables = [Lookup(self._image, root["pages"][i]) for i in range(2)]
+        self.zones = Lookup(self._image, root["zones"])
+        self.classes = [self._class(rule, root["classes"][number])
+                        for number, rule in enumerate(self._rules)]
 
-    def _slab(self, at: Value, rule: dict[str, int]) -> Slab:
-        words = (rule["slots"] + 63) // 64
-        first = at.address + at.type.fields["free"].offset
-        free = [self._image.number(first + 8 * w, 8) for w in range(words)]
-        tags = [self._image.number(at.address + rule["tags"] + 4 * i, 4)
-                for i in range(rule["slots"])]
-        nowhere = (1 << 32) - 1
-        return Slab(int(at["page"]), int(at["stage"]), int(at["used"]),
-                    int(at["place"]) != nowhere,
-                    [i for i in range(64 * words) if free[i // 64] >> i % 64 & 1], tags)
+    def _class(self, rule: Value, at: Value) -> Class:
+        rows = Rows(self._image, at["slabs"], int(rule["record"]))
+        slots, tags = int(rule["slots"]), int(rule["tags"])
+        return Class(at, rows, int(rule["size"]), slots,
+                     {row: self._slab(rows.at(row), slots, tags) for row in rows.numbers()})
 
-    @staticmethod
-    def _value(value: int) -> tuple[int, int, int]:
-        """What a page is: stage, class, row (value_of() of heap_parts.h)."""
-        return value >> 30, value >> 26 & 15, value & (1 << 26) - 1
+    def _slab(self, address: int, slots: int, tags: int) -> Slab:
+        at = Value(self._image, self._image.type("slab", UNIT), address)
+        words = (slots + 63) // 64
+        free = [int(word) for word in at["free"].elements(words)]
+        place = int(at["place"])
+        return Slab(address, int(at["page"]), int(at["stage"]), int(at["used"]),
+                    None if place == self._not_queued else place, int(at["queued"]),
+                    [i for i in range(64 * words) if free[i // 64] >> i % 64 & 1],
+                    [self._image.number(address + tags + 4 * i, 4) for i in range(slots)])
 
-    def _entries(self) -> Iterator[tuple[int, int, int, int]]:
-        """Page, stage, class, row of each page in the tables."""
-        for table in self.pages:
-            for page, (value, _) in table.records.items():
-                yield page, *self._value(value)
+    def _entry(self, value: int) -> Entry:
+        """As value_of() of heap_parts.h packs it."""
+        stage, class_ = self._shifts
+        return Entry(value >> stage, value >> class_ & (1 << stage - class_) - 1,
+                     value & (1 << class_) - 1)
 
-    def _block(self, page: int, stage: int) -> tuple[int, int] | None:
+    def entries(self, table: Lookup) -> Iterator[tuple[int, Entry]]:
+        """The pages in a table, and what each is."""
+        return ((page, self._entry(value)) for page, (value, _) in table.records.items())
+
+    def find(self, page: int, window: bool) -> Entry | None:
+        """What a page is; None: nothing of the heap."""
+        found = self.tables[window].records.get(page)
+        return self._entry(found[0]) if found is not None else None
+
+    def in_window(self, stage: int) -> bool:
+        """Are the pages of a stage of the boot in the window?"""
+        return bool(self._lab["heap"]["sources"][stage]["window"])
+
+    def block(self, page: int, stage: int) -> tuple[int, int] | None:
         """Bytes and owner of the block of a backend that begins at a page; None: there is none."""
-        if stage == 0:
-            return next(((end - start, 0) for start, end, _, _ in phys_extents(self._lab)
-                         if start == page << 12), None)
-        if self.stages[stage] == "page":
+        if self.stages[stage] == "early":
+            at = page << PAGE_SHIFT
+            return next(((one.end - one.start, 0) for one in extents(self._lab["phys"])
+                         if one.start == at and one.state == "early"), None)
+        if not self.in_window(stage):
             run = self._pages.at(page) if self._pages is not None else None
             if run is None or run.state != ALLOCATED or run.first != page:
                 return None
-            return run.pages << 12, self.owner(page)
+            return run.pages << PAGE_SHIFT, self._owners.records.get(page, (0, 0))[0]
         one = self._window.at(page) if self._window is not None else None
-        return (one.pages << 12, one.tag) if one is not None and one.first == page else None
-
-    def owner(self, frame: int) -> int:
-        """Of a block of the page allocator."""
-        owners = Lookup(self._image, self._lab["pages"]["owners"])
-        return owners.records.get(frame, (0, 0))[0]
+        return (one.pages << PAGE_SHIFT, one.tag) \
+            if one is not None and one.first == page and one.kind == "heap" else None
 
     def objects(self) -> list[Object]:
         """All objects, by address."""
         found = []
-        for page, stage, class_, row in self._entries():
-            if class_ < len(self.rules):
-                slab = self.slabs.get((class_, row))
-                if slab is None:
-                    continue
-                free, size = set(slab.free), self.rules[class_]["size"]
-                found += [self._object(at=(page << 12) + i * size, size=size, stage=stage, tag=tag)
-                          for i, tag in enumerate(slab.tags) if i not in free]
+        for page, entry in (pair for table in self.tables for pair in self.entries(table)):
+            if entry.class_ != self.large:
+                found += self._of_slab(page, entry)
             else:
-                size, tag = self._block(page, stage) or (0, 0)
-                found.append(self._object(page << 12, size, stage, tag))
+                size, tag = self.block(page, entry.stage) or (0, 0)
+                found.append(self._object(page << PAGE_SHIFT, size, entry.stage, tag))
         return sorted(found, key=lambda o: o.at)
 
+    def _of_slab(self, page: int, entry: Entry) -> list[Object]:
+        class_ = self.classes[entry.class_] if entry.class_ < len(self.classes) else None
+        slab = class_.slabs.get(entry.row) if class_ is not None else None
+        if class_ is None or slab is None:
+            return []
+        free = set(slab.free)
+        return [self._object((page << PAGE_SHIFT) + i * class_.size, class_.size, entry.stage, tag)
+                for i, tag in enumerate(slab.tags) if i not in free]
+
     def _object(self, at: int, size: int, stage: int, tag: int) -> Object:
-        return Object(at, size, self.stages[stage], tag, self.zones.get(at, 0))
+        zone = self.zones.records.get(at // self.align_min, (0, 0))[0]
+        return Object(at, size, self.stages[stage], tag, zone)
 
     def totals(self) -> Iterator[str]:
         """As `heap`."""
-        for class_, rule in enumerate(self.rules):
-            mine = [s for (c, _), s in self.slabs.items() if c == class_]
-            used = sum(slab.used for slab in mine)
-            yield (f"{rule['size']} objects={used} pages={len(mine)} "
-                   f"bytes={used * rule['size']}")
-        sizes = [(self._block(page, stage) or (0, 0))[0]
-                 for page, stage, class_, _ in self._entries() if class_ >= len(self.rules)]
-        yield f"pages objects={len(sizes)} pages={sum(sizes) >> 12} bytes={sum(sizes)}"
-
-    # ---- invariants ----
-
-    def check(self) -> Iterator[Violation]:
-        """Invariants 600 on, as kernel/mm/heap_check.c has them, but for the order of queues."""
-        listed = {(class_, row): (page, stage) for page, stage, class_, row in self._entries()
-                  if class_ < len(self.rules)}
-        for key, slab in self.slabs.items():
-            yield from self._check_slab(key[0], slab, listed.get(key))
-        for table in self.pages:
-            yield from (Violation(600, page, TEXT[600]) for page in table.unfound)
-        for page, stage, class_, _ in self._entries():
-            if class_ > len(self.rules) or stage >= len(self.stages):
-                yield Violation(600, page, TEXT[600])
-            elif class_ == len(self.rules) and self._block(page, stage) is None:
-                yield Violation(606, page, TEXT[606])
-        if set(listed) - set(self.slabs):
-            yield Violation(601, 0, TEXT[601])
-        sizes = {o.at: o.size for o in self.objects()}
-        for at, zone in self.zones.items():
-            if not ALIGN_MIN <= zone < sizes.get(at, 0):
-                yield Violation(607, at >> 12, TEXT[607])
-
-    def _check_slab(self, class_: int, slab: Slab, listed: tuple[int, int] | None
-                    ) -> Iterator[Violation]:
-        slots = self.rules[class_]["slots"]
-        if listed != (slab.page, slab.stage):
-            yield Violation(601, slab.page, TEXT[601])
-        if not slab.used or slab.used + len(slab.free) != slots \
-                or any(slot >= slots for slot in slab.free):
-            yield Violation(602, slab.page, TEXT[602])
-        if slab.queued != (slab.stage == self.stage and slab.used < slots):
-            yield Violation(603, slab.page, TEXT[603])
-        if self._block(slab.page, slab.stage) != (4096, 0):
-            yield Violation(605, slab.page, TEXT[605])
-
-
-def phys_extents(lab: Value) -> Iterator[tuple[int, int, str, int]]:
-    """Early memory: start, end, state, was it used."""
-    count = int(lab["phys"]["count"])
-    if count > 1 << 16:
-        raise Unreadable("the extents of early memory are too many to be true")
-    for i in range(count):
-        extent = lab["phys"]["extents"][i]
-        yield (int(extent["start"]), int(extent["end"]),
-               extent["state"].enumerator().removeprefix("PHYS_").lower(), int(extent["used"]))
+        for number, rule in enumerate(self._rules):
+            slabs = self.classes[number].slabs if self.classes else {}
+            size, used = int(rule["size"]), sum(slab.used for slab in slabs.values())
+            yield f"{size} objects={used} pages={len(slabs)} bytes={used * size}"
+        sizes = [(self.block(page, entry.stage) or (0, 0))[0] for table in self.tables
+                 for page, entry in self.entries(table) if entry.class_ == self.large]
+        yield (f"pages objects={len(sizes)} pages={sum(sizes) >> PAGE_SHIFT} "
+               f"bytes={sum(sizes)}")

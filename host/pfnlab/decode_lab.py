@@ -9,22 +9,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pfnlab.decode import Image, Value
-from pfnlab.decode_check import Violation, check_tree
-from pfnlab.decode_heap import Heap, phys_extents
+from pfnlab.decode_caches import Caches
+from pfnlab.decode_heap import Heap
+from pfnlab.decode_invariants import violations
 from pfnlab.decode_list import UNIT as LIST_UNIT
 from pfnlab.decode_list import ListEngine
 from pfnlab.decode_map import map_rows
 from pfnlab.decode_node import UNIT, Tree
-from pfnlab.decode_pages import ALLOCATED, IS_FREE, Pages, Run, address
+from pfnlab.decode_pages import ALLOCATED, FRAMES, IS_FREE, Pages, Run, address
+from pfnlab.decode_phys import extents
 from pfnlab.decode_place import Place, places
 from pfnlab.decode_records import Lookup, Names
 from pfnlab.decode_tables import Tables
-from pfnlab.decode_virtual import Window, check_window
+from pfnlab.decode_virtual import Window
 from pfnlab.errors import PfnlabError
 from pfnlab.values import parse_size
 
 Rows = Iterator[str]
-WHOLE = "all invariants hold that are seen from outside"
+WHOLE = "all invariants hold"
 
 
 class NoAnswer(PfnlabError):
@@ -59,6 +61,11 @@ class Lab:
         """How far the boot has gone."""
         return self.at["stage"].enumerator().removeprefix("STAGE_").lower()
 
+    @property
+    def max_order(self) -> int:
+        """The greatest order of a block."""
+        return self.image.constant("MAX_ORDER", "kernel/mm/heap_backends.c")
+
     def engine(self, settled: bool = True) -> Tree | ListEngine:
         """The page engine, its tree settled or as it lies there. NoAnswer: there is none yet, or it
         is one that nobody has told us how to read."""
@@ -79,7 +86,12 @@ class Lab:
     @functools.cached_property
     def pages(self) -> Pages:
         """All its runs of pages."""
-        return Pages(self.engine())
+        return Pages(self.engine(), self.caches.kept)
+
+    @functools.cached_property
+    def caches(self) -> Caches:
+        """Single pages that CPUs keep."""
+        return Caches(self.image, self.at["pages"]["caches"])
 
     @functools.cached_property
     def owners(self) -> Lookup:
@@ -108,7 +120,7 @@ class Lab:
         """What malloc has."""
         early = self.stage == "early"
         return Heap(self.image, self.at, None if early else self.pages,
-                    None if early else self.window)
+                    None if early else self.window, self.owners)
 
     # ---- rows ----
 
@@ -135,11 +147,22 @@ class Lab:
         """The areas: limits, pages, free blocks by order."""
         return self.pages.area_rows()
 
+    def order(self, text: str) -> int:
+        """An order of a block. WrongQuestion: there is none such."""
+        order = number(text)
+        if order > self.max_order:
+            raise WrongQuestion(f"no such order: {order}; the largest is {self.max_order}")
+        return order
+
+    def _check_area(self, area: str) -> None:
+        names = area_names(self.at)
+        if area not in names:
+            raise NoAnswer(f"no such area: {area}; there are: {' '.join(names)}")
+
     def freelist(self, area: str, order: str = "") -> Rows:
         """The free blocks of an area, of one order only if wanted."""
-        if area not in [a.name for a in self.pages.engine.areas]:
-            raise NoAnswer(f"no such area: {area}")
-        return self.pages.free_rows(area, number(order) if order else None)
+        self._check_area(area)
+        return self.pages.free_rows(area, self.order(order) if order else None)
 
     def dump(self, where: str = "0", pages: str = "") -> Rows:
         """The runs of pages from an address on, so many pages if wanted."""
@@ -166,53 +189,20 @@ class Lab:
             yield f"free block {address(block.first)} order={block.pages.bit_length() - 1}"
         yield from (str(place) for place in self.places(frame))
         for name, other in (("before", run.first - 1), ("behind", run.limit)):
-            if 0 <= other < 1 << 40:
+            if 0 <= other < FRAMES:
                 yield f"{name}: {self.row(self.pages.at(other))}"
 
     def map(self, area: str = "") -> Rows:
         """A picture: . fresh, o free, # allocated, R reserved, x mixed, _ nothing there."""
-        return map_rows(self.pages, area)
-
-    def violations(self) -> Iterator[Violation]:
-        """Every broken invariant, in the order in which the guest's own check looks.
-
-        NoAnswer: there is no lab in that memory, or none yet."""
-        if int(self.at["phys"]["count"]) == 0:
-            raise NoAnswer("the lab has not begun")
-        if self.stage != "early":
-            engine = self.engine(settled=False)
-            yield from engine.check() if isinstance(engine, ListEngine) else check_tree(engine)
-            yield from self._check_owners()
-        yield from self._check_phys()
-        if self.stage != "early":
-            yield from self._check_handed()
-            yield from check_window(self.window, self.tables, self.pages, self.owners)
-        yield from self.heap.check()
-
-    def _check_owners(self) -> Iterator[Violation]:
-        blocks = {run.first for run in self.pages.runs if run.state == ALLOCATED}
-        lost = [key for key in self.owners.records if key not in blocks]
-        for frame in lost + self.owners.unfound:
-            yield Violation(100, frame, "an owner record belongs to no allocated block")
-
-    def _check_phys(self) -> Iterator[Violation]:
-        end = 0
-        for start, limit, _, _ in phys_extents(self.at):
-            if start >= limit or start < end:
-                yield Violation(202 if start >= limit else 203, start >> 12,
-                                "the extents of early memory are broken")
-            end = limit
-
-    def _check_handed(self) -> Iterator[Violation]:
-        handed = [(start >> 12, limit >> 12) for start, limit, state, _ in phys_extents(self.at)
-                  if state == "handed"]
-        for run in self.pages.runs:
-            if not any(start < run.limit and run.first < limit for start, limit in handed):
-                yield Violation(300, run.first, "a page is managed that phys did not hand over")
+        if area:
+            self._check_area(area)
+        return map_rows(self.image, self.pages, area)
 
     def check(self) -> Rows:
-        """The invariants that are seen from outside; the broken ones, the first one first."""
-        found = list(self.violations())
+        """All invariants of the guest's own check; the broken ones, the first one first."""
+        if int(self.at["phys"]["count"]) == 0:
+            raise NoAnswer("the lab has not begun")
+        found = list(violations(self))
         yield from (str(violation) for violation in found)
         yield f"{len(found)} broken" if found else WHOLE
 
@@ -231,8 +221,7 @@ class Lab:
 
     def phys(self) -> Rows:
         """Early memory and what became of it."""
-        return (f"{start:#018x} {end - start} {state} used={used}"
-                for start, end, state, used in phys_extents(self.at))
+        return (one.row() for one in extents(self.at["phys"]))
 
     def translate(self, where: str) -> Rows:
         """What an address is mapped to."""

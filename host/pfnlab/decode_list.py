@@ -3,18 +3,16 @@
 lists of free pieces. Its invariants are those of list_check.c, in its order."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pfnlab.decode import Image, Value
 from pfnlab.decode_check import Violation
-from pfnlab.decode_node import CONTINUED, FREE, HEAD, MAX_ORDER, RESERVED, Area, Piece
+from pfnlab.decode_node import CONTINUED, FREE, HEAD, RESERVED, Area, Piece
 from pfnlab.decode_place import Place
 
-UNIT = "kernel/mm/list.c"
-ORDER, KIND_SHIFT, FRESH = 0x1f, 5, 0x80          # of a page's byte
-KIND = {0: FREE, 1: HEAD, 2: CONTINUED, 3: RESERVED}
-NO_PAGE = (1 << 32) - 1
+UNIT = "kernel/mm/list_check.c"
 TEXT = {
     1: "areas and ranges ascend, numbers follow each other, the scan order is a permutation",
     2: "a piece is aligned, in its range, and its pages say the same; a reserved one is a page",
@@ -25,6 +23,31 @@ TEXT = {
     7: "every free piece is in a list",
     8: "the totals of an area are the sums of its pages",
 }
+
+
+class Byte:
+    """What the byte of a page says."""
+
+    def __init__(self, image: Image) -> None:
+        def of(name: str) -> int:
+            return image.constant(name, UNIT)
+        self._order, self._shift, self._kind = of("BYTE_ORDER"), of("BYTE_KIND_SHIFT"), \
+            of("BYTE_KIND")
+        self.fresh = of("BYTE_FRESH")
+        self._kinds = {of("PIECE_FREE"): FREE, of("PIECE_FIRST"): HEAD,
+                       of("PIECE_NEXT"): CONTINUED, of("PIECE_RESERVED"): RESERVED}
+
+    def order(self, byte: int) -> int:
+        """Of its piece."""
+        return byte & self._order
+
+    def kind(self, byte: int) -> int:
+        """Of its piece."""
+        return self._kinds[byte >> self._shift & self._kind]
+
+    def is_free(self, byte: int, order: int) -> bool:
+        """Is it of a free piece of that order?"""
+        return self.kind(byte) == FREE and self.order(byte) == order
 
 
 @dataclass
@@ -41,7 +64,9 @@ class ListEngine:
     """All of it, read at once."""
 
     def __init__(self, image: Image, at: Value) -> None:
-        self._image, self._at = image, at
+        self._image, self._at, self._byte = image, at, Byte(image)
+        self.max_order = image.constant("MAX_ORDER", UNIT)
+        self._no_page = image.constant("NO_PAGE", UNIT)
         self.areas = [self._area(i, v)
                       for i, v in enumerate(at["area"].elements(int(at["nareas"])))]
         self.scan = at["scan"].words()[:len(self.areas)]
@@ -64,7 +89,7 @@ class ListEngine:
 
     def _limit(self, span: Range, frame: int) -> int:
         """Where the piece ends that holds a page: in its range, whatever the byte says."""
-        pages = 1 << (self._of(span, frame) & ORDER)
+        pages = 1 << self._byte.order(self._of(span, frame))
         return min(frame // pages * pages + pages, span.limit)
 
     def pieces(self) -> Iterator[tuple[Area, Piece]]:
@@ -73,10 +98,10 @@ class ListEngine:
             at = span.first
             while at < span.limit:
                 byte, end = self._of(span, at), self._limit(span, at)
-                if KIND[byte >> KIND_SHIFT & 3] in (FREE, RESERVED):
+                kind = self._byte.kind(byte)
+                if kind in (FREE, RESERVED):
                     end = next((n for n in range(at, end) if self._of(span, n) != byte), end)
-                yield self.areas[span.area], (at, end - at, KIND[byte >> KIND_SHIFT & 3],
-                                              bool(byte & FRESH))
+                yield self.areas[span.area], (at, end - at, kind, bool(byte & self._byte.fresh))
                 at = end
 
     def places(self, frame: int) -> list[Place]:
@@ -85,8 +110,9 @@ class ListEngine:
         if span is None:
             return []
         byte = self._of(span, frame)
-        kind = ("free", "block", "continued", "reserved")[byte >> KIND_SHIFT & 3]
-        return [Place(f"{kind} order={byte & ORDER} fresh={byte >> 7} byte",
+        kind = {FREE: "free", HEAD: "block", CONTINUED: "continued", RESERVED: "reserved"}
+        told = f"{kind[self._byte.kind(byte)]} order={self._byte.order(byte)}"
+        return [Place(f"{told} fresh={byte & self._byte.fresh != 0:d} byte",
                       int(self._at["byte"]) + span.number + frame - span.first, 0xff, byte)]
 
     # ---- invariants ----
@@ -98,7 +124,7 @@ class ListEngine:
         for span in self.spans:
             yield from self._pieces(span, sums[span.area])
         for area, total in zip(self.areas, sums, strict=True):
-            for order in range(MAX_ORDER + 1):
+            for order in range(self.max_order + 1):
                 yield from self._list(area, order, total.pieces[order])
             if (area.managed, area.free, area.reserved) != (total.managed, total.free,
                                                             total.reserved):
@@ -124,16 +150,16 @@ class ListEngine:
         at, block = span.first, 0
         while at < span.limit:
             byte = self._of(span, at)
-            order, kind = byte & ORDER, KIND[byte >> KIND_SHIFT & 3]
+            order, kind = self._byte.order(byte), self._byte.kind(byte)
             pages, end = 1 << order, self._limit(span, at)
-            if order > MAX_ORDER or at % pages or at + pages > span.limit \
+            if order > self.max_order or at % pages or at + pages > span.limit \
                     or (kind == RESERVED and order):
                 yield _broken(2, at)
             yield from self._alike(span, at, end, byte)
             if kind == CONTINUED and not block:
                 yield _broken(4, at)
             block = {HEAD: pages, CONTINUED: block + pages}.get(kind, 0)
-            if block > 1 << MAX_ORDER:
+            if block > 1 << self.max_order:
                 yield _broken(4, at)
             if kind == FREE and self._has_free_buddy(span, at, order):
                 yield _broken(5, at)
@@ -143,18 +169,19 @@ class ListEngine:
     def _alike(self, span: Range, first: int, end: int, byte: int) -> Iterator[Violation]:
         for frame in range(first, end):
             other = self._of(span, frame)
-            if (other ^ byte) & ~FRESH:
+            if (other ^ byte) & ~self._byte.fresh:
                 yield _broken(2, frame)
-            elif KIND[byte >> KIND_SHIFT & 3] in (HEAD, CONTINUED) and other & FRESH:
+            elif self._byte.kind(byte) in (HEAD, CONTINUED) and other & self._byte.fresh:
                 yield _broken(3, frame)
 
     def _has_free_buddy(self, span: Range, first: int, order: int) -> bool:
         buddy = first ^ 1 << order
-        return order < MAX_ORDER and span.first <= buddy and buddy + (1 << order) <= span.limit \
-            and self._of(span, buddy) & ~FRESH == order
+        return order < self.max_order and span.first <= buddy \
+            and buddy + (1 << order) <= span.limit \
+            and self._byte.is_free(self._of(span, buddy), order)
 
     def _list(self, area: Area, order: int, there: int) -> Iterator[Violation]:
-        number, previous = int(area.at["head"][order]), NO_PAGE
+        number, previous = int(area.at["head"][order]), self._no_page
         count = int(area.at["count"][order])
         for _ in range(min(count, self._total)):
             if number >= self._total:
@@ -163,11 +190,12 @@ class ListEngine:
             span = next(s for s in reversed(self.spans) if s.number <= number)
             frame, link = span.first + number - span.number, self._at["link"][number]
             if span.area != area.index or frame % (1 << order) \
-                    or self._of(span, frame) & ~FRESH != order or int(link["previous"]) != previous:
+                    or not self._byte.is_free(self._of(span, frame), order) \
+                    or int(link["previous"]) != previous:
                 yield _broken(6, frame)
                 return
             previous, number = number, int(link["next"])
-        if number != NO_PAGE:
+        if number != self._no_page:
             yield _broken(6, area.first)
         elif there != count:
             yield _broken(7, area.first)
@@ -178,7 +206,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self.managed = self.free = self.reserved = 0
-        self.pieces = [0] * (ORDER + 1)
+        self.pieces: Counter[int] = Counter()       # free ones, by order
 
     def add(self, kind: int, order: int, pages: int) -> None:
         """A piece."""

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pfnlab.decode import Image
 from pfnlab.decode_node import Area
 from pfnlab.decode_pages import UNMANAGED, Pages, Run, address
 
-COLUMNS, LINES = 32, 32
+UNIT = "protocol/dump_map.c"
 
 
-def map_rows(pages: Pages, only: str = "") -> Iterator[str]:
+def map_rows(image: Image, pages: Pages, only: str = "") -> Iterator[str]:
     """A letter for each unit of the same power of two of pages, area by area."""
+    columns, lines = image.constant("COLUMNS", UNIT), image.constant("LINES_MAX", UNIT)
     for area in pages.engine.areas:
         mine = [run for run in pages.runs if run.area is area]
         if not mine or only not in ("", area.name):
             continue
-        order = _order(mine[0].first, mine[-1].limit)
-        step = COLUMNS << order
+        order = 0
+        while mine[-1].limit - (mine[0].first & ~((columns << order) - 1)) >> order \
+                > columns * lines:
+            order += 1
+        step = columns << order
         for at in range(mine[0].first // step * step, mine[-1].limit, step):
             letters = "".join(_unit(pages, area, at + (i << order), 1 << order)
-                              for i in range(COLUMNS))
+                              for i in range(columns))
             if letters.strip("_"):
                 yield f"{address(at)} {letters} area={area.name} unit={1 << order}"
-
-
-def _order(first: int, limit: int) -> int:
-    order = 0
-    while limit - (first & ~((COLUMNS << order) - 1)) >> order > COLUMNS * LINES:
-        order += 1
-    return order
 
 
 def _unit(pages: Pages, area: Area, at: int, size: int) -> str:

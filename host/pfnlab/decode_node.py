@@ -8,12 +8,8 @@ from dataclasses import dataclass
 
 from pfnlab.decode import Image, Unreadable, Value
 
-UNIT = "kernel/mm/page.c"         # which sees all of the tree
-CONTINUED, HEAD, FREE, RESERVED = range(4)      # free * 2 + head
-NO_ORDER = 0xff
-UNIT_SHIFT, CHUNK_SHIFT = 9, 18   # a node has 512 entries; Tree looks whether it has
-UNIT_PAGES, CHUNK_PAGES = 1 << UNIT_SHIFT, 1 << CHUNK_SHIFT
-MAX_ORDER = 18
+UNIT = "kernel/mm/page_check.c"   # which sees all of the tree, and uses all constants
+CONTINUED, HEAD, FREE, RESERVED = range(4)      # what an entry is: its bits, free * 2 + head
 WORD = (1 << 64) - 1
 Piece = tuple[int, int, int, bool]    # first frame, pages, cell, fresh
 _FOLDS = [0x5555555555555555, 0x1111111111111111, 0x0101010101010101, 0x0001000100010001,
@@ -47,9 +43,33 @@ def bit(words: list[int], n: int) -> int:
     return words[n // 64] >> n % 64 & 1
 
 
+class Shape:
+    """The sizes of a tree, and what its numbers stand for, as the program has them."""
+
+    def __init__(self, image: Image) -> None:
+        def of(name: str) -> int:
+            return image.constant(name, UNIT)
+        self.unit_shift, self.chunk_shift = of("UNIT_SHIFT"), of("CHUNK_SHIFT")
+        self.unit_pages, self.chunk_pages = 1 << self.unit_shift, 1 << self.chunk_shift
+        self.units = 1 << self.chunk_shift - self.unit_shift       # of a chunk
+        self.max_order, self.leaf_classes = of("MAX_ORDER"), of("LEAF_CLASSES")
+        self.no_order = of("NO_ORDER")
+        self._cell, self._fresh = of("CHUNK_CELL"), of("CHUNK_FRESH")
+        self._cells = {of("CELL_CONTINUED"): CONTINUED, of("CELL_HEAD"): HEAD,
+                       of("CELL_FREE"): FREE, of("CELL_RESERVED"): RESERVED}
+
+    def order(self, number: int) -> int | None:
+        """An order that is noted; None: there is nothing free."""
+        return None if number == self.no_order else number
+
+    def state(self, byte: int) -> tuple[int, bool]:
+        """What all of a chunk is, and whether it is fresh."""
+        return self._cells[byte & self._cell], bool(byte & self._fresh)
+
+
 @dataclass
 class Node:
-    """512 entries: a leaf's pages or a chunk's units."""
+    """A leaf's pages or a chunk's units."""
 
     pair: list[int]               # free and head of each word, in turns
     fresh: list[int]
@@ -66,12 +86,12 @@ class Node:
 
     def counted(self) -> int:
         """What `orders` should be."""
-        return sum(word_orders(self.free_bits(w)) << 8 * w for w in range(8))
+        return sum(word_orders(self.free_bits(w)) << 8 * w for w in range(len(self.fresh)))
 
     def is_all(self, cell: int) -> bool:
         """Are all entries alike?"""
         want = [WORD if cell & 2 else 0, WORD if cell & 1 else 0]
-        return self.pair == want * 8
+        return self.pair == want * len(self.fresh)
 
     def is_block(self) -> bool:
         """Are all entries of one block?"""
@@ -79,44 +99,44 @@ class Node:
 
     def fresh_uniform(self) -> bool:
         """Are all fresh bits alike?"""
-        return self.fresh in ([0] * 8, [WORD] * 8)
+        return set(self.fresh) in ({0}, {WORD})
 
-    def order(self) -> int:
-        """The order of the largest free run, or NO_ORDER; from `orders`, as the kernel has it."""
-        whole = [self.orders >> 8 * w & 0x40 for w in range(8)]
-        for order, step in ((9, 8), (8, 4), (7, 2)):
-            if any(all(whole[i:i + step]) for i in range(0, 8, step)):
-                return order
-        largest = 0
-        for w in range(8):
-            largest |= self.orders >> 8 * w & 0xff
-        return largest.bit_length() - 1 if largest else NO_ORDER
+    def order(self) -> int | None:
+        """The order of the largest free run, if any; from `orders`, as the kernel has it."""
+        words = len(self.fresh)
+        of_word = [self.orders >> 8 * w & 0xff for w in range(words)]
+        for up in range(words.bit_length() - 1, 0, -1):
+            if any(all(o >> 6 & 1 for o in of_word[i:i + (1 << up)])
+                   for i in range(0, words, 1 << up)):
+                return 6 + up
+        return max(of_word).bit_length() - 1 if any(of_word) else None
 
 
 class Chunk:
-    """1 GiB whose units differ."""
+    """A chunk whose units differ."""
 
-    def __init__(self, at: Value) -> None:
-        self.at = at
+    def __init__(self, at: Value, shape: Shape) -> None:
+        self.at, self.shape = at, shape
         self.units = Node(at["pair"].words(), at["fresh"].words(), int(at["orders"]))
         self.open, self.mixed, self.lead = (at[name].words() for name in ("open", "mixed", "lead"))
         self.rows = at["class_row"].words()
         self.row_words = at["class_words"].words()
-        self.class_ = int(at["class"])
+        self.class_ = shape.order(int(at["class"]))
         self.slabs = int(at["slabs"])
         self.first, self.index = int(at["first"]), int(at["index"])
         self.area = int(at["area"])
         self._leaves: dict[int, Node] = {}
-        self._shape = at["slab"]["at"][0].type.target
-        assert self._shape is not None
-        self.slab_leaves = self._shape.fields["class"].type.count
+        slab = at["slab"]["at"][0].type.target
+        assert slab is not None
+        self.slab_leaves = slab.fields["class"].type.count
 
     def leaf(self, unit: int) -> Node:
         """The leaf of a unit that has one."""
         if unit not in self._leaves:
             slab, i = self._slab(unit)
-            self._leaves[unit] = Node(slab["pair"].words()[16 * i:16 * i + 16],
-                                      slab["fresh"].words()[8 * i:8 * i + 8],
+            words = len(self.units.fresh)
+            self._leaves[unit] = Node(slab["pair"].words()[2 * words * i:2 * words * (i + 1)],
+                                      slab["fresh"].words()[words * i:words * (i + 1)],
                                       int(slab["orders"][i]))
         return self._leaves[unit]
 
@@ -126,15 +146,16 @@ class Chunk:
             raise Unreadable(f"unit {unit} of the chunk at page {self.first:#x} has no leaf")
         return slab.target(), unit % self.slab_leaves
 
-    def leaf_class(self, unit: int) -> int:
+    def leaf_class(self, unit: int) -> int | None:
         """The class that is noted beside the leaf."""
         slab, i = self._slab(unit)
-        return int(slab["class"][i])
+        return self.shape.order(int(slab["class"][i]))
 
     def in_class(self, unit: int, class_: int) -> bool:
         """Is the unit entered in the row of a class?"""
+        words = len(self.units.fresh)
         return bool(self.row_words[class_] >> unit // 64 & 1
-                    and bit(self.rows[8 * class_:8 * class_ + 8], unit))
+                    and bit(self.rows[words * class_:words * (class_ + 1)], unit))
 
 
 @dataclass
@@ -167,7 +188,8 @@ class Span:
 class Hot:
     """The word that is taken out of the tree."""
 
-    def __init__(self, at: Value) -> None:
+    def __init__(self, at: Value, shape: Shape) -> None:
+        self._shape = shape
         for name in ("first", "slots", "free", "tree", "fresh", "used", "given", "pages", "last",
                      "order", "shift", "areas", "chunk"):
             setattr(self, name, int(at[name]))
@@ -193,12 +215,12 @@ class Hot:
     @property
     def word(self) -> int:
         """Which word of its node it is."""
-        return (self.first >> self.shift) // 64 % 8
+        return (self.first >> self.shift) % self._shape.units // 64
 
     @property
     def unit(self) -> int:
         """The unit of its chunk in which it begins."""
-        return self.first // UNIT_PAGES % 512
+        return self.first // self._shape.unit_pages % self._shape.units
 
     @property
     def run(self) -> int:
@@ -211,7 +233,8 @@ class Tree:
     is before the guest answers a question."""
 
     def __init__(self, image: Image, at: Value, settled: bool = True) -> None:
-        self.at = at
+        self.at, self.shape = at, Shape(image)
+        self.max_order = self.shape.max_order
         self.areas = [self._area(v) for v in at["area"].elements(int(at["nareas"]))]
         self.scan = at["scan"].words()[:len(self.areas)]
         self.spans = [Span(int(v["first"]), int(v["limit"]), int(v["area"]), int(v["chunk"]),
@@ -226,10 +249,8 @@ class Tree:
         self._nodes = [int.from_bytes(data[i:i + size], image.order)
                        for i in range(0, len(data), size)]
         self._known: dict[int, Chunk] = {}
-        self.hot = Hot(at["hot"])
+        self.hot = Hot(at["hot"], self.shape)
         self._page_chunk = image.type("page_chunk", UNIT)
-        if self._page_chunk.fields["pair"].type.count * 64 != 1 << UNIT_SHIFT:
-            raise Unreadable("a node of this program has not 512 entries")
         self._image = image
         if settled and self.hot.slots and self.hot.pending:
             self._flush()
@@ -245,7 +266,8 @@ class Tree:
         if not self._nodes[index]:
             return None
         if index not in self._known:
-            self._known[index] = Chunk(Value(self._image, self._page_chunk, self._nodes[index]))
+            at = Value(self._image, self._page_chunk, self._nodes[index])
+            self._known[index] = Chunk(at, self.shape)
         return self._known[index]
 
     def chunk_at(self, address: int) -> Chunk | None:
@@ -255,7 +277,7 @@ class Tree:
     def first_of(self, index: int) -> int:
         """The frame with which a chunk begins."""
         span = next(s for s in reversed(self.spans) if s.chunk <= index)
-        return (index - span.skew & 0xffffffff) << CHUNK_SHIFT
+        return (index - span.skew & 0xffffffff) << self.shape.chunk_shift
 
     def hot_node(self) -> Node | None:
         """The node that the hot word is of; None: the record names none."""
@@ -291,20 +313,19 @@ def chunk_pieces(tree: Tree, index: int) -> Iterator[Piece]:
     """The entries of a chunk, pages or larger, in the order of their addresses."""
     first, chunk = tree.first_of(index), tree.chunk(index)
     if chunk is None:
-        state = tree.states[index]
-        yield first, CHUNK_PAGES, state & 3, bool(state & 4)
+        yield first, tree.shape.chunk_pages, *tree.shape.state(tree.states[index])
         return
-    for unit in range(512):
-        yield from _unit_pieces(chunk, unit, first + unit * UNIT_PAGES)
+    for unit in range(tree.shape.units):
+        yield from _unit_pieces(chunk, unit, first + unit * tree.shape.unit_pages)
 
 
 def _unit_pieces(chunk: Chunk, unit: int, first: int) -> Iterator[Piece]:
     cell, is_open = chunk.units.cell(unit), bit(chunk.open, unit)
     if not is_open and not bit(chunk.mixed, unit):
-        yield first, UNIT_PAGES, cell, bool(bit(chunk.units.fresh, unit))
+        yield first, chunk.shape.unit_pages, cell, bool(bit(chunk.units.fresh, unit))
         return
     leaf = chunk.leaf(unit)
-    for page in range(UNIT_PAGES):
+    for page in range(chunk.shape.unit_pages):
         here = leaf.cell(page) if is_open else cell
         if not is_open and cell == HEAD and page:
             here = CONTINUED

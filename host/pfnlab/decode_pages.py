@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from pfnlab.decode_node import CONTINUED, FREE, HEAD, MAX_ORDER, Area, Piece
+from pfnlab.decode_node import CONTINUED, FREE, HEAD, Area, Piece
+from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT
 
 STATES = ("unmanaged", "free", "allocated", "reserved")
 UNMANAGED, IS_FREE, ALLOCATED, IS_RESERVED = STATES
+FRAMES = ADDRESS_LIMIT >> PAGE_SHIFT
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Run:
 class Engine(Protocol):
     """What is the same of all engines."""
 
+    max_order: int
     areas: list[Area]
     ranges: list[tuple[int, int]]         # managed frames: first and limit
 
@@ -41,10 +44,11 @@ class Engine(Protocol):
 
 
 class Pages:
-    """All runs of an engine, by address. Made once; the engine does not change."""
+    """All runs of an engine, by address, as the guest answers: what caches keep (`kept`) is free.
+    Made once; the engine does not change."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, kept: frozenset[int] = frozenset()) -> None:
+        self.engine, self._kept = engine, kept
         self.runs: list[Run] = []
         for area, piece in engine.pieces():
             self._add(area, piece)
@@ -56,7 +60,9 @@ class Pages:
         first = max(first, area.first)
         if first >= limit:
             return
-        if cell == HEAD:
+        if cell == HEAD and first in self._kept:
+            self._join(Run(first, limit, IS_FREE, False, area))
+        elif cell == HEAD:
             self.runs.append(Run(first, limit, ALLOCATED, False, area))
         elif cell == CONTINUED:
             self._continue(first, limit, area)
@@ -97,7 +103,7 @@ class Pages:
         if i >= 0 and frame < self.runs[i].limit:
             return self.runs[i]
         before = self.runs[i].limit if i >= 0 else 0
-        behind = self.runs[i + 1].first if i + 1 < len(self.runs) else 1 << 40
+        behind = self.runs[i + 1].first if i + 1 < len(self.runs) else FRAMES
         return Run(before, behind, UNMANAGED)
 
     def every(self) -> Iterator[Run]:
@@ -124,7 +130,7 @@ class Pages:
 
     def _blocks(self, first: int, limit: int, area: Area | None) -> Iterator[Run]:
         while first < limit:
-            order = MAX_ORDER
+            order = self.engine.max_order
             while first & (1 << order) - 1 or first + (1 << order) > limit:
                 order -= 1
             run = self.at(first)
@@ -145,16 +151,18 @@ class Pages:
 
     def area_rows(self) -> Iterator[str]:
         """As `dump areas`."""
-        counts: dict[str, list[int]] = {a.name: [0] * (MAX_ORDER + 1) for a in self.engine.areas}
+        orders = range(self.engine.max_order + 1)
+        counts = {area.name: [0 for _ in orders] for area in self.engine.areas}
         for block in self.free_blocks():
             if block.area is not None:
                 counts[block.area.name][block.pages.bit_length() - 1] += 1
         for area in self.engine.areas:
-            orders = "".join(f" o{order}={n}" for order, n in enumerate(counts[area.name]) if n)
+            told = "".join(f" o{order}={n}" for order, n in enumerate(counts[area.name]) if n)
+            free = area.free + sum(area.first <= frame < area.limit for frame in self._kept)
             yield (f"{area.name} first={address(area.first)} limit={address(area.limit)} "
-                   f"managed={area.managed} free={area.free} "
-                   f"allocated={area.managed - area.free - area.reserved & (1 << 64) - 1} "
-                   f"reserved={area.reserved}{orders}")
+                   f"managed={area.managed} free={free} "
+                   f"allocated={area.managed - free - area.reserved & (1 << 64) - 1} "
+                   f"reserved={area.reserved}{told}")
 
     def free_rows(self, area: str = "", order: int | None = None) -> Iterator[str]:
         """As `dump free`, of one area or order only if wanted."""

@@ -1,59 +1,69 @@
 # SPDX-License-Identifier: MIT
 """The page tables of a guest, walked in its memory. The shape of the tables is in the program's own
-`struct radix_format`; what the bits of an entry mean is here, from the manuals: Intel SDM volume 3,
-sections 4.4 and 4.5; z/Architecture Principles of Operation, "Dynamic Address Translation"."""
+`struct radix_format`, the bits of attributes are constants of its pte.c."""
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pfnlab.decode import Image
+from pfnlab.decode import Image, Unreadable, Value
 
 _SPACES = ("arch/x86/paging.c", "arch/native/paging.c", "arch/s390x/mmu.c")
 _NATIVE = "arch/native/memory.c"
 EMPTY, TABLE, MAPPED = range(3)
-ATTRIBUTES = ("ro", "nx", "uncached", "wc")
+_MANY = 1 << 16                   # tables: more are memory that is broken
+READ_ONLY, NO_EXECUTE, UNCACHED, WRITE_COMBINING = ATTRIBUTES = ("ro", "nx", "uncached", "wc")
 
 
 class _Intel:
-    """Entries of four levels and of PAE."""
+    """What entries of four levels and of PAE say of a unit."""
 
-    @staticmethod
-    def kind(level: int, entry: int) -> int:
-        """What an entry is."""
-        return EMPTY if not entry & 1 else MAPPED if level == 1 or entry & 0x80 else TABLE
+    UNIT = "arch/x86/pte.c"
+    NAMES: tuple[str, ...] = ("WRITE", "NO_EXECUTE", "UNCACHED", "PAT_PAGE", "PAT_LARGE")
 
-    @staticmethod
-    def address(level: int, entry: int) -> int:
-        """Of the table below, or of the unit."""
-        large = level > 1 and entry & 0x80
-        return entry & 0x000ffffffffff000 & ~(0x1000 if large else 0)
+    def __init__(self, image: Image) -> None:
+        self._bits = [image.constant(name, self.UNIT) for name in self.NAMES]
 
-    @staticmethod
-    def attributes(level: int, entry: int) -> int:
-        """A set as in kernel/mmu.h."""
-        pat = 0x80 if level == 1 else 0x1000
-        return (entry & 2 == 0) | (entry >> 63) << 1 | (entry & 0x18 == 0x18) << 2 \
-            | (entry & pat != 0) << 3
+    def attributes(self, level: int, entry: int) -> frozenset[str]:
+        """The words of the serial line."""
+        write, no_execute, uncached, *pat = self._bits
+        return _chosen(entry & write == 0, entry & no_execute, entry & uncached == uncached,
+                       entry & pat[level > 1])
 
 
 class _Mainframe(_Intel):
-    """Entries of regions, segments and pages."""
+    """The same of pages."""
 
-    @staticmethod
-    def kind(level: int, entry: int) -> int:
-        """As Intel's."""
-        return EMPTY if entry & (0x400 if level == 1 else 0x20) else MAPPED if level == 1 else TABLE
+    UNIT = "arch/s390x/pte.c"
+    NAMES = ("PAGE_PROTECTED", "PAGE_NO_EXECUTE")
 
-    @staticmethod
-    def address(level: int, entry: int) -> int:
+    def attributes(self, level: int, entry: int) -> frozenset[str]:
         """As Intel's."""
-        return entry & ~(0x7ff if level == 2 else 0xfff)
+        return _chosen(*(entry & bits for bits in self._bits))
 
-    @staticmethod
-    def attributes(level: int, entry: int) -> int:
-        """As Intel's."""
-        return (entry & 0x200 != 0) | (entry & 0x100 != 0) << 1
+
+class _Level:
+    """A level of tables: struct radix_level of arch/common/radix.h."""
+
+    def __init__(self, number: int, at: Value) -> None:
+        self._number = number
+        self.shift, self.entries, self._mask, self._present, self._unit, self._table_address, \
+            self._unit_address = (int(at[name]) for name in (
+                "shift", "entries", "mask", "present", "unit", "table_address", "unit_address"))
+
+    def kind(self, entry: int) -> int:
+        """What an entry is."""
+        if entry & self._mask != self._present:
+            return EMPTY
+        return MAPPED if self._number == 1 or entry & self._unit else TABLE
+
+    def address(self, entry: int) -> int:
+        """Of the table below, or of the unit."""
+        return entry & (self._unit_address if self.kind(entry) == MAPPED else self._table_address)
+
+
+def _chosen(*flags: int) -> frozenset[str]:
+    return frozenset(name for name, flag in zip(ATTRIBUTES, flags, strict=False) if flag)
 
 
 @dataclass
@@ -65,7 +75,7 @@ class Entry:
     level: int
     kind: int
     phys: int
-    attributes: int
+    attributes: frozenset[str]
     raw: int
     place: int                    # where it is itself
 
@@ -76,8 +86,7 @@ class Entry:
 
     def words(self) -> str:
         """Its attributes, as the serial line has them."""
-        return "|".join(name for i, name in enumerate(ATTRIBUTES) if self.attributes >> i & 1) \
-            or "rw"
+        return "|".join(name for name in ATTRIBUTES if name in self.attributes) or "rw"
 
 
 class Tables:
@@ -87,13 +96,12 @@ class Tables:
         unit = next(u for u in _SPACES if image.program.has_variable("space", u))
         space = image.variable("space", unit)
         self._image = image
-        self._bits: type[_Intel] = _Mainframe if image.program.machine == "EM_S390" else _Intel
+        self._bits = (_Mainframe if image.program.machine == "EM_S390" else _Intel)(image)
         self._moved = int(image.variable("space", _NATIVE)) \
             if image.program.has_variable("space", _NATIVE) else 0
         levels = space["format"]["level"]
         self.levels = int(space["format"]["levels"])
-        self._shape = {n: (int(levels[n]["shift"]), int(levels[n]["entries"]))
-                       for n in range(1, self.levels + 1)}
+        self._level = {n: _Level(n, levels[n]) for n in range(1, self.levels + 1)}
         self._root, self.limit = int(space["root"]), int(space["limit"])
 
     def way(self, at: int) -> Iterator[Entry]:
@@ -102,13 +110,15 @@ class Tables:
             return
         table = self._root
         for level in range(self.levels, 0, -1):
-            shift, entries = self._shape[level]
-            place = table + (at >> shift & entries - 1) * 8
+            shape = self._level[level]
+            shift = shape.shift
+            place = table + (at >> shift & shape.entries - 1) * 8
             raw = self._image.number(place, 8)
-            kind = self._bits.kind(level, raw)
-            phys = self._bits.address(level, raw) if kind != EMPTY else 0
+            kind = shape.kind(raw)
+            phys = shape.address(raw) if kind != EMPTY else 0
             yield Entry(at >> shift << shift, shift, level, kind, phys,
-                        self._bits.attributes(level, raw) if kind == MAPPED else 0, raw, place)
+                        self._bits.attributes(level, raw) if kind == MAPPED else frozenset(),
+                        raw, place)
             if kind != TABLE:
                 return
             table = self._moved + phys
@@ -126,6 +136,46 @@ class Tables:
         if entry is None or entry.kind != MAPPED:
             return None
         return entry.phys + at - entry.start
+
+    def below(self) -> Iterator[tuple[int, int]]:
+        """All tables that entries point to: the address of each, and its size."""
+        for number, found in enumerate(self._below(self._root, self.levels)):
+            if number == _MANY:
+                raise Unreadable("there are too many page tables to be true")
+            yield found
+
+    def _below(self, table: int, level: int) -> Iterator[tuple[int, int]]:
+        if level == 1:
+            return
+        shape, size = self._level[level], self._level[level].entries * 8
+        data = self._image.memory.read(table, size)
+        for at in range(0, size, 8):
+            raw = int.from_bytes(data[at:at + 8], self._image.order)
+            if shape.kind(raw) == TABLE:
+                under = self._moved + shape.address(raw)
+                yield under, self._level[level - 1].entries * 8
+                yield from self._below(under, level - 1)
+
+    def stretches(self, start: int, end: int) -> Iterator[tuple[int, int, Entry]]:
+        """Units in [start, end) that are mapped one behind the other, alike, by one table: where
+        they begin and end, and the first entry. For what is large."""
+        at = start
+        while at < end:
+            entry = self.entry(at)
+            if entry is None:
+                return
+            at = min(entry.end if entry.kind != MAPPED else self._stretch_end(entry, end), end)
+            if entry.kind == MAPPED:
+                yield max(entry.start, start), at, entry
+
+    def _stretch_end(self, first: Entry, limit: int) -> int:
+        shift, entries = self._level[first.level].shift, self._level[first.level].entries
+        left = min(entries - (first.start >> shift & entries - 1), (limit - 1 >> shift)
+                   - (first.start >> shift) + 1)
+        data = self._image.memory.read(first.place, left * 8)
+        number = next((n for n in range(left) if int.from_bytes(
+            data[8 * n:8 * n + 8], self._image.order) != first.raw + (n << shift)), left)
+        return first.start + (number << shift)
 
     def mapped(self, start: int, end: int) -> Iterator[Entry]:
         """The units that are mapped in [start, end), in order."""

@@ -16,6 +16,7 @@ TEXT = {
     400: "a range is empty or not in the window", 401: "a range overlaps the one before it",
     402: "the tree of ranges is not balanced", 403: "a node does not tell what its subtree is",
     404: "the counts of ranges or of pages in use are not theirs",
+    405: "a range was neither made nor taken back",
     500: "what is mapped there is nobody's", 501: "a page is not mapped",
     502: "the frame behind a page is not there for it",
     503: "a frame is kept for a page that is not there",
@@ -60,11 +61,14 @@ class Window:
         self.ranges: list[Range] = []
         self.violations: list[Violation] = []
         self._end, self._pages, self._seen = self.first, 0, 0
+        self._busy: int | None = None         # the first page of the last range that is
         root = self._virt["root"]
         self._walk(root.cast(self._node) if root else None)
         if self._seen != int(self._virt["records"]["used"]) \
                 or self._pages != int(self._virt["used"]):
             self._broken(404, self.first)
+        if self._busy is not None:
+            self._broken(405, self._busy)
 
     def _broken(self, invariant: int, page: int) -> None:
         self.violations.append(Violation(invariant, page, TEXT[invariant]))
@@ -102,6 +106,8 @@ class Window:
             self._broken(400, start)
         if start < self._end:
             self._broken(401, start)
+        if at["busy"]:
+            self._busy = one.first
         self._end = end
         self._seen, self._pages = self._seen + 1, self._pages + end - start
         self.ranges.append(one)

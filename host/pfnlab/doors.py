@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pfnlab.decode import Image, Memory, Unreadable
-from pfnlab.dwarf import Program
+from pfnlab.dwarf import open_program
 from pfnlab.errors import PfnlabError
 from pfnlab.spec import project_root
 
@@ -78,8 +78,11 @@ class FileMemory(Memory):
         within = address - segment.address
         if within + size > segment.size:
             raise Unreadable(f"no memory at {address:#x} in the file")
+        stored = max(0, min(size, segment.stored - within))
         self._file.seek(segment.offset + within)
-        data = self._file.read(max(0, min(size, segment.stored - within)))
+        data = self._file.read(stored)
+        if len(data) < stored:
+            raise Unreadable(f"the file ends before what it has of {address:#x}")
         return data + bytes(size - len(data))
 
 
@@ -115,13 +118,9 @@ def open_dump(path: Path, arch: str | None = None, program: Path | None = None) 
         if arch is None:
             raise NoDump(f"{path} is no ELF file: say with --arch of which machine it is")
         segments = [Segment(0, path.stat().st_size, 0, path.stat().st_size)]
-        image = Image(Program(program or program_of(arch)), FileMemory(file, segments))
+        image = Image(open_program(program or program_of(arch)), FileMemory(file, segments))
         return Dump(image, arch, [])
-    from elftools.elf.elffile import ELFFile  # type: ignore[import]
-    elf = ELFFile(file)
-    loads = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
-    if elf["e_type"] != "ET_CORE" or not loads:
-        raise NoDump(f"{path} is no dump of memory")
+    elf, loads = _core(path, file)
     notes = [n for s in elf.iter_segments() if s["p_type"] == "PT_NOTE" for n in _notes(elf, s)]
     process = any(kind == _NT_FILE for kind, _ in notes)      # QEMU writes none
     arch = arch or ("native" if process else MACHINES.get(elf["e_machine"]))
@@ -136,7 +135,45 @@ def open_dump(path: Path, arch: str | None = None, program: Path | None = None) 
     if process:                   # what the program cannot write is in its file only
         memory = Both(memory, _constants(path, base))
     places = [_place(elf, data) for kind, data in notes if kind == _NT_PRSTATUS]
-    return Dump(Image(Program(path), memory, base), arch, places)
+    return Dump(Image(open_program(path), memory, base), arch, places)
+
+
+def _core(path: Path, file: BinaryIO) -> tuple[Any, list[Any]]:
+    """An ELF core and its memory. NoDump: it is none, or not all of one."""
+    from elftools.common.exceptions import ELFError  # type: ignore[import]
+    from elftools.elf.elffile import ELFFile  # type: ignore[import]
+    try:
+        elf = ELFFile(file)
+        segments = list(elf.iter_segments())
+    except (ELFError, AttributeError, TypeError) as error:     # pyelftools' own, of heads cut off
+        raise NoDump(f"{path} is no whole ELF file: {error}") from None
+    loads = [s for s in segments if s["p_type"] == "PT_LOAD"]
+    if elf["e_type"] != "ET_CORE" or not loads:
+        raise NoDump(f"{path} is no dump of memory")
+    end, size = max(s["p_offset"] + s["p_filesz"] for s in segments), path.stat().st_size
+    if size < end:
+        raise NoDump(f"{path} is cut off: {end - size} of {end} bytes are not there")
+    return elf, loads
+
+
+def open_process(pid: int, program: Path | None = None) -> Dump:
+    """A native guest that runs, as it is; it is not stopped for that, and what it does meanwhile
+    may be seen half done. NoDump: there is no such process, or it is not ours to look at."""
+    try:
+        path = program or Path(os.readlink(f"/proc/{pid}/exe"))
+        first = min((start for start, _, _, name in _mappings(pid)
+                     if name == os.path.realpath(path)), default=0)
+        image = Image(open_program(path), ProcessMemory(pid), base_of(path, first))
+        return Dump(image, "native", _places(pid))
+    except OSError as error:
+        raise NoDump(f"process {pid} cannot be looked at: {error.strerror}") from None
+
+
+def _places(pid: int) -> list[int]:
+    """Program counters of the threads that wait in the system; of those that run nobody tells."""
+    tasks = sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda task: int(task.name))
+    told = [(task / "syscall").read_text().split() for task in tasks]
+    return [int(words[-1], 16) for words in told if len(words) > 2]
 
 
 def _constants(program: Path, base: int) -> Memory:
@@ -199,11 +236,16 @@ _SHADOW = 1 << 40                 # bytes: what a sanitizer keeps for itself is 
 _PRESENT = 1 << 63 | 1 << 62      # in /proc/PID/pagemap: in memory, or swapped out
 
 
+def _mappings(pid: int) -> list[tuple[int, int, bool, str]]:
+    """What a process has: start, end, may it be written, of which file."""
+    return [(int(m[1], 16), int(m[2], 16), m[3] == "w", m[4]) for m in
+            map(_MAPPING.match, Path(f"/proc/{pid}/maps").read_text().splitlines()) if m]
+
+
 def dump_process(pid: int, path: Path, program: Path) -> None:
     """Write what a process can write, and has ever touched, as an ELF core; it is not stopped for
     that. The file has holes where the memory has."""
-    maps = [(int(m[1], 16), int(m[2], 16), m[3] == "w", m[4]) for m in
-            map(_MAPPING.match, Path(f"/proc/{pid}/maps").read_text().splitlines()) if m]
+    maps = _mappings(pid)
     first = min((start for start, _, _, name in maps if name == os.path.realpath(program)),
                 default=0)
     # Of the program also what it can no longer write: constants that were relocated.

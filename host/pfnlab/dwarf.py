@@ -7,10 +7,11 @@ A type or a variable is named together with the source file that defines it, as 
 """
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pfnlab.errors import PfnlabError
 
@@ -65,16 +66,26 @@ class Type:
         return sizes.pop() if len(sizes) == 1 else 0
 
 
+def open_program(path: Path) -> Program:
+    """A program as its file is now; read once."""
+    return _opened(path, path.stat().st_mtime)
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(path: Path, changed: float) -> Program:
+    return Program(path)
+
+
 class Program:
     """An ELF file with debug information. DebugError: it has none."""
 
     def __init__(self, path: Path) -> None:
         from elftools.elf.elffile import ELFFile  # type: ignore[import]
         self.path = path
-        elf = ELFFile(open(path, "rb"))       # read as it is needed
+        self._elf = elf = ELFFile(open(path, "rb"))      # read as it is needed
         if not elf.has_dwarf_info():
             raise DebugError(f"{path} has no debug information")
-        self.order = "little" if elf.little_endian else "big"
+        self.order: Literal["little", "big"] = "little" if elf.little_endian else "big"
         self.machine = str(elf["e_machine"])
         self._dwarf = elf.get_dwarf_info()
         self._more = self._dwarf.iter_CUs()
@@ -110,6 +121,8 @@ class Program:
                     key = (_kind(die), _name(die.get_DIE_from_attribute("DW_AT_specification")))
                 if key[1] and not (key in found and "DW_AT_declaration" in die.attributes):
                     found[key] = die
+                if die.tag == "DW_TAG_enumeration_type":
+                    found |= {("constant", _name(one)): one for one in die.iter_children()}
             self._indices[unit] = found
         return self._indices[unit]
 
@@ -120,6 +133,30 @@ class Program:
             if (kind, name) in index:
                 return self._type(index[kind, name])
         raise DebugError(f"{unit} has no type {name}")
+
+    def constant(self, name: str, unit: str) -> int:
+        """The value of an enumerator, or of a constant that needs no memory, which the source file
+        uses."""
+        index = self._index(unit)
+        die = index.get(("constant", name), index.get(("variable", name)))
+        if die is None or not {"DW_AT_const_value", "DW_AT_location"} & set(die.attributes):
+            raise DebugError(f"{unit} uses no constant {name}")
+        if "DW_AT_const_value" not in die.attributes:
+            return self._stored(die, name)
+        value = die.attributes["DW_AT_const_value"].value
+        if not isinstance(value, int):
+            value = int.from_bytes(bytes(value), self.order)
+        size = self._target(die).size if die.tag == "DW_TAG_variable" else 0
+        return int(value) & (1 << 8 * size) - 1 if size else int(value)
+
+    def _stored(self, die: Any, name: str) -> int:
+        """A constant that has memory all the same: as the file holds it."""
+        address, size = self._address(die, name), self._target(die).size
+        section = next(s for s in self._elf.iter_sections()
+                       if s["sh_flags"] & 2 and s["sh_type"] == "SHT_PROGBITS"
+                       and s["sh_addr"] <= address < s["sh_addr"] + s["sh_size"])
+        start = address - section["sh_addr"]
+        return int.from_bytes(section.data()[start:start + size], self.order)
 
     def has_variable(self, name: str, unit: str) -> bool:
         """Does the source file define a variable of that name?"""
@@ -137,7 +174,7 @@ class Program:
     def _address(self, die: Any, name: str) -> int:
         code = bytes(die.attributes["DW_AT_location"].value)
         if code[0] == _OP_ADDR:
-            return int.from_bytes(code[1:], "little" if self.order == "little" else "big")
+            return int.from_bytes(code[1:], self.order)
         if code[0] == _OP_ADDRX:
             return self._address_numbered(die.cu, _uleb(code[1:]))
         raise DebugError(f"{name} has no address of its own")
@@ -148,7 +185,7 @@ class Program:
         size = cu["address_size"]
         stream = self._dwarf.debug_addr_sec.stream
         stream.seek(base + number * size)
-        return int.from_bytes(stream.read(size), "little" if self.order == "little" else "big")
+        return int.from_bytes(stream.read(size), self.order)
 
     # ---- types ----
 

@@ -17,12 +17,12 @@ HOST = Path(__file__).resolve().parents[1]
 if str(HOST) not in sys.path:
     sys.path.insert(0, str(HOST))
 
-from pfnlab import decode_lab  # noqa: E402
+from pfnlab import decode_lab, outside  # noqa: E402
 from pfnlab.decode import Image, Memory, Unreadable  # noqa: E402
 from pfnlab.decode_lab import QUESTIONS, Lab, NoAnswer, Processor  # noqa: E402
-from pfnlab.dwarf import Program  # noqa: E402
+from pfnlab.dwarf import Program, open_program  # noqa: E402
 from pfnlab.errors import PfnlabError  # noqa: E402
-from pfnlab.gdb_line import Send  # noqa: E402
+from pfnlab.gdb_line import ENDED, Panicked, Send  # noqa: E402
 
 
 class GdbMemory(Memory):
@@ -36,23 +36,19 @@ class GdbMemory(Memory):
             raise Unreadable(f"gdb reads no memory at {address:#x}: {error}") from None
 
 
-_programs: dict[tuple[str, float], Program] = {}
-
-
 def program() -> Program:
     """The one that gdb debugs."""
     name = gdb.current_progspace().filename
     if not name:
         raise NoAnswer("gdb has no program: start it with `pfnlab gdb`, or use `file`")
-    key = (name, os.stat(name).st_mtime)
-    if key not in _programs:
-        _programs[key] = Program(Path(name))
-    return _programs[key]
+    return open_program(Path(name))
 
 
 def lab() -> Lab:
     """The lab as it is now."""
     file = program()
+    if not gdb.selected_inferior().pid:
+        raise NoAnswer(ENDED)
     symbol = gdb.lookup_global_symbol("lab")
     if symbol is None:
         raise NoAnswer(f"{file.path} is no guest of pfnlab")
@@ -140,6 +136,27 @@ class Ask(gdb.Command):  # type: ignore[misc]
             return []
 
 
+class Compare(gdb.Command):  # type: ignore[misc]
+    """Hold what memory says of the allocators against what the guest answers: areas, pages, ranges,
+tables, objects, invariants. The guest runs until it has answered.
+Usage: pfn compare"""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        super().__init__("pfn compare", gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Ask both, question by question."""
+        if argument:
+            raise gdb.GdbError("usage: pfn compare")
+        try:
+            for twin in outside.compare(lab, self._send.ask):
+                print(twin)
+                Ask.broken |= not twin.same
+        except PfnlabError as error:
+            raise gdb.GdbError(str(error)) from None
+
+
 # ---- breakpoints ----
 
 class TagBreakpoint(gdb.Breakpoint):  # type: ignore[misc]
@@ -213,10 +230,11 @@ Usage: pfn break-alloc [area=NAME] [order=N] [address=ADDRESS]"""
         if unknown:
             raise gdb.GdbError(f"break-alloc has no {unknown[0]}=; it has: {' '.join(self.KEYS)}")
         try:
-            names = decode_lab.area_names(lab().at)
+            now = lab()
+            names = decode_lab.area_names(now.at)
             if given.get("area", names[0]) not in names:
                 raise NoAnswer(f"no such area: {given['area']}; there are: {' '.join(names)}")
-            order = decode_lab.number(given["order"]) if "order" in given else None
+            order = now.order(given["order"]) if "order" in given else None
             where = decode_lab.number(evaluate(given["address"])) if "address" in given else None
         except PfnlabError as error:
             raise gdb.GdbError(str(error)) from None
@@ -285,7 +303,7 @@ class UnitPrinter:
 
 
 class AreaPrinter:
-    """struct page_area."""
+    """struct page_area, struct list_area: of the engines."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -297,6 +315,18 @@ class AreaPrinter:
                                                     "reserved"))
         return (f"area {self._value['name'].string()} {first << 12:#018x}..{limit << 12:#018x} "
                 f"managed={managed} free={free} reserved={reserved}")
+
+
+class LimitPrinter:
+    """struct area_limit: an area of the table in force, of which the limit is all that is fixed."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def to_string(self) -> str:
+        """In one line."""
+        limit = _number(self._value["limit"], "n") << 12
+        return f"area {self._value['name'].string()} up to {limit:#018x}"
 
 
 class BlockPrinter:
@@ -317,14 +347,18 @@ def register() -> None:
     from gdb.printing import RegexpCollectionPrettyPrinter, register_pretty_printer  # type: ignore
     found = RegexpCollectionPrettyPrinter("pfnlab")
     found.add_printer("units", "^(pfn_t|phys_t|virt_t)$", UnitPrinter)
-    found.add_printer("areas", "^page_area$", AreaPrinter)
+    found.add_printer("areas", "^(page|list)_area$", AreaPrinter)
+    found.add_printer("limits", "^area_limit$", LimitPrinter)
     found.add_printer("blocks", "^page_info$", BlockPrinter)
     register_pretty_printer(None, found, replace=True)
     Prefix()
     for name in QUESTIONS:
         Ask(name)
-    for command in (BreakTag, BreakAlloc, WatchPage, Send, TreeFunction):
+    for command in (BreakTag, BreakAlloc, WatchPage, TreeFunction):
         command()
+    Compare(Send())
+    if gdb.lookup_global_symbol("arch_halt") is not None:
+        Panicked()
 
 
 def batch(commands: list[str], results: int | None = None) -> None:

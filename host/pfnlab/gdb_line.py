@@ -27,7 +27,11 @@ class Said(gdb.Breakpoint):  # type: ignore[misc]
         if not Send.waits():      # it answers somebody at the console
             return False
         frame = gdb.selected_frame()
-        print(frame.read_var("text").string("ascii", length=int(frame.read_var("length"))))
+        text = frame.read_var("text").string("ascii", length=int(frame.read_var("length")))
+        if Send.heard is None:
+            print(text)
+        else:
+            Send.heard.append(text)
         return False
 
 
@@ -50,6 +54,21 @@ class Answered(gdb.Breakpoint):  # type: ignore[misc]
         return lines_begun() > self._before
 
 
+class Panicked(gdb.Breakpoint):  # type: ignore[misc]
+    """Stops a guest that has panicked before it is gone. One that stays (onpanic=stay) goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("arch_halt", internal=True)
+        self.silent = True
+
+    def stop(self) -> bool:
+        """Not at the end that was asked for."""
+        if int(gdb.selected_frame().read_var("status")) == 0:
+            return False
+        print("The guest has panicked, and is stopped before its end. `bt` tells where.")
+        return True
+
+
 class Send(gdb.Command):  # type: ignore[misc]
     """Send the guest a line and let it run until it has answered, or stops elsewhere.
 Usage: pfn send LINE"""
@@ -57,6 +76,7 @@ Usage: pfn send LINE"""
     _line: socket.socket | None = None
     _said: Said | None = None         # stays: a guest that stopped elsewhere answers later
     _answered: Answered | None = None
+    heard: list[str] | None = None    # what is not to be printed
 
     def __init__(self) -> None:
         super().__init__("pfn send", gdb.COMMAND_RUNNING)
@@ -76,7 +96,17 @@ Usage: pfn send LINE"""
             line.sendall(text)
             run_to(Send._answered)
         except (OSError, gdb.error) as error:
-            raise gdb.GdbError(str(error)) from None
+            there = gdb.selected_inferior().pid
+            raise gdb.GdbError(str(error) if there else "the guest has ended") from None
+
+    def ask(self, line: str) -> list[str]:
+        """Send it; the lines of the answer."""
+        Send.heard = []
+        try:
+            self.invoke(line, False)
+            return Send.heard
+        finally:
+            Send.heard = None
 
     @staticmethod
     def waits() -> bool:

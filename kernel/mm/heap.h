@@ -29,9 +29,8 @@
 #include "kernel/mm/memory.h"
 
 #define HEAP_SMALL 2048u
-#define HEAP_ALIGN_MIN 16u
+enum { HEAP_ALIGN_MIN = 16, HEAP_ZONE_MIN = 16 };   /* bytes; of a red zone, at least */
 #define HEAP_ALIGN_MAX (UINT64_C(1) << 31)
-#define HEAP_ZONE_MIN 16u             /* bytes of a red zone, at least */
 #define HEAP_CLASSES 14u
 #define HEAP_STAGES 3u
 

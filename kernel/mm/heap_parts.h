@@ -27,7 +27,7 @@ extern const struct heap_class_rule heap_rules[HEAP_CLASSES];
  * with a free slot that the present stage's source gave wait in a queue, a binary heap by address;
  * its place n is the `queued` of the nth row, whoever's row that is.
  */
-#define NOT_QUEUED UINT32_MAX
+static const uint32_t NOT_QUEUED = UINT32_MAX;
 
 struct slab {
     uint64_t page;                    /* address / PAGE_SIZE */
@@ -63,16 +63,20 @@ struct heap_root {
 _Static_assert(sizeof(struct heap_root) <= PAGE_SIZE, "the root fits into its page");
 
 /* What a page of the heap is: a slab by its row, or the first page of a block. */
-#define HEAP_LARGE HEAP_CLASSES
+enum { HEAP_LARGE = HEAP_CLASSES, VALUE_STAGE = 30, VALUE_CLASS = 26 };   /* of value_of() */
 
 static inline uint32_t value_of(unsigned stage, unsigned class, uint32_t row)
 {
-    return stage << 30 | class << 26 | row;
+    return stage << VALUE_STAGE | class << VALUE_CLASS | row;
 }
 
-static inline unsigned value_stage(uint32_t value) { return value >> 30; }
-static inline unsigned value_class(uint32_t value) { return value >> 26 & 15; }
-static inline uint32_t value_row(uint32_t value) { return value & ((1u << 26) - 1); }
+static inline unsigned value_stage(uint32_t value) { return value >> VALUE_STAGE; }
+static inline unsigned value_class(uint32_t value)
+{
+    return value >> VALUE_CLASS & ((1u << (VALUE_STAGE - VALUE_CLASS)) - 1);
+}
+
+static inline uint32_t value_row(uint32_t value) { return value & ((1u << VALUE_CLASS) - 1); }
 
 static inline struct slab *slab_at(const struct heap_root *root, unsigned class, uint32_t row)
 {

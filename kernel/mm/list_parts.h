@@ -12,15 +12,13 @@
 
 #include "kernel/mm/engine.h"
 
-#define NO_PAGE UINT32_MAX
+static const uint32_t NO_PAGE = UINT32_MAX;
 #define ORDERS (MAX_ORDER + 1)
 
 enum piece_kind { PIECE_FREE, PIECE_FIRST, PIECE_NEXT, PIECE_RESERVED };
 
 /* The byte of a page: order, kind, fresh. */
-#define BYTE_ORDER 0x1fu
-#define BYTE_KIND_SHIFT 5u
-#define BYTE_FRESH 0x80u
+enum { BYTE_ORDER = 0x1f, BYTE_KIND_SHIFT = 5, BYTE_KIND = 3, BYTE_FRESH = 0x80 };
 
 /* Of the first page of a free piece: its neighbours in the list, by number, or NO_PAGE. */
 struct list_link { uint32_t next, previous; };
@@ -65,7 +63,7 @@ static inline unsigned page_byte(const struct list_engine *engine, const struct 
 static inline unsigned byte_order(unsigned byte) { return byte & BYTE_ORDER; }
 static inline enum piece_kind byte_kind(unsigned byte)
 {
-    return (enum piece_kind)(byte >> BYTE_KIND_SHIFT & 3);
+    return (enum piece_kind)(byte >> BYTE_KIND_SHIFT & BYTE_KIND);
 }
 
 /* First frame of, and first frame behind, the piece that holds `frame`. */

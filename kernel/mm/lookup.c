@@ -41,9 +41,12 @@ static inline struct record *record_at(const struct lookup *lookup, uint32_t ind
     return rows_at(&lookup->records, index, sizeof(struct record));
 }
 
+static const uint64_t HASH_FACTOR = UINT64_C(0x9e3779b97f4a7c15);
+enum { HASH_SHIFT = 32 };
+
 static uint32_t hash(uint64_t key)
 {
-    return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    return (uint32_t)(key * HASH_FACTOR >> HASH_SHIFT);
 }
 
 /* The smallest 2^k - 1 that is not below `n`. */

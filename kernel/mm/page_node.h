@@ -21,7 +21,7 @@
 #define NODE_ENTRIES 512u
 #define NODE_WORDS 8u
 #define NODE_ORDER 9u         /* of a node whose entries are all free */
-#define NO_ORDER 0xffu        /* "no free entry" */
+enum { NO_ORDER = 0xff };     /* "no free entry" */
 
 /* Where the parts of a node are: 8 words of cells, 8 of fresh bits, the orders. */
 struct page_node {

@@ -17,9 +17,8 @@
 /* Keeps what is rare from costing registers where it is not. */
 #define NOINLINE __attribute__((noinline))
 
-#define UNIT_SHIFT 9u                 /* pages of a unit */
+enum { UNIT_SHIFT = 9, CHUNK_SHIFT = 18 };   /* pages of a unit, of a chunk */
 #define UNIT_PAGES 512u
-#define CHUNK_SHIFT 18u               /* pages of a chunk */
 #define CHUNK_PAGES UINT64_C(0x40000)
 #define CHUNK_UNITS 512u
 
@@ -29,7 +28,7 @@
  * Classes: 0..8 are those of leaves by their largest free order, 9..18 those of chunks by their
  * largest free order counted in wholly free units.
  */
-#define LEAF_CLASSES 9u
+enum { LEAF_CLASSES = 9 };
 #define CLASSES (MAX_ORDER + 1)
 
 /* Pages of the node source, as many as a chunk can have for its leaves: bit s of a mask is [s]. */
@@ -71,8 +70,7 @@ struct page_chunk {
 };
 
 /* The state of a chunk that is not active: what cell all of it is, and a flag. */
-#define CHUNK_CELL 3u
-#define CHUNK_FRESH 4u                /* all of it is fresh */
+enum { CHUNK_CELL = 3, CHUNK_FRESH = 4 };   /* the latter: all of it is fresh */
 
 /* A run of chunks of one area without a gap; `first` and `limit` are cut to the area. */
 struct page_span {

@@ -15,7 +15,7 @@
 
 #define CACHE_PAGES 32u
 #define CACHE_BATCH 16u               /* taken and given back at once */
-#define MARK_BITS 14u
+enum { MARK_BITS = 14, MARK_SHIFT = 2 };
 #define MARKS (1u << MARK_BITS)
 
 /* Of one CPU, in lines of its own. */
@@ -41,7 +41,7 @@ enum mark { MARK_NONE, MARK_OUT, MARK_IN };
 static uint32_t mark_value(pfn_t frame, enum mark mark)
 {
     return mark == MARK_NONE ? 0
-        : (uint32_t)(frame.n >> MARK_BITS) << 2 | (uint32_t)mark;
+        : (uint32_t)(frame.n >> MARK_BITS) << MARK_SHIFT | (uint32_t)mark;
 }
 
 static _Atomic uint32_t *mark_place(struct page_caches *caches, pfn_t frame)
@@ -301,7 +301,7 @@ bool cache_check(const struct pages *pages, pfn_t *at)
 
         if (mark == 0)
             continue;
-        *at = pfn((uint64_t)(mark >> 2) << MARK_BITS | i);
+        *at = pfn((uint64_t)(mark >> MARK_SHIFT) << MARK_BITS | i);
         pages->engine->query(pages->state, *at, &info);
         if (mark != mark_value(*at, MARK_OUT) || info.state != PAGE_ALLOCATED
             || info.block.n != at->n || info.pages != 1

@@ -11,7 +11,7 @@
 
 #include "kernel/mm/engine.h"
 
-#define ROWS_SHIFT 8u                 /* a page holds at most 2^8 rows */
+enum { ROWS_SHIFT = 8 };              /* a page holds at most 2^8 rows */
 #define ROWS_DIRECTORY_SHIFT 9u       /* a directory is a page of 2^9 pages */
 #define ROWS_DIRECTORY_PAGES (1u << ROWS_DIRECTORY_SHIFT)
 

@@ -13,8 +13,7 @@
 #include "kernel/base.h"
 #include "kernel/mm/fail.h"
 
-#define TABLE_UNIT (UINT64_C(16) << 10)   /* bytes, the largest piece */
-#define TABLE_PIECE (UINT64_C(2) << 10)   /* the smallest */
+enum { TABLE_UNIT = 16 << 10, TABLE_PIECE = 2 << 10 };   /* bytes, the largest and the smallest */
 #define TABLE_SIZES 4u
 
 struct table_piece;

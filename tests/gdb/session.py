@@ -33,6 +33,7 @@ STEPS: dict[str, list[str]] = {
     **{f"line {question}": [f"pfn send {line}"] for question, line in TWINS.items()},
     "totals": ["pfn send heap"],
     "cpus": ["pfn cpus", "thread apply 2 bt"],
+    "compare": ["pfn compare"],
     "astray": ["set $before = $pc", "set var $pc = 0x7f00000", "pfn cpus", "pfn areas",
                "set var $pc = $before"],
     "check": ["pfn check", "pfn send check"],
@@ -41,9 +42,11 @@ STEPS: dict[str, list[str]] = {
     "owner": ["pfn owner 2"], "virtual owner": ["pfn owner 5"],
     "way": ["pfn pagetable 0x3002000"],
     "ring": ["pfn ring"],
-    "printers": ["print lab.areas[0].limit", "print $pfn_tree()->area[1]"],
+    "printers": ["print lab.areas[0].limit", "print $pfn_tree()->area[1]", "print lab.areas[0]"],
     "expression": ["set $frame = 0x3000", "pfn page $frame * 4096", "pfn page lab.areas[0].limit"],
-    "wrong": ["pfn freelist nowhere", "pfn page banana", "pfn page", "pfn page lab",
+    "wrong": ["pfn freelist nowhere", "pfn map nowhere", "pfn freelist low 99",
+              "pfn break-alloc order=99", "pfn compare now",
+              "pfn page banana", "pfn page", "pfn page lab",
               "pfn break-alloc colour=red", "pfn break-alloc area=nowhere", "pfn translate 0",
               f"pfn send {'x' * 1024}",
               "pfn send \u00e9"],
@@ -62,6 +65,8 @@ STEPS: dict[str, list[str]] = {
                 "bt", "pfn ring", "delete", "continue", "pfn check", "pfn send check",
                 "pfn send reset"],
     "flip": ["pfn send >30 alloc_pages 3 at=48M", FLIP, "pfn check", "pfn send check"],
+    "panic": ["pfn send panic", "bt", "pfn areas"],
+    "end": ["continue", "pfn areas", "pfn send echo 1"],
 }
 
 # On s390x external interrupts have a symbol of their own.
@@ -75,7 +80,7 @@ WALK = {"walk": [f"source {Path(__file__).with_name('walk.py')}",
 # What another engine than the tree is asked.
 ENGINE_STEPS = {name: step for name, step in STEPS.items() if name.partition(" ")[0] in (
     "arrange", "gdb", "line", "totals", "check", "page", "owner", "watch")} | {
-    "tree": ["print $pfn_tree()"],
+    "tree": ["print $pfn_tree()", "print ((struct list_engine *)lab.pages.state)->area[1]"],
     "flip": [step.replace("{place.mask}", "0x20") for step in STEPS["flip"]]}    # its kind
 
 

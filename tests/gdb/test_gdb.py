@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pfnlab import cli, outside
 from tests.gdb.session import TWINS, engine_session, session
 
 ARCHES = ["native", "x86_64", "i386", "s390x"]
@@ -69,10 +70,11 @@ def test_another_engine_is_read_as_well_and_what_an_iso_boots(guest: str) -> Non
     said = engine_session(guest)
     for question in TWINS:
         assert_alike(said, question)
-    assert said["check"].splitlines()[:2] == ["all invariants hold that are seen from outside", "="]
+    assert said["check"].splitlines()[:2] == ["all invariants hold", "="]
     assert "\nblock order=3 fresh=0 byte=35: *(unsigned char *) 0x" in said["page"]
     assert said["owner"].splitlines()[0] == said["page"].splitlines()[0]
     assert "Hardware watchpoint" in said["watch"] and "New value = " in said["watch"]
+    assert re.search(r"^\$1 = area \w+ 0x[0-9a-f]+\.\.0x[0-9a-f]+ managed=", said["tree"], re.M)
     assert "the engine is `list`, not `tree`" in said["errors"]
     assert_flip_found(said)
 
@@ -125,7 +127,7 @@ def test_a_backtrace_goes_through_an_interrupt() -> None:
 
 
 def test_check_agrees_with_the_guest(said: dict[str, str]) -> None:
-    assert said["check"].splitlines()[:2] == ["all invariants hold that are seen from outside", "="]
+    assert said["check"].splitlines()[:2] == ["all invariants hold", "="]
 
 
 def test_a_flipped_bit_is_found_as_the_guest_finds_it(said: dict[str, str]) -> None:
@@ -146,7 +148,8 @@ def test_a_page_tells_its_block_and_its_neighbours(said: dict[str, str]) -> None
                        "name=tests")
     assert told[1].startswith("free=0: *(unsigned char *) 0x")
     assert told[2].startswith("head=0: *(unsigned char *) 0x")     # its third page
-    assert told[3].startswith("before: ") and told[4].startswith("behind: 0x0000000003008000 ")
+    assert told[3].startswith("fresh=0: *(unsigned char *) 0x")
+    assert told[4].startswith("before: ") and told[5].startswith("behind: 0x0000000003008000 ")
     told = said["free page"].splitlines()
     assert told[0] == "0x0000000003200000 4 free area=low fresh=0"
     assert told[1] == "free block 0x0000000003200000 order=8"
@@ -173,19 +176,51 @@ def test_the_ring_has_the_last_lines(said: dict[str, str]) -> None:
     assert any(line.endswith(" done: >2 alloc_pages 3 at=48M") for line in told)
 
 
+def test_gdb_compares_all_at_once(said: dict[str, str]) -> None:
+    told = said["compare"].splitlines()
+    assert [line.split()[0].rstrip(":") for line in told if ": the same, " in line] \
+        == list(outside.TWINS) and "not the same" not in said["compare"]
+
+
 def test_printers_and_expressions(said: dict[str, str]) -> None:
     frame = re.search(r"^\$1 = pfn 0x([0-9a-f]+) \(0x([0-9a-f]{16})\)$", said["printers"], re.M)
     assert frame is not None and int(frame[1], 16) << 12 == int(frame[2], 16) > 0
     assert re.search(rf"^\$2 = area \w+ 0x{frame[2]}\.\.0x", said["printers"], re.M)
+    assert re.search(rf"^\$3 = area \w+ up to 0x{frame[2]}$", said["printers"], re.M)
     told = said["expression"].splitlines()
     assert told[0] == said["page"].splitlines()[0]
-    row = told[5].split()
+    row = told[6].split()
     assert int(row[0], 16) <= int(frame[2], 16) < int(row[0], 16) + int(row[1]) * 4096
+
+
+def test_a_guest_that_panics_is_stopped_before_its_end(arch: str, said: dict[str, str]) -> None:
+    assert "The guest has panicked" in said["panic"] and " managed=" in said["panic"]
+    assert " cmd_panic (" in said["panic"] and is_whole(arch, said["panic"])
+    assert " managed=" not in said["end"]
+    assert "pfn areas: there is no guest that runs" in said["errors"]
+    assert "pfn send echo 1: there is no guest that runs" in said["errors"]
+
+
+NO_WAY_IN = {"x86_64?emulator=bochs": "--emulator bochs has no --qmp, --snapshot or --gdb",
+             "s390x?emulator=hercules": "--emulator hercules has no --gdb",
+             "i386?boot=iso&firmware=uefi": "gdb reads no i386 kernel for a 64-bit emulator",
+             "unix:/nowhere": "gdb is for a guest that it starts"}
+
+
+@pytest.mark.parametrize("name", NO_WAY_IN)
+@pytest.mark.parametrize("verb", ["gdb", "compare"])
+def test_where_no_debugger_gets_in_nothing_is_started(verb: str, name: str,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    words = [name] if verb == "gdb" else ["--door", "gdb"]
+    assert cli.main(["--guest", name, verb, *words]) == 2
+    assert NO_WAY_IN[name] in capsys.readouterr().err
 
 
 def test_wrong_questions_are_refused_in_one_line(said: dict[str, str]) -> None:
     assert said["wrong"].strip() == ""
-    for complaint in ("no such area: nowhere", 'No symbol "banana"', "usage: page ADDRESS",
+    assert said["errors"].count("no such area: nowhere; there are: ") == 3
+    assert said["errors"].count("no such order: 99; the largest is 18") == 2
+    for complaint in ("usage: pfn compare", 'No symbol "banana"', "usage: page ADDRESS",
                       "Cannot convert value", "has no colour=",
                       "is not mapped", "a line has at most 1023 characters"):
         assert complaint in said["errors"]
@@ -198,7 +233,7 @@ def test_a_line_is_awaited_whatever_the_guest_has_to_answer_before(said: dict[st
 
 def test_help_and_completion(said: dict[str, str]) -> None:
     assert "Usage: pfn page ADDRESS" in said["help"]
-    assert "pfn check\npfn cpus" in said["help"] and "pfn freelist low" in said["help"]
+    assert "pfn check\npfn compare\npfn cpus" in said["help"] and "pfn freelist low" in said["help"]
 
 
 def test_breakpoint_step_and_finish(said: dict[str, str]) -> None:
