@@ -2,14 +2,14 @@
 """The README's session is a real one, and its other commands answer as it says."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
-
-from tests.gdb.session import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,24 +52,42 @@ def test_the_session_of_processors_is_real() -> None:
     assert told(session) == told(done.stdout.splitlines()) and len(requests) == 4
 
 
-# The session is one of s390x. What is another elsewhere: where the last area begins, where the
-# machine does, and how deep it is then.
-ELSEWHERE = {"s390x": {}, "x86_64": {"at=0x0000000080000000": "at=0x0000001000000000",
-                                     "#18 ": "#...", "start ()": "start64 ()", "s390x": "x86_64"}}
+# The session is one of s390x. Elsewhere the machine begins under another name.
+ELSEWHERE = {"s390x": {}, "x86_64": {"start ()": "start64 ()", "s390x": "x86_64"}}
+PROMPT = "(gdb) "
+
+
+def typed(line: str, commands: list[str]) -> list[list[str]]:
+    """What a terminal shows after each command, lines without anything left out."""
+    said = []
+    with pexpect.spawn(sys.executable, ["-m", *line.split()], timeout=200, encoding="utf-8",
+                       env={**os.environ, "PYTHONPATH": str(ROOT / "host"), "TERM": "dumb"},
+                       dimensions=(1000, 400)) as gdb:
+        gdb.expect_exact(PROMPT)
+        for command in commands:
+            gdb.sendline(command)
+            gdb.expect_exact(PROMPT)
+            said.append([text for text in gdb.before.splitlines()[1:] if text])
+    return said
+
+
+def pattern(shown: list[str]) -> str:
+    """Of the lines of an answer; `...` is any lines, or the rest of one."""
+    return "".join(r"(.*\n)*" if line == "..." else
+                   re.escape(line).replace(r"\.\.\.", ".*") + "\n" for line in shown)
 
 
 @pytest.mark.parametrize("arch", ELSEWHERE)
 def test_a_planted_corruption_is_found_with_the_readme_alone(arch: str) -> None:
-    session = "\n".join(block("$ pfnlab gdb s390x") + block("(gdb) pfn send reset"))
+    """As it stands there, word by word, typed."""
+    text = "\n".join(block("$ pfnlab gdb s390x") + block("(gdb) pfn send reset"))
     for theirs, ours in ELSEWHERE[arch].items():
-        session = session.replace(theirs, ours)
-    steps = [step.splitlines() for step in session.split("(gdb) ")[1:]]
-    said = run(arch, {str(i): step[:1] for i, step in enumerate(steps)})
-    for i, step in enumerate(steps):
-        lines = [line for line in said[str(i)].splitlines() if line]
-        for shown in step[1:]:
-            pattern = re.escape(shown).replace(r"\.\.\.", ".*")
-            assert shown == "..." or any(re.fullmatch(pattern, line) for line in lines), shown
+        text = text.replace(theirs, ours)
+    start, *steps = text.split(PROMPT)
+    shown = [step.splitlines() for step in steps]
+    said = typed(start.strip("$ \n"), [step[0] for step in shown])
+    for step, lines in zip(shown, said, strict=True):
+        assert re.fullmatch(pattern(step[1:]), "".join(f"{line}\n" for line in lines)), step[0]
 
 
 def test_the_python_example_prints_what_it_says() -> None:
