@@ -204,7 +204,7 @@ static enum error list_alloc(void *memory, const struct page_request *request, p
     return E_MEM_NONE;
 }
 
-/* ---- Free ---- */
+/* ---- Blocks that there are: longer, or back ---- */
 
 static void give(struct list_engine *engine, const struct list_range *range, uint64_t first,
                  uint64_t limit)
@@ -226,18 +226,26 @@ static enum error find_allocated(const struct list_engine *engine, uint64_t fram
     return kind == PIECE_RESERVED ? E_MEM_RESERVED : OK;
 }
 
+/* The same of the first frame of a block. */
+static enum error find_block(const struct list_engine *engine, uint64_t first,
+                             const struct list_range **range)
+{
+    enum error error = find_allocated(engine, first, range);
+    if (error != OK)
+        return error;
+    return list_block_first(engine, *range, first) == first ? OK : E_MEM_INSIDE;
+}
+
 static enum error list_extend(void *memory, pfn_t first, uint64_t pages, pfn_t limit,
                               pfn_t *blame)
 {
     struct list_engine *engine = memory;
     struct page_request more = { .pages = pages, .max = limit };
     const struct list_range *range;
-    enum error error = find_allocated(engine, first.n, &range);
+    enum error error = find_block(engine, first.n, &range);
     *blame = first;
     if (error != OK)
         return error;
-    if (list_block_first(engine, range, first.n) != first.n)
-        return E_MEM_INSIDE;
     more.areas = UINT32_C(1) << range->area;
     more.at = pfn(list_block_limit(engine, range, first.n));
     error = extend_answer(engine, list_run, first, &more, blame);
@@ -253,11 +261,9 @@ static enum error list_free(void *memory, pfn_t first, uint64_t *pages)
 {
     struct list_engine *engine = memory;
     const struct list_range *range;
-    enum error error = find_allocated(engine, first.n, &range);
+    enum error error = find_block(engine, first.n, &range);
     if (error != OK)
         return error;
-    if (list_block_first(engine, range, first.n) != first.n)
-        return E_MEM_INSIDE;
     uint64_t limit = list_block_limit(engine, range, first.n);
     *pages = limit - first.n;
     give(engine, range, first.n, limit);
