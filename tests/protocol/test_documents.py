@@ -81,4 +81,8 @@ def test_the_table_of_scenarios_is_true() -> None:
     page = (place / "README.md").read_text()
     told = [name for name in re.findall(r"`(\S+\.(?:t|py))`", page) if "*" not in name]
     assert [name for name in told if not (place / name).exists()] == []
-    assert {path.name[:3] for path in place.glob("S*.t")} <= set(re.findall(r"S\d\d", page))
+    rows = dict(re.findall(r"^\| (S\d\d) \|.*\| (.*) \|$", page, re.M))
+    assert list(rows) == [f"S{number:02}" for number in range(1, 46)]
+    for path in place.glob("S*.t"):
+        assert f"`{path.name}`" in rows[path.name[:3]]
+    assert all(f"`{name}-" in files for name, files in rows.items())
