@@ -7,6 +7,7 @@ goes with it.
 """
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import re
@@ -24,7 +25,7 @@ from typing import Self
 
 from pfnlab.channel import Channel
 from pfnlab.doors import base_of
-from pfnlab.errors import GuestGone, GuestRefused
+from pfnlab.errors import GuestGone, GuestRefused, GuestSilent
 from pfnlab.qmp import Monitor, MonitorError
 from pfnlab.spec import Spec, project_root
 
@@ -40,6 +41,21 @@ def tell_build(root: Path, arch: str) -> None:
     errors."""
     if sys.stderr.isatty() and not (root / "build" / arch).exists():
         print(f"pfnlab: building {arch}, once", file=sys.stderr, flush=True)
+
+
+def is_building(root: Path) -> bool:
+    """Does anybody build there? run-guest.sh has the folder locked meanwhile."""
+    try:
+        folder = os.open(root / "build", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(folder)
+    return False
 
 
 @functools.cache
@@ -125,15 +141,17 @@ class Transport(Channel):
                 "--serial", f"unix:{path}", *control_arguments(spec, directory)]
         self = cls(argv, directory=directory, link=None, stdin=subprocess.DEVNULL)
         try:
-            self.socket = self._connect(str(path), time.monotonic() + timeout)
+            self.socket = self._connect(str(path), timeout)
         except BaseException:
             self.close()
             raise
         return self
 
-    def _connect(self, path: str, deadline: float) -> socket.socket:
-        """The emulator makes the socket: try until it is there, or the process is not."""
+    def _connect(self, path: str, timeout: float) -> socket.socket:
+        """The emulator makes the socket: try until it is there, or the process is not. How long it
+        takes to build is no matter."""
         link = socket.socket(socket.AF_UNIX)
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 link.connect(path)
@@ -144,10 +162,15 @@ class Transport(Channel):
                 status = self.process.wait(0.01)
             except subprocess.TimeoutExpired:
                 status = None
-            if status is not None or time.monotonic() > deadline:
+            overdue = time.monotonic() > deadline
+            if status is None and overdue and is_building(project_root()):
+                deadline = time.monotonic() + timeout
+            elif status is not None or overdue:
                 link.close()
                 if status == USAGE:
                     raise GuestRefused(self.stderr().rstrip())
+                if status is None:
+                    raise GuestSilent(f"no serial line in {timeout:g} s\n{self.stderr()}".rstrip())
                 raise GuestGone(f"no serial line: {self.argv[0]} ended with status {status}\n"
                                 f"{self.stderr()}".rstrip())
 

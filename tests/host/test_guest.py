@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import pfnlab
-from pfnlab import Address, Guest, errors, stubs
+from pfnlab import Address, Guest, errors, stubs, transport
 from pfnlab.spec import Spec, project_root
+from pfnlab.transport import is_building
 
 HOST = Path(pfnlab.__file__).parents[1]
 
@@ -160,3 +161,37 @@ def test_the_stubs_are_those_of_the_guests_table(guest: Guest) -> None:
 def test_options_of_a_guest_are_those_of_its_start_or_its_command_line() -> None:
     spec = Spec("x86_64?memory=1G&kpool=4M&append=areas=low,high&quiet")
     assert spec.arguments() == ["--memory", "1G", "--append", "areas=low,high kpool=4M quiet"]
+
+
+SLOW = """#!/bin/bash
+exec 9<"$PFNLAB_HOME/build" && flock 9
+touch "$PFNLAB_HOME/builds"
+until [ -e "$PFNLAB_HOME/enough" ]; do sleep 0.01; done
+exit 7
+"""
+
+
+def test_a_guest_that_is_built_first_is_not_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                 ) -> None:
+    for name, text in (("kernel/errors.def", ""), ("build/x", ""), ("run-guest.sh", SLOW)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    path.chmod(0o755)
+    monkeypatch.setenv("PFNLAB_HOME", str(tmp_path))
+    late: list[bool] = []
+
+    def building(root: Path) -> bool:
+        if (tmp_path / "builds").exists():       # else it has not come so far
+            late.append(is_building(root))
+            (tmp_path / "enough").touch()
+            return late[-1]
+        return True
+    monkeypatch.setattr(transport, "is_building", building)
+    with pytest.raises(errors.GuestGone, match="ended with status 7"):
+        Guest("x86_64", boot_timeout=0.01)
+    assert late[0] and not is_building(tmp_path)
+    monkeypatch.setattr(transport, "is_building", lambda root: False)
+    (tmp_path / "enough").unlink()
+    with pytest.raises(errors.GuestSilent, match="no serial line in 0.01 s"):
+        Guest("x86_64", boot_timeout=0.01)
