@@ -106,6 +106,11 @@ class GivenUp(errors.GuestSilent):
     """Nobody waits for the guest any more."""
 
 
+class Again(KeyboardInterrupt):
+    """A second ^C. It may come in the middle of anything, and nobody on its way takes it for an
+    error of theirs, as GivenUp would be: a TimeoutError is an OSError, that of a socket, too."""
+
+
 class _Stop:
     """What ^C does while a command runs. It comes at any time, in the middle of a print, too: what
     it says goes past the buffers."""
@@ -115,9 +120,9 @@ class _Stop:
         self.asked = False
 
     def __call__(self) -> None:
-        """GivenUp: it was asked already."""
+        """Again: it was asked already."""
         if self.asked:
-            raise GivenUp("given up: the guest did not stop when it was asked to")
+            raise Again
         self.asked = True
         os.write(sys.stdout.fileno(), b"^C; once more ends the guest\r\n")
         self.guest.interrupt()
@@ -216,6 +221,8 @@ class Console:
                 if self._stop_typed():
                     stop()
                 self._wait(pending.request)
+        except Again:
+            raise GivenUp("given up: the guest did not stop when it was asked to") from None
         finally:
             signal.signal(signal.SIGINT, before)
         self._show(pending.request)
@@ -226,8 +233,6 @@ class Console:
         while not request.done:
             try:
                 self.guest.link.wait(request, self.guest.timeout)
-            except GivenUp:
-                raise
             except errors.GuestSilent:
                 say("!", "still busy; ^C stops it")
 

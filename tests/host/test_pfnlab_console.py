@@ -95,6 +95,29 @@ def test_a_guest_that_hangs_is_given_up_at_the_second_interrupt(terminal: Any) -
     assert not Path(f"/proc/{guest}").exists()
 
 
+def test_a_second_interrupt_in_the_middle_of_the_first_is_no_broken_line(guest: Guest) -> None:
+    from pfnlab.console import Again, _Stop
+    stop = _Stop(guest)
+
+    class Interrupting:
+        """A socket at which ^C comes once more while it sends what the first one asks."""
+
+        def __init__(self, link: Any) -> None:
+            self.link = link
+
+        def fileno(self) -> int:
+            return int(self.link.fileno())
+
+        def send(self, *words: Any) -> int:
+            guest.transport.socket = self.link
+            stop()
+            return int(self.link.send(*words))
+    guest.transport.socket = Interrupting(guest.transport.socket)
+    with pytest.raises(Again):
+        stop()
+    assert guest.echo(5) == 5
+
+
 def test_what_is_typed_while_a_command_runs_waits_for_the_prompt(terminal: Any, tmp_path: Path
                                                                  ) -> None:
     terminal.send("stress 200000\r")
