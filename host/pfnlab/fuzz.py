@@ -13,13 +13,14 @@ import os
 import random
 import re
 import signal
+import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -277,19 +278,25 @@ _stop: Any = None                 # shall they end?
 def _share(count: Any, stop: Any) -> None:
     global _count, _stop
     _count, _stop = count, stop
+    threading.Thread(target=_end_with_owner, daemon=True).start()
+
+
+def _end_with_owner() -> None:
+    """Whoever started a worker may be killed at any time; it would wait for more work for ever. Its
+    guest ends with it."""
+    owner = parent_process()
+    assert owner is not None
+    owner.join()
+    os._exit(1)
 
 
 def _work(run: Campaign, name: str, seed: int, limit: Limit, directory: Path) -> Figures:
     def count(figures: Figures) -> None:
         with _count.get_lock():
             _count.value += 1
-        if _stop.value or os.getppid() != owner:
+        if _stop.value:
             raise KeyboardInterrupt
-    owner = os.getppid()
-    figures = run(name, seed, limit, directory, count)
-    if os.getppid() != owner:
-        os._exit(1)               # it was killed: a pool would wait for more work of it
-    return figures
+    return run(name, seed, limit, directory, count)
 
 
 def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, workers: int,

@@ -147,7 +147,8 @@ def test_no_process_of_a_search_outlives_it(how: signal.Signals, tmp_path: Path)
              "--seed", "3", "-o", str(tmp_path)]
     with subprocess.Popen([sys.executable, "-m", "pfnlab", *words], stdout=subprocess.PIPE,
                           text=True, stderr=subprocess.PIPE, start_new_session=True,
-                          env={**os.environ, "PYTHONPATH": str(HOST)}) as search:
+                          env={**os.environ, "PYTHONPATH": str(HOST), "TMPDIR": str(tmp_path)}
+                          ) as search:
         try:
             while not any(map(is_guest, started := descendants(search.pid))):
                 assert search.poll() is None
