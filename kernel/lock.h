@@ -6,7 +6,7 @@
  *
  * Which lock guards what is written beside the fields. Nothing is held while memory is zeroed,
  * filled or copied, and nothing while something is said on the line: who does that verifies it, by
- * lock_hold_none(). A sign of life (machine.h) may be said in between. A red zone is looked at under
+ * lock_hold_none(). A sign of life (machine.h) may be said in between. A red zone is looked at with
  * the lock of malloc: mostly a few bytes are read, and nobody else may free the object between the
  * look and the free.
  *

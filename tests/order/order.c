@@ -41,7 +41,6 @@ bool arch_in_interrupt(void) { return false; }
 void arch_cpu_relax(void) { sched_yield(); }
 void arch_cpu_kick(unsigned cpu) { (void)cpu; }
 void arch_cpu_end(void) { pthread_exit(NULL); }
-bool machine_interrupted(void) { return false; }
 bool machine_wait_interrupted(void) { return false; }
 void machine_at_work(void) { }
 const struct arch_cpu_need arch_cpu_need = { .name = "none" };
