@@ -12,12 +12,6 @@
 
 #define CHECK_STEP 1024u          /* runs of pages between two questions whether to stop */
 
-/* Stretches of pages with other attributes, to be put back. */
-struct undo {
-    struct { pfn_t first; uint64_t pages; unsigned attributes; } runs[ATTRIBUTES_RUNS];
-    unsigned n;
-};
-
 void attributes_init(struct attributes *attributes, const struct mmu *mmu, struct pages *pages)
 {
     *attributes = (struct attributes){
@@ -58,9 +52,8 @@ static uint64_t run(const struct attributes *attributes, uint64_t at, uint64_t e
     return (next < end ? next : end) - at;
 }
 
-/* Pages of [at, end) with other attributes than the default; remembered in `undo`, if given. */
-static uint64_t count_changed(const struct attributes *attributes, uint64_t at, uint64_t end,
-                              struct undo *undo)
+/* Pages of [at, end) with other attributes than the default. */
+static uint64_t count_changed(const struct attributes *attributes, uint64_t at, uint64_t end)
 {
     uint64_t changed = 0, pages;
 
@@ -69,14 +62,8 @@ static uint64_t count_changed(const struct attributes *attributes, uint64_t at, 
         bool found;
 
         pages = run(attributes, at, end, &found, &has);
-        if (!found || has == attributes_default(attributes->mmu))
-            continue;
-        changed += pages;
-        if (undo == NULL || undo->n == ATTRIBUTES_RUNS)
-            continue;
-        undo->runs[undo->n].first = pfn(at);
-        undo->runs[undo->n].pages = pages;
-        undo->runs[undo->n++].attributes = has;
+        if (found && has != attributes_default(attributes->mmu))
+            changed += pages;
     }
     return changed;
 }
@@ -87,7 +74,7 @@ bool attributes_are_changed(const struct attributes *attributes, pfn_t frame)
 
     lock_take(&attributes->lock);
     changed = attributes->changed != 0
-        && count_changed(attributes, frame.n, frame.n + 1, NULL) != 0;
+        && count_changed(attributes, frame.n, frame.n + 1) != 0;
     lock_release(&attributes->lock);
     return changed;
 }
@@ -97,7 +84,7 @@ bool attributes_are_changed(const struct attributes *attributes, pfn_t frame)
 static enum error give(struct attributes *attributes, pfn_t first, uint64_t count,
                        unsigned wanted)
 {
-    uint64_t before = count_changed(attributes, first.n, first.n + count, NULL);
+    uint64_t before = count_changed(attributes, first.n, first.n + count);
     enum error e;
 
     e = attributes->mmu->protect((virt_t){ pfn_phys(first).a }, count << PAGE_SHIFT, wanted);
@@ -204,23 +191,89 @@ enum error attributes_alloc(struct attributes *attributes, const struct page_req
 
 /* ---- giving back ---- */
 
-static enum error restore(struct attributes *attributes, pfn_t first, uint64_t count,
-                          struct undo *undo)
+/*
+ * A range that is to be free, with default attributes. Nobody may get a page of it before it has
+ * them, and nobody may lose them if the allocator refuses: so they are given when it has agreed.
+ * What can fail then, a table for a unit across an edge of the range, comes first: the `parts` of
+ * such units that lie in the range, at most one at each edge, have been given theirs already.
+ */
+struct range {
+    struct attributes *attributes;
+    pfn_t first;
+    uint64_t count;
+    struct { pfn_t first; uint64_t pages; unsigned had; } parts[2];
+    unsigned n;
+};
+
+/* The unit that holds the page `at`, if it is one across an edge. */
+static enum error range_cut(struct range *range, uint64_t at)
 {
-    undo->n = 0;
-    if (attributes->changed == 0
-        || count_changed(attributes, first.n, first.n + count, undo) == 0)
+    const struct mmu *mmu = range->attributes->mmu;
+    uint64_t first = range->first.n, end = first + range->count, start, limit;
+    struct mmu_mapping unit;
+    enum error e;
+
+    if (!mmu->query((virt_t){ at << PAGE_SHIFT }, &unit) || unit.phys.a != unit.unit.a
+        || unit.attributes == attributes_default(mmu))
         return OK;
-    return give(attributes, first, count, attributes_default(attributes->mmu));
+    start = unit.unit.a >> PAGE_SHIFT;
+    limit = start + (UINT64_C(1) << (unit.shift - PAGE_SHIFT));
+    if (start >= first && limit <= end)
+        return OK;
+    first = start > first ? start : first;
+    end = limit < end ? limit : end;
+    e = give(range->attributes, pfn(first), end - first, attributes_default(mmu));
+    if (e != OK)
+        return e;
+    range->parts[range->n].first = pfn(first);
+    range->parts[range->n].pages = end - first;
+    range->parts[range->n++].had = unit.attributes;
+    return OK;
 }
 
-/* There were tables for this a moment ago; if a plan refuses them now, the rest stays as it is. */
-static void put_back(struct attributes *attributes, const struct undo *undo)
+static enum error range_begin(struct range *range)
 {
+    enum error e;
+
+    if (range->attributes->changed == 0 || range->count == 0)
+        return OK;
+    e = range_cut(range, range->first.n);
+    return e == OK ? range_cut(range, range->first.n + range->count - 1) : e;
+}
+
+/* The pages are free, and no CPU can get them yet. */
+static void range_restore(void *context)
+{
+    const struct range *range = context;
+    struct attributes *attributes = range->attributes;
     enum error e = OK;
 
-    for (unsigned i = 0; e == OK && i < undo->n; i++)
-        e = give(attributes, undo->runs[i].first, undo->runs[i].pages, undo->runs[i].attributes);
+    if (attributes->changed != 0
+        && count_changed(attributes, range->first.n, range->first.n + range->count) != 0)
+        e = give(attributes, range->first, range->count, attributes_default(attributes->mmu));
+    ASSERT(e == OK);
+}
+
+/*
+ * After the allocator's answer, under the lock; gives it back. To take back what a part was given
+ * needs no table: what is left of its unit has kept the others apart.
+ */
+static enum error range_end(struct range *range, enum error answer)
+{
+    struct attributes *attributes = range->attributes;
+
+    while (answer != OK && range->n > 0) {
+        pfn_t first = range->parts[--range->n].first;
+        enum error e = give(attributes, first, range->parts[range->n].pages,
+                            range->parts[range->n].had);
+
+        ASSERT(e == OK);
+    }
+    pages_hold_caches(attributes->pages, attributes->changed != 0);
+    lock_release(&attributes->lock);
+    if (answer == OK)
+        pages_tell(attributes->pages);
+    return answer;
 }
 
 /* The pages that a free would give back; 0 if it will be refused. */
@@ -241,8 +294,9 @@ static uint64_t pages_to_free(const struct attributes *attributes, pfn_t first, 
 enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t count,
                            uint64_t *freed, pfn_t *blame)
 {
-    struct undo undo = { .n = 0 };
-    enum error e = OK;
+    struct range range = { .attributes = attributes, .first = first };
+    const struct pages_last last = { range_restore, &range };
+    enum error e;
 
     *blame = first;
     if (count <= 1 && pages_free_cached(attributes->pages, first)) {
@@ -252,20 +306,14 @@ enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t 
     YIELD_POINT("free");
     lock_take(&attributes->lock);
     if (attributes->changed != 0)
-        e = restore(attributes, first, pages_to_free(attributes, first, count), &undo);
-    if (e == OK) {
-        e = pages_free_quietly(attributes->pages, first, count, freed, blame);
-        if (e != OK)
-            put_back(attributes, &undo);
-    }
-    pages_hold_caches(attributes->pages, attributes->changed != 0);
-    lock_release(&attributes->lock);
+        range.count = pages_to_free(attributes, first, count);
+    e = range_begin(&range);
     if (e == OK)
-        pages_tell(attributes->pages);
-    return e;
+        e = pages_free_quietly(attributes->pages, first, count, &last, freed, blame);
+    return range_end(&range, e);
 }
 
-/* A run of reserved pages may end where freshness does: what will be refused is not restored. */
+/* A run of reserved pages may end where freshness does: what will be refused is not cut. */
 static bool are_reserved(const struct attributes *attributes, uint64_t at, uint64_t end)
 {
     struct page_info info = { .state = PAGE_RESERVED };
@@ -278,23 +326,18 @@ static bool are_reserved(const struct attributes *attributes, uint64_t at, uint6
 enum error attributes_unreserve(struct attributes *attributes, pfn_t first, uint64_t count,
                                 uint32_t tag, pfn_t *blame)
 {
-    struct undo undo = { .n = 0 };
-    enum error e = OK;
+    struct range range = { .attributes = attributes, .first = first };
+    const struct pages_last last = { range_restore, &range };
+    enum error e;
 
     *blame = pfn(0);
     lock_take(&attributes->lock);
     if (attributes->changed != 0 && are_reserved(attributes, first.n, first.n + count))
-        e = restore(attributes, first, count, &undo);
-    if (e == OK) {
-        e = pages_unreserve_quietly(attributes->pages, first, count, tag, blame);
-        if (e != OK)
-            put_back(attributes, &undo);
-    }
-    pages_hold_caches(attributes->pages, attributes->changed != 0);
-    lock_release(&attributes->lock);
+        range.count = count;
+    e = range_begin(&range);
     if (e == OK)
-        pages_tell(attributes->pages);
-    return e;
+        e = pages_unreserve_quietly(attributes->pages, first, count, &last, tag, blame);
+    return range_end(&range, e);
 }
 
 void attributes_clear(struct attributes *attributes, pfn_t first, uint64_t count)

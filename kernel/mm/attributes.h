@@ -48,12 +48,9 @@ MUST_USE enum error attributes_protect(struct attributes *attributes, pfn_t firs
                                        unsigned wanted, pfn_t *blame);
 
 /*
- * As pages_free() and pages_unreserve(), after the default attributes are in place again.
- * MEM_METADATA also if there is no table for a split. On error nothing has changed, but for this:
- * if the pool ran dry, of more than ATTRIBUTES_RUNS stretches with other attributes those beyond
- * are lost, and so are those whose tables are refused when they are to be put back.
+ * As pages_free() and pages_unreserve(); the pages have the default attributes when they are free.
+ * MEM_METADATA also if there is no table for a split. On error nothing has changed.
  */
-#define ATTRIBUTES_RUNS 32u
 MUST_USE enum error attributes_free(struct attributes *attributes, pfn_t first, uint64_t count,
                                     uint64_t *freed, pfn_t *blame);
 MUST_USE enum error attributes_unreserve(struct attributes *attributes, pfn_t first,

@@ -252,8 +252,14 @@ static enum error free_part(struct pages *pages, pfn_t first, uint64_t count, ui
     return e;
 }
 
-enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
-                              pfn_t *blame)
+static void take_last_step(const struct pages_last *last)
+{
+    if (last != NULL)
+        last->step(last->context);
+}
+
+enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count,
+                              const struct pages_last *last, uint64_t *freed, pfn_t *blame)
 {
     enum error e;
 
@@ -264,6 +270,8 @@ enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count, 
         e = free_whole(pages, first, freed);
     else if (e == OK)
         e = free_part(pages, first, count, freed, blame);
+    if (e == OK)
+        take_last_step(last);
     lock_release(&pages->lock);
     return e;
 }
@@ -277,7 +285,7 @@ enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t
         *freed = 1;
         return OK;
     }
-    e = pages_free_quietly(pages, first, count, freed, blame);
+    e = pages_free_quietly(pages, first, count, NULL, freed, blame);
     if (e == OK)
         pages_tell(pages);
     return e;
@@ -322,14 +330,16 @@ enum error pages_reserve(struct pages *pages, pfn_t first, uint64_t count, uint3
 }
 
 enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t count,
-                                   uint32_t tag, pfn_t *blame)
+                                   const struct pages_last *last, uint32_t tag, pfn_t *blame)
 {
     enum error e;
 
     lock_take(&pages->lock);
     e = pages->engine->unreserve(pages->state, first, count, blame);
-    if (e == OK)
+    if (e == OK) {
+        take_last_step(last);
         pages_note(pages, PAGES_UNRESERVE, first, count, tag);
+    }
     lock_release(&pages->lock);
     return e;
 }
@@ -337,7 +347,7 @@ enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t co
 enum error pages_unreserve(struct pages *pages, pfn_t first, uint64_t count, uint32_t tag,
                            pfn_t *blame)
 {
-    enum error e = pages_unreserve_quietly(pages, first, count, tag, blame);
+    enum error e = pages_unreserve_quietly(pages, first, count, NULL, tag, blame);
 
     if (e == OK)
         pages_tell(pages);

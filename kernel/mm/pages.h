@@ -102,11 +102,22 @@ MUST_USE enum error pages_extend(struct pages *pages, pfn_t first, uint64_t coun
 MUST_USE enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t *freed,
                                pfn_t *blame);
 
+/*
+ * What is to be done with pages that have become free, before anybody can have them: step() is
+ * called under the lock, and cannot refuse any more. NULL: nothing.
+ */
+struct pages_last {
+    void (*step)(void *context);
+    void *context;
+};
+
 /* The same for who holds a lock of their own, and lets pages_tell() tell of it thereafter. */
 MUST_USE enum error pages_free_quietly(struct pages *pages, pfn_t first, uint64_t count,
-                                       uint64_t *freed, pfn_t *blame);
+                                       const struct pages_last *last, uint64_t *freed,
+                                       pfn_t *blame);
 MUST_USE enum error pages_unreserve_quietly(struct pages *pages, pfn_t first, uint64_t count,
-                                            uint32_t tag, pfn_t *blame);
+                                            const struct pages_last *last, uint32_t tag,
+                                            pfn_t *blame);
 void pages_tell(const struct pages *pages);
 
 /*

@@ -117,6 +117,15 @@ static void fake_unmap(virt_t at, uint64_t size)
     }
 }
 
+/* Does a range with new attributes cut through what is one unit of the direct map until then? */
+static bool fake_is_cut(uint64_t page, uint64_t first, uint64_t limit, unsigned attributes)
+{
+    uint64_t leaf = page / FAKE_LEAF, start = leaf * FAKE_LEAF;
+
+    return fake_splits[leaf] == NULL && fake_direct[start] != attributes
+        && (first > start || limit < start + FAKE_LEAF);
+}
+
 static enum error fake_protect(virt_t at, uint64_t size, unsigned attributes)
 {
     uint64_t page, first = at.a >> PAGE_SHIFT, n = size >> PAGE_SHIFT;
@@ -131,7 +140,8 @@ static enum error fake_protect(virt_t at, uint64_t size, unsigned attributes)
     }
     assert_true(first + n <= FAKE_DIRECT);
     for (uint64_t i = first; i < first + n; i++) {
-        if (!fake_take(&fake_splits[i / FAKE_LEAF])) {
+        if (fake_is_cut(i, first, first + n, attributes)
+            && !fake_take(&fake_splits[i / FAKE_LEAF])) {
             fake_trim();
             return E_MEM_METADATA;
         }
@@ -160,6 +170,11 @@ static bool fake_entry(virt_t at, unsigned level, struct mmu_entry *entry)
             entry->attributes = fake_pages[page].attributes;
         }
     } else if (at.a >> PAGE_SHIFT < FAKE_DIRECT) {
+        if (fake_splits[(at.a >> PAGE_SHIFT) / FAKE_LEAF] == NULL) {
+            entry->start.a = align_down(at.a, FAKE_LEAF * PAGE_SIZE);
+            entry->shift = 21;
+            entry->level = 2;
+        }
         entry->kind = MMU_UNIT;
         entry->phys = phys(entry->start.a);
         entry->attributes = fake_direct[at.a >> PAGE_SHIFT];

@@ -164,31 +164,89 @@ static void every_step_fails_without_a_trace(void **unused)
     }
 }
 
-static void a_free_that_is_refused_keeps_them(void **unused)
+/* Refuse each step of a free in turn: all pages keep their attributes, until nothing is refused. */
+static void assert_refusals_keep_them(uint64_t first, uint64_t count, uint64_t refusals)
 {
-    uint64_t block = alloc(512, MMU_READ_ONLY, OK), at, n = 1;
-    struct left before;
+    static unsigned had[FAKE_DIRECT];
+    struct left before = left();
+    uint64_t bytes = fake_bytes, n = 1;
 
-    (void)unused;
-    assert_int_equal(protect(block + 100, 1, MMU_DATA, &at), OK);
-    assert_int_equal(protect(block + 102, 1, MMU_UNCACHED, &at), OK);
-    before = left();
+    memcpy(had, fake_direct, sizeof(had));
     for (;; n++) {
-        struct fail_plan plan = { .nth = n, .what = FAIL_POOL };
+        struct fail_plan plan = { .nth = n, .what = FAIL_POOL | FAIL_TABLES };
         enum error e;
 
         fail_begin(&fail_plan, &plan);
-        e = give_back(block + 101, 3);
+        e = give_back(first, count);
         fail_end(&fail_plan);
         if (e == OK)
             break;
         assert_int_equal(e, E_MEM_METADATA);
-        assert_int_equal(changed(block, 512), 511);
-        assert_int_equal(fake_direct[block + 102], MMU_UNCACHED);
+        assert_memory_equal(had, fake_direct, sizeof(had));
+        assert_int_equal(fake_bytes, bytes);
         assert_left(before);
+        assert_whole();
     }
-    assert_true(n > 1);
+    assert_int_equal(n, refusals + 1);
+    assert_int_equal(changed(first, count), 0);
+    assert_whole();
+}
+
+static void a_free_that_is_refused_keeps_them(void **unused)
+{
+    uint64_t block = alloc(512, MMU_READ_ONLY, OK), at;
+
+    (void)unused;
+    assert_int_equal(protect(block + 100, 1, MMU_DATA, &at), OK);
+    assert_int_equal(protect(block + 102, 1, MMU_UNCACHED, &at), OK);
+    assert_refusals_keep_them(block + 101, 3, 1);   /* the engine has no leaf of it yet */
     assert_int_equal(changed(block, 512), 508);
+}
+
+static void however_many_stretches_there_are(void **unused)
+{
+    uint64_t block = alloc(512, MMU_DATA, OK), at;
+
+    (void)unused;
+    for (uint64_t page = 0; page < 512; page += 2)
+        assert_int_equal(protect(block + page, 1, MMU_READ_ONLY, &at), OK);
+    assert_refusals_keep_them(block + 1, 400, 1);
+    assert_int_equal(changed(block, 512), 56);
+}
+
+static void a_refused_free_puts_units_together_again(void **unused)
+{
+    uint64_t block = alloc(2048, MMU_READ_ONLY, OK);
+
+    (void)unused;
+    assert_refusals_keep_them(block + 500, 1100, 3);   /* and a table at each edge */
+    assert_int_equal(changed(block, 2048), 2048 - 1100);
+    assert_int_equal(fake_bytes, 2 * PAGE_SIZE);
+    assert_refusals_keep_them(block, 500, 0);
+    assert_refusals_keep_them(block + 1600, 0, 0);
+    assert_int_equal(fake_bytes, 0);
+}
+
+static void an_unreserve_that_is_refused_keeps_them(void **unused)
+{
+    struct fail_plan plan = { .nth = 1, .what = FAIL_POOL };
+    uint64_t first = FRAME_FIRST + 1024, at;
+    pfn_t blame;
+
+    (void)unused;
+    assert_int_equal(pages_reserve(&pages, pfn(first), 1024, 0, &blame), OK);
+    assert_int_equal(protect(first, 1024, MMU_READ_ONLY, &at), OK);
+    assert_int_equal(protect(first + 300, 1, MMU_UNCACHED, &at), OK);
+    fail_begin(&fail_plan, &plan);
+    assert_int_equal(attributes_unreserve(&attributes, pfn(first + 250), 400, 0, &blame),
+                     E_MEM_METADATA);
+    fail_end(&fail_plan);
+    assert_int_equal(changed(first, 1024), 1024);
+    assert_int_equal(fake_direct[first + 300], MMU_UNCACHED);
+    assert_int_equal(fake_bytes, PAGE_SIZE);
+    assert_whole();
+    assert_int_equal(attributes_unreserve(&attributes, pfn(first + 250), 400, 0, &blame), OK);
+    assert_int_equal(changed(first, 1024), 624);
     assert_whole();
 }
 
@@ -215,11 +273,11 @@ static void assert_attributes_broken(unsigned invariant)
 
 static void check_sees_700(void **unused)
 {
-    uint64_t block = alloc(4, MMU_DATA, OK);
+    uint64_t block = alloc(4, MMU_READ_ONLY, OK);
 
     (void)unused;
     fake_direct[block + 4] = MMU_READ_ONLY;
-    attributes.changed = 1;
+    attributes.changed++;
     assert_attributes_broken(700);
 }
 
@@ -259,6 +317,9 @@ int main(void)
         cmocka_unit_test_setup(what_cannot_be_reached_has_none, begin),
         cmocka_unit_test_setup(every_step_fails_without_a_trace, begin),
         cmocka_unit_test_setup(a_free_that_is_refused_keeps_them, begin),
+        cmocka_unit_test_setup(however_many_stretches_there_are, begin),
+        cmocka_unit_test_setup(a_refused_free_puts_units_together_again, begin),
+        cmocka_unit_test_setup(an_unreserve_that_is_refused_keeps_them, begin),
         cmocka_unit_test_setup(clearing_takes_all, begin),
         cmocka_unit_test_setup(check_sees_700, begin),
         cmocka_unit_test_setup(check_sees_701, begin),
