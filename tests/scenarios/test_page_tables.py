@@ -102,3 +102,19 @@ def test_what_goes_with_its_table_is_gone_at_once(guest: Guest) -> None:
     # Two tables of s390x, and all that it knows; by pages it would be 512.
     assert 1 <= int(guest.info().fields["flushes"]) - int(before) <= 3
     guest.check()
+
+
+@pytest.mark.only("x86_64", "i386")
+@pytest.mark.parametrize("caching", ["uncached", "wc"])
+def test_a_large_unit_is_read_whatever_its_caching(guest: Guest, caching: str) -> None:
+    """Its bits lie elsewhere than a page's; one in the wrong place is a fault at the first access."""
+    block = guest.alloc_pages(9)
+    at = guest.vmap(block, 2 * MIB, align=2 * MIB, attributes=f"nx|{caching}")
+    assert units(guest, at, 2 * MIB) == [(at, 2, 512, f"nx|{caching}")]
+    guest.poke(at + 8, 19)
+    assert guest.peek(at + 8) == guest.peek(block + 8) == 19
+    guest.protect(at + PAGE, 1, "nx")
+    assert [unit[1:] for unit in units(guest, at, 2 * MIB)] == [
+        (1, 1, f"nx|{caching}"), (1, 1, "nx"), (1, 510, f"nx|{caching}")]
+    assert guest.peek(at + 8) == 19 and guest.peek(at + 2 * PAGE) == 0
+    guest.check()
