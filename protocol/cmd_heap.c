@@ -23,6 +23,27 @@ static enum error blame_access(struct reply *reply, enum error e, virt_t at)
     return e;
 }
 
+/* What an object of so many bytes, its red zone included, wanted of the layer below. */
+static void note_refusal(uint64_t size, uint64_t align, struct reply *reply)
+{
+    uint64_t pages = size <= HEAP_SMALL && align <= HEAP_SMALL ? 1 : ((size - 1) >> PAGE_SHIFT) + 1;
+    unsigned order = align > PAGE_SIZE ? order_for(align >> PAGE_SHIFT) : 0;
+    bool mapped = lab.stage == STAGE_VIRTUAL;
+    struct refusal refusal = {
+        .what = mapped ? REFUSED_MAPPED : lab.stage == STAGE_PAGE ? REFUSED_PAGES : REFUSED_EARLY,
+        .tag = reply_tag(reply),
+        .pages = {
+            .areas = mapped ? ALL_AREAS : lab.heap_frames.areas, .pages = mapped ? 1 : pages,
+            .align = (uint16_t)(mapped ? 0 : order),
+            .max = mapped ? pfn(PFN_LIMIT) : lab.heap_frames.max,
+        },
+        .place = { .pages = pages, .align = order },
+        .size = pages << PAGE_SHIFT, .align = align > PAGE_SIZE ? align : PAGE_SIZE,
+    };
+
+    journal_refusal(&lab_journal, &refusal);
+}
+
 static enum error grant(const struct heap_request *request, struct reply *reply)
 {
     virt_t at;
@@ -31,6 +52,8 @@ static enum error grant(const struct heap_request *request, struct reply *reply)
 
     if (e == E_CALL_RANGE)
         return refuse_range(reply, "alignment", HEAP_ALIGN_MAX);
+    if (e == E_MEM_NONE)
+        note_refusal(request->size + (request->redzone ? HEAP_ZONE_MIN : 0), request->align, reply);
     if (e != OK)
         return blame_access(reply, e, at);
     reply_address(reply, at.a);
@@ -98,6 +121,8 @@ enum error cmd_realloc(const struct args_realloc *args, struct reply *reply)
     enum error e = heap_realloc(&lab.heap, virt(args->address.number), args->size.number, &at,
                                 &copied, &blame);
 
+    if (e == E_MEM_NONE)
+        note_refusal(args->size.number, 1, reply);
     if (e != OK)
         return blame_object(reply, e, blame);
     reply_address(reply, at.a);

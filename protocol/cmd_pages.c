@@ -68,7 +68,9 @@ static enum error grant(const struct wish *wish, struct reply *reply)
         e = pages_alloc(&lab.pages, &request, reply_tag(reply), wish->dontzero->number != 0,
                         &frame, &zeroed, &blame);
     if (e == E_MEM_NONE || (e != OK && request.exact))
-        journal_refusal(&lab_journal, &request, reply_tag(reply));
+        journal_refusal(&lab_journal, &(struct refusal){
+            .what = REFUSED_PAGES, .tag = reply_tag(reply), .pages = request,
+        });
     if (e == E_MEM_NONE && request.exact) {
         reply_key_address(reply, "at", pfn_phys(blame).a);
         reply_text(reply, "the page is free, and not one that the request allows");

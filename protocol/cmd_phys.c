@@ -17,6 +17,11 @@ enum error cmd_phys_alloc(const struct args_phys_alloc *args, struct reply *repl
 
     if (e == OK)
         reply_address(reply, out.a);
+    if (e == E_MEM_NONE)
+        journal_refusal(&lab_journal, &(struct refusal){
+            .what = REFUSED_EARLY, .tag = reply_tag(reply), .size = request.size,
+            .align = request.align,
+        });
     return e;
 }
 

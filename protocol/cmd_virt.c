@@ -63,10 +63,16 @@ static unsigned attributes_of(const struct value *attributes)
     return attributes->given ? (unsigned)attributes->number : attributes_default(lab.mmu);
 }
 
-/* What an allocation of addresses ended in. */
+/* What an allocation of addresses ended in; `frames` are those that were to be behind them. */
 static enum error granted(struct reply *reply, enum error e, const struct virt_request *place,
-                          virt_t out, virt_t blame)
+                          const struct page_request *frames, virt_t out, virt_t blame)
 {
+    if (e == E_MEM_NONE || (place->exact && (e == E_MEM_BUSY || e == E_MEM_UNMANAGED)))
+        journal_refusal(&lab_journal, &(struct refusal){
+            .what = frames != NULL ? REFUSED_MAPPED : REFUSED_ADDRESSES, .tag = place->tag,
+            .place = *place,
+            .pages = frames != NULL ? *frames : (struct page_request){ .pages = 0 },
+        });
     if (e == E_MEM_NONE && place->exact && blame.a != 0)
         reply_key_address(reply, "at", blame.a);
     if (e == OK)
@@ -96,7 +102,9 @@ static enum error vmalloc(const struct wish *wish, uint64_t size, const struct v
     if (e != OK)
         return e;
     e = vmap_alloc(&lab.vmap, &request, &out, &zeroed, &blame);
-    e = granted(reply, e, &request.place, out, blame);
+    e = granted(reply, e, &request.place,
+                &(struct page_request){ .areas = request.areas, .max = request.max, .pages = 1 },
+                out, blame);
     if (e == OK && !zeroed)
         reply_key_number(reply, "zeroed", 0);
     return e;
@@ -181,7 +189,7 @@ static enum error vmap(const struct wish *wish, uint64_t physical, uint64_t size
         e = vmap_map(&lab.vmap, &request, phys(physical), &out, &blame);
     else
         e = map_aligned(&request, physical, size, &out, &blame);
-    return granted(reply, e, &request.place, out, blame);
+    return granted(reply, e, &request.place, NULL, out, blame);
 }
 
 enum error cmd_vmap(const struct args_vmap *args, struct reply *reply)
@@ -227,7 +235,7 @@ enum error cmd_alloc_vpages(const struct args_alloc_vpages *args, struct reply *
     if (e != OK)
         return e;
     e = vmap_take_addresses(&lab.vmap, &place, &out, &blame);
-    return granted(reply, e, &place, out, blame);
+    return granted(reply, e, &place, NULL, out, blame);
 }
 
 enum error cmd_free_vpages(const struct args_free_vpages *args, struct reply *reply)

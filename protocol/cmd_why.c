@@ -7,18 +7,9 @@
  */
 #include "kernel/machine.h"
 #include "protocol/dump.h"
+#include "protocol/why.h"
 
-#define BLOCKS_TOLD 8u                /* of one area */
 #define EDGES 3u
-
-struct window {
-    uint64_t first, limit;            /* frames */
-};
-
-/* A slot, and what is not free in it. `missing` is UINT64_MAX if it is none. */
-struct slot {
-    uint64_t at, missing, blocks;
-};
 
 static struct window area_window(unsigned area, const struct page_request *request)
 {
@@ -92,15 +83,15 @@ enum error cmd_largest_order(const struct args_largest_order *args, struct reply
     return OK;
 }
 
-static struct slot slot_at(uint64_t at, const struct page_request *request)
+static struct slot slot_at(const struct space *space, uint64_t at,
+                           const struct page_request *request)
 {
     struct slot slot = { .at = at };
     uint64_t end = at + request->pages;
 
     while (at < end) {
         struct page_info info;
-        uint64_t n = dump_run(at, end, &info);
-
+        uint64_t n = space->run(at, end, &info);
         bool is_stale = info.state == PAGE_FREE && !is_good(&info, request->fresh);
 
         if (info.state == PAGE_UNMANAGED || is_stale)
@@ -113,13 +104,13 @@ static struct slot slot_at(uint64_t at, const struct page_request *request)
 }
 
 /* Slots at the edges of one run; `tried` are the last ones that were looked at. */
-static void try_edges(struct slot *best, uint64_t tried[EDGES], struct window run,
-                      struct window window, const struct page_request *request)
+static void try_edges(const struct space *space, struct slot *best, uint64_t tried[EDGES],
+                      struct window run, struct window window, const struct page_request *request)
 {
-    uint64_t step = UINT64_C(1) << request->align, pages = request->pages;
+    uint64_t step = UINT64_C(1) << request->align, pages = request->pages, lead = space->lead;
     uint64_t edges[EDGES] = {
-        align_down(run.first, step), align_up(run.first, step),
-        run.limit >= pages ? align_down(run.limit - pages, step) : 0,
+        align_down(run.first + lead, step) - lead, align_up(run.first + lead, step) - lead,
+        run.limit >= pages ? align_down(run.limit - pages + lead, step) - lead : 0,
     };
 
     for (unsigned i = 0; i < EDGES; i++) {
@@ -130,35 +121,45 @@ static void try_edges(struct slot *best, uint64_t tried[EDGES], struct window ru
             || at == tried[0] || at == tried[1] || at == tried[2])
             continue;
         tried[i] = at;
-        slot = slot_at(at, request);
+        slot = slot_at(space, at, request);
         if (slot.missing < best->missing
             || (slot.missing == best->missing && slot.missing < UINT64_MAX && at < best->at))
             *best = slot;
     }
 }
 
-static enum error best_slot(struct window window, const struct page_request *request,
-                            struct slot *best)
+enum error why_best_slot(const struct space *space, struct window window,
+                         const struct page_request *request, struct slot *best)
 {
-    uint64_t tried[EDGES] = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
+    uint64_t tried[EDGES] = { UINT64_MAX, UINT64_MAX, UINT64_MAX }, at;
 
     *best = (struct slot){ .missing = UINT64_MAX };
     if (request->exact) {
-        try_edges(best, tried, (struct window){ request->at.n, request->at.n + 1 }, window,
-                  request);
+        at = request->at.n;
+        if (at >= window.first && at < window.limit && request->pages <= window.limit - at)
+            *best = slot_at(space, at, request);
         return OK;
     }
-    for (uint64_t at = window.first; at < window.limit;) {
+    for (at = window.first; at < window.limit;) {
         struct page_info info;
-        uint64_t n = dump_run(at, window.limit, &info);
+        uint64_t n = space->run(at, window.limit, &info);
 
         if (machine_interrupted())
             return E_STOP_INTERRUPTED;
         if (info.state != PAGE_UNMANAGED)
-            try_edges(best, tried, (struct window){ at, at + n }, window, request);
+            try_edges(space, best, tried, (struct window){ at, at + n }, window, request);
         at += n;
     }
     return OK;
+}
+
+void why_slot_keys(struct reply *reply, const struct slot *slot)
+{
+    if (slot->missing == UINT64_MAX)
+        return;
+    row_key_address(reply, "slot", slot->at << PAGE_SHIFT);
+    row_key_number(reply, "missing", slot->missing);
+    row_key_number(reply, "blocks", slot->blocks);
 }
 
 static bool blocking_rows(struct reply *reply, struct listing *listing, unsigned area,
@@ -166,7 +167,7 @@ static bool blocking_rows(struct reply *reply, struct listing *listing, unsigned
 {
     uint64_t at = slot->at, end = slot->at + pages;
 
-    for (unsigned told = 0; at < end && told < BLOCKS_TOLD;) {
+    for (unsigned told = 0; at < end && told < WHY_BLOCKS;) {
         struct page_info info;
         uint64_t n = dump_run(at, end, &info);
 
@@ -191,6 +192,7 @@ static bool blocking_rows(struct reply *reply, struct listing *listing, unsigned
 static enum error explain_area(struct reply *reply, struct listing *listing, unsigned area,
                                const struct page_request *request)
 {
+    const struct space frames = { .run = dump_run };
     struct window window = area_window(area, request);
     uint64_t free_pages = 0;
     unsigned largest = 0;
@@ -199,7 +201,7 @@ static enum error explain_area(struct reply *reply, struct listing *listing, uns
 
     if (window.first < window.limit)
         largest = window_largest(window, request->fresh, &free_pages);
-    e = best_slot(window, request, &slot);
+    e = why_best_slot(&frames, window, request, &slot);
     if (e != OK)
         return e;
     row_begin(reply);
@@ -208,11 +210,7 @@ static enum error explain_area(struct reply *reply, struct listing *listing, uns
     row_key_number(reply, "free", free_pages);
     if (largest > 0)
         row_key_number(reply, "largest", largest - 1);
-    if (slot.missing != UINT64_MAX) {
-        row_key_address(reply, "slot", pfn_phys(pfn(slot.at)).a);
-        row_key_number(reply, "missing", slot.missing);
-        row_key_number(reply, "blocks", slot.blocks);
-    }
+    why_slot_keys(reply, &slot);
     if (!listing_row(listing, reply)
         || (slot.missing != UINT64_MAX
             && !blocking_rows(reply, listing, area, &slot, request->pages)))
@@ -220,25 +218,59 @@ static enum error explain_area(struct reply *reply, struct listing *listing, uns
     return OK;
 }
 
-enum error cmd_why(const struct args_why *args, struct reply *reply)
+enum error why_areas(struct reply *reply, struct listing *listing,
+                     const struct page_request *request)
 {
-    const struct page_request *request = &lab_journal.request;
-    struct listing listing = { .n = 0 };
-    enum error e = need_pages(reply);
+    enum error e = OK;
 
-    (void)args;
-    if (e == OK && !lab_journal.refused) {
-        reply_text(reply, "nothing was refused since the lab was made");
-        e = E_CALL_STATE;
-    }
     for (size_t i = 0; e == OK && i < lab.nareas; i++)
         if (request->areas >> lab.scan[i] & 1)
-            e = explain_area(reply, &listing, lab.scan[i], request);
+            e = explain_area(reply, listing, lab.scan[i], request);
+    return e;
+}
+
+static enum error explain(struct reply *reply, struct listing *listing,
+                          const struct refusal *refusal, bool *frames)
+{
+    switch (refusal->what) {
+    case REFUSED_NOTHING:
+        reply_text(reply, "nothing was refused since the lab was made");
+        return E_CALL_STATE;
+    case REFUSED_OTHER:
+        reply_text(reply, "of what was refused last nothing more is known");
+        return E_CALL_STATE;
+    case REFUSED_EARLY:
+        return why_early(reply, listing);
+    case REFUSED_ADDRESSES: case REFUSED_MAPPED:
+        return why_window(reply, listing, refusal, frames);
+    case REFUSED_PAGES:
+        break;
+    }
+    return why_areas(reply, listing, &refusal->pages);
+}
+
+enum error cmd_why(const struct args_why *args, struct reply *reply)
+{
+    const struct refusal *refusal = &lab_journal.refusal;
+    struct listing listing = { .n = 0 };
+    bool frames = false;
+    enum error e = explain(reply, &listing, refusal, &frames);
+
+    (void)args;
     if (e != OK)
         return e;
-    reply_key_number(reply, "request", lab_journal.refused_tag);
-    reply_key_number(reply, "order", order_for(request->pages));
-    reply_key_number(reply, "pages", request->pages);
-    reply_key_number(reply, "align", PAGE_SIZE << request->align);
+    reply_key_number(reply, "request", refusal->tag);
+    if (refusal->what == REFUSED_PAGES) {
+        reply_key_number(reply, "order", order_for(refusal->pages.pages));
+        reply_key_number(reply, "pages", refusal->pages.pages);
+        reply_key_number(reply, "align", PAGE_SIZE << refusal->pages.align);
+    } else if (refusal->what == REFUSED_EARLY) {
+        reply_key_number(reply, "size", refusal->size);
+        reply_key_number(reply, "align", refusal->align);
+    } else {
+        reply_key_number(reply, "pages", refusal->place.pages);
+        reply_key_number(reply, "align", PAGE_SIZE << refusal->place.align);
+        reply_key_word(reply, "of", frames ? "frames" : "addresses");
+    }
     return listing_end(&listing, reply, true, 0);
 }

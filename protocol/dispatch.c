@@ -65,13 +65,21 @@ static bool is_of_cpu_0(const struct command *command)
     return command->kind == KIND_session && !word_is(command->name, length, "panic");
 }
 
-/* Run a command. What it lacks of the kernel's own memory by plan is told as such. */
+/*
+ * Run a command. What it lacks of the kernel's own memory by plan is told as such; and `why` shall
+ * not explain an older refusal where a command says nothing of its own.
+ */
 static enum error command_run(const struct command *command, const union arguments *args,
                               struct reply *reply)
 {
-    uint64_t refused = fail_refusals(&lab.fail);
+    uint64_t refused = fail_refusals(&lab.fail), explained = journal_refusals(&lab_journal);
     enum error e = command->run(args, reply);
 
+    if (e == E_MEM_NONE && command->kind == KIND_mutator
+        && journal_refusals(&lab_journal) == explained)
+        journal_refusal(&lab_journal, &(struct refusal){
+            .what = REFUSED_OTHER, .tag = reply_tag(reply),
+        });
     return e == E_MEM_METADATA && fail_refusals(&lab.fail) > refused ? E_MEM_INJECTED : e;
 }
 

@@ -8,17 +8,22 @@ static void key_if(struct reply *reply, const char *key, uint64_t number)
         row_key_number(reply, key, number);
 }
 
-static void range_row(struct reply *reply, const struct virt_range *range)
+const char *range_name(enum virt_kind kind)
 {
     static const char *const kinds[] = {
         [VIRT_VMALLOC] = "vmalloc", [VIRT_VMAP] = "vmap", [VIRT_PAGES] = "vpages",
         [VIRT_HEAP] = "heap", [VIRT_STACK] = "stack",
     };
 
+    return kinds[kind];
+}
+
+static void range_row(struct reply *reply, const struct virt_range *range)
+{
     row_begin(reply);
     row_address(reply, range->first.a);
     row_number(reply, range->pages);
-    row_word(reply, kinds[range->kind]);
+    row_word(reply, range_name(range->kind));
     key_if(reply, "front", range->front);
     key_if(reply, "back", range->back);
     row_key_number(reply, "size", range->size);

@@ -37,6 +37,9 @@ struct attributes_text attributes_text(unsigned set, enum attributes_names names
 /* The word for a stage. */
 const char *stage_name(enum lab_stage stage);
 
+/* The word for who made a range of the window. */
+const char *range_name(enum virt_kind kind);
+
 /* Is it the heap that has to say something to a free of this address? */
 bool heap_answers(uint64_t address);
 

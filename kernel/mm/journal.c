@@ -9,7 +9,8 @@ void journal_clear(struct journal *journal)
     journal->lock = (struct lock)LOCK_INIT(LOCK_JOURNAL);
     journal->count = 0;
     journal->nnames = 0;
-    journal->refused = false;
+    journal->refusals = 0;
+    journal->refusal = (struct refusal){ .what = REFUSED_NOTHING };
 }
 
 void journal_event(struct journal *journal, enum pages_event event, pfn_t first, uint64_t pages,
@@ -22,13 +23,22 @@ void journal_event(struct journal *journal, enum pages_event event, pfn_t first,
     lock_release(&journal->lock);
 }
 
-void journal_refusal(struct journal *journal, const struct page_request *request, uint32_t tag)
+void journal_refusal(struct journal *journal, const struct refusal *refusal)
 {
     lock_take(&journal->lock);
-    journal->refused = true;
-    journal->refused_tag = tag;
-    journal->request = *request;
+    journal->refusals++;
+    journal->refusal = *refusal;
     lock_release(&journal->lock);
+}
+
+uint64_t journal_refusals(const struct journal *journal)
+{
+    uint64_t refusals;
+
+    lock_take(&journal->lock);
+    refusals = journal->refusals;
+    lock_release(&journal->lock);
+    return refusals;
 }
 
 const struct journal_event *journal_at(const struct journal *journal, uint64_t index)

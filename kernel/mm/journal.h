@@ -7,6 +7,7 @@
 #define PFNLAB_MM_JOURNAL_H
 
 #include "kernel/mm/pages.h"
+#include "kernel/mm/virt.h"
 
 #define JOURNAL_EVENTS 1024u          /* kept; older ones are overwritten */
 #define JOURNAL_NAMES 64u
@@ -25,15 +26,32 @@ struct owner_name {
     char name[OWNER_NAME_SIZE];
 };
 
+/* What found no place. */
+enum refused {
+    REFUSED_NOTHING,                  /* so far */
+    REFUSED_PAGES,                    /* `pages` */
+    REFUSED_ADDRESSES,                /* `place` */
+    REFUSED_MAPPED,                   /* `place`, and frames to be behind it, each as `pages` */
+    REFUSED_EARLY,                    /* `size` bytes of early memory, a multiple of `align` */
+    REFUSED_OTHER,                    /* nothing of these */
+};
+
+struct refusal {
+    enum refused what;
+    uint32_t tag;                     /* of the request */
+    struct page_request pages;
+    struct virt_request place;
+    uint64_t size, align;
+};
+
 struct journal {
     struct lock lock;                 /* guards all of it, but for names: only commands give them */
     uint64_t count;                   /* events since journal_clear(), kept or not */
     struct journal_event events[JOURNAL_EVENTS];
     unsigned nnames;
     struct owner_name names[JOURNAL_NAMES];
-    bool refused;                     /* a request was: */
-    uint32_t refused_tag;
-    struct page_request request;
+    uint64_t refusals;                /* counted */
+    struct refusal refusal;           /* the last of them */
 };
 
 /* Forget everything, while no other CPU is at work. */
@@ -42,8 +60,11 @@ void journal_clear(struct journal *journal);
 void journal_event(struct journal *journal, enum pages_event event, pfn_t first, uint64_t pages,
                    uint32_t tag);
 
-/* This request found no place. Of CPUs that are refused at once any one is remembered. */
-void journal_refusal(struct journal *journal, const struct page_request *request, uint32_t tag);
+/* Something found no place. Of CPUs that are refused at once any one is remembered. */
+void journal_refusal(struct journal *journal, const struct refusal *refusal);
+
+/* How many there were. */
+uint64_t journal_refusals(const struct journal *journal);
 
 /* Event number `index` of those that were counted; it must be one of the last JOURNAL_EVENTS. */
 const struct journal_event *journal_at(const struct journal *journal, uint64_t index);

@@ -44,6 +44,25 @@ def test_a_refused_request_is_explained(guest: Guest) -> None:
     assert guest.largest_order("low") == 10
 
 
+def test_refused_addresses_are_explained_by_the_window(guest: Guest) -> None:
+    window = guest.info().fields
+    pages = (window["window_limit"] - window["window"]) // 4096
+    guest.owner("reader")
+    at = guest.alloc_vpages(16, guard="both")
+    with pytest.raises(errors.MemNone):
+        guest.alloc_vpages(pages)
+    rows = guest.why()
+    assert (rows[0][0], rows[0].free, rows[0].missing, rows[0].blocks) == (
+        "window", pages - 18, 18, 1)
+    assert [(row[1], row.at, row.pages, row.name) for row in rows[1:]] == [
+        ("vpages", at, 16, "reader")]
+    assert rows.fields["of"] == "addresses"
+    guest.free_vpages(at)
+    with pytest.raises(errors.MemNone):
+        guest.vmalloc(guest.info().fields["memory"] + (1 << 20))
+    assert guest.why().fields["of"] == "frames"
+
+
 def test_a_page_tells_what_happened_to_it(guest: Guest) -> None:
     block = guest.alloc_pages(1)
     guest.free(block)

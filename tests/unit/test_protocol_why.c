@@ -24,6 +24,12 @@ static void a_refusal_is_explained_by_the_slot_that_lacks_least(void **unused)
         ": low lacks free=2045 largest=9 slot=0x0000000000300000 missing=1 blocks=1\r\n"
         ": low reserved at=0x0000000000300000 pages=1\r\n"
         "= request=7 order=0 pages=1 align=4096 n=3");
+    ask(">8 alloc_pages_exact 3 at=0x2ff000",
+        "?8 mem.reserved at=0x0000000000300000 ; the page is reserved");
+    assert_string_equal(ask_for("> why", ": low lacks"),
+                        ": low lacks free=2045 largest=9 slot=0x00000000002ff000 missing=2 "
+                        "blocks=1");
+    forget();
     ask("> alloc_pages_area low 9 min=8M", "? mem.none ; no free memory fits the request");
     ask("> why",
         ": low lacks free=1 largest=0 slot=0x0000000000e00000 missing=511 blocks=1\r\n"
@@ -63,6 +69,81 @@ static void stale_pages_do_not_serve_a_request_for_fresh_ones(void **unused)
     ask("> why",
         ": low lacks free=2047 largest=10\r\n"
         "= request=0 order=11 pages=2048 align=8388608 n=1");
+}
+
+/* The window has a GiB at 1 TiB. */
+static void addresses_are_explained_by_the_ranges_in_the_way(void **unused)
+{
+    (void)unused;
+    ask(">1 owner stacks", "=1");
+    ask(">2 alloc_vpages 0x10000 at=0x10010000000", "=2 0x0000010010000000");
+    ask(">3 alloc_vpages 16 guard=both", "=3 0x0000010000001000");
+    ask(">4 alloc_vpages 0x20001", "?4 mem.none ; no free memory fits the request");
+    ask("> why",
+        ": window lacks free=196590 longest=131072 slot=0x000001001ffff000 missing=1 blocks=1\r\n"
+        ": window vpages at=0x0000010010000000 pages=65536 owner=2 name=stacks\r\n"
+        "= request=4 pages=131073 align=4096 of=addresses n=2");
+    /* The usable pages are aligned, not the guard before them; the lower of two slots is told. */
+    ask(">5 alloc_vpages 0x20000 align=256M guard=front",
+        "?5 mem.none ; no free memory fits the request");
+    ask("> why",
+        ": window lacks free=196590 longest=131072 slot=0x000001001ffff000 missing=1 blocks=1\r\n"
+        ": window vpages at=0x0000010010000000 pages=65536 owner=2 name=stacks\r\n"
+        "= request=5 pages=131072 align=268435456 of=addresses n=2");
+    ask(">6 alloc_vpages 2 at=0x1000000f000",
+        "?6 mem.busy at=0x000001000000f000 ; the page is allocated");
+    ask("> why",
+        ": window lacks free=196590 longest=131072 slot=0x000001000000f000 missing=2 blocks=1\r\n"
+        ": window vpages at=0x0000010000001000 pages=16 owner=3 name=stacks\r\n"
+        "= request=6 pages=2 align=4096 of=addresses n=2");
+    ask("> alloc_vpages 0x40001", "? mem.none ; no free memory fits the request");
+    ask("> why",
+        ": window lacks free=196590 longest=131072\r\n"
+        "= request=0 pages=262145 align=4096 of=addresses n=1");
+}
+
+static void frames_behind_addresses_are_explained_as_pages_are(void **unused)
+{
+    (void)unused;
+    ask("> alloc_pages_area low 0 at=0x400000", "= 0x0000000000400000");
+    ask("> vmalloc 128M area=low", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", ": low lacks"), ": low lacks free=4094 largest=11 "
+                        "slot=0x0000000000001000 missing=0 blocks=0");
+    forget();
+    ask("> advance", "= stage=virtual");
+    ask("> malloc 128M", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", "= request"),
+                        "= request=0 pages=32768 align=4096 of=frames n=3");
+    forget();
+    ask("> reset stage=page", "=");
+    ask("> memalign 8K 128M", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", "= request"),
+                        "= request=0 order=15 pages=32768 align=8192 n=0");
+    forget();
+}
+
+static void early_memory_is_explained_by_its_largest_piece(void **unused)
+{
+    (void)unused;
+    ask("> reset stage=early", "=");
+    ask("> phys_alloc 1T align=64K", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", "= request"),
+                        "= request=0 size=1099511627776 align=65536 n=1");
+    forget();
+    ask("> malloc 1T", "? mem.none ; no free memory fits the request");
+    assert_string_equal(ask_for("> why", "= request"),
+                        "= request=0 size=1099511627776 align=4096 n=1");
+    forget();
+}
+
+/* A refusal of which nothing is known hides the one before it. */
+static void an_older_refusal_is_not_told(void **unused)
+{
+    (void)unused;
+    ask("> alloc_vpages 0x40001", "? mem.none ; no free memory fits the request");
+    ask("> vmalloc 18446744073709551615 redzone=1",
+        "? mem.none ; no free memory fits the request");
+    ask("> why", "? call.state ; of what was refused last nothing more is known");
 }
 
 static void what_is_left_is_told_with_its_owner(void **unused)
@@ -117,6 +198,10 @@ int main(void)
         cmocka_unit_test_setup(a_refusal_is_explained_by_the_slot_that_lacks_least, begin),
         cmocka_unit_test_setup(every_slot_is_looked_at, begin),
         cmocka_unit_test_setup(stale_pages_do_not_serve_a_request_for_fresh_ones, begin),
+        cmocka_unit_test_setup(addresses_are_explained_by_the_ranges_in_the_way, begin),
+        cmocka_unit_test_setup(frames_behind_addresses_are_explained_as_pages_are, begin),
+        cmocka_unit_test_setup(early_memory_is_explained_by_its_largest_piece, begin),
+        cmocka_unit_test_setup(an_older_refusal_is_not_told, begin),
         cmocka_unit_test_setup(what_is_left_is_told_with_its_owner, begin),
         cmocka_unit_test_setup(a_page_has_a_history_until_the_lab_is_made_afresh, begin),
         cmocka_unit_test_setup(nothing_free_has_no_largest_order, begin),
