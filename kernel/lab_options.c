@@ -61,7 +61,8 @@ static enum error option_tables(struct words value)
     uint64_t size;
     enum error e = number_parse(value.text, value.length, &size);
 
-    if (e == OK && (size < TABLE_UNIT || size > POOL_LIMIT))
+    /* Of less than two units nothing is left for tables (mm/tables.h). */
+    if (e == OK && (size < 2 * TABLE_UNIT || size > POOL_LIMIT))
         e = E_CALL_RANGE;
     if (e == OK)
         wanted.tables_size = size;

@@ -73,6 +73,7 @@ static enum error command_run(const struct command *command, const union argumen
                               struct reply *reply)
 {
     uint64_t refused = fail_refusals(&lab.fail), explained = journal_refusals(&lab_journal);
+    uint32_t shortages = tables_shortages(&lab_tables);
     enum error e = command->run(args, reply);
 
     if (e == E_MEM_NONE && command->kind == KIND_mutator
@@ -80,6 +81,8 @@ static enum error command_run(const struct command *command, const union argumen
         journal_refusal(&lab_journal, &(struct refusal){
             .what = REFUSED_OTHER, .tag = reply_tag(reply),
         });
+    if (e == E_MEM_METADATA && tables_shortages(&lab_tables) != shortages)
+        reply_text(reply, "the memory of page tables (tables=) has no room for one more");
     return e == E_MEM_METADATA && fail_refusals(&lab.fail) > refused ? E_MEM_INJECTED : e;
 }
 

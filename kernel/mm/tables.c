@@ -2,8 +2,8 @@
 /*
  * Invariants, in the order in which they are verified:
  *   510  `used` is the number of bytes of all pieces marked as taken
- *   511  the free pieces listed are free, whole, none is half of a free piece, and they are all
- *        that is free below `virgin`
+ *   511  the free pieces listed are free, whole, none is half of a free piece, each knows the one
+ *        before it, and they are all that is free below `virgin`
  */
 #include "kernel/mm/tables.h"
 
@@ -104,8 +104,10 @@ void *tables_take(struct tables *tables, uint64_t size)
     if (tables->fail != NULL && fail_refuses(tables->fail, FAIL_TABLES, 0, 0))
         return NULL;
     piece = cut(tables, index);
-    if (piece == NULL)
+    if (piece == NULL) {
+        atomic_fetch_add_explicit(&tables->shortages, 1, memory_order_relaxed);
         return NULL;
+    }
     tables->taken[unit_of(tables, piece)] |= mask_of(tables, piece, index);
     tables->used += size;
     return piece;
@@ -133,6 +135,11 @@ void tables_give(struct tables *tables, void *piece, uint64_t size)
     list(tables, piece, index);
 }
 
+uint32_t tables_shortages(const struct tables *tables)
+{
+    return atomic_load_explicit(&tables->shortages, memory_order_relaxed);
+}
+
 bool tables_owns(const struct tables *tables, const void *address)
 {
     uint64_t unit = unit_of(tables, address);
@@ -145,18 +152,22 @@ bool tables_owns(const struct tables *tables, const void *address)
 static bool listed_right(const struct tables *tables, unsigned index, uint64_t *bytes,
                          uint64_t *at)
 {
+    const struct table_piece *before = NULL;
+
     for (const struct table_piece *p = tables->returned[index]; p != NULL; p = p->next) {
         uintptr_t offset = (uintptr_t)p - (uintptr_t)tables->base;
         const void *buddy = tables->base + (offset ^ TABLE_PIECE << index);
 
         *at = unit_of(tables, p);
-        if (*at >= tables->virgin || !is_aligned(offset, TABLE_PIECE << index))
+        if (p->previous != before || *at >= tables->virgin
+            || !is_aligned(offset, TABLE_PIECE << index))
             return false;
         if ((tables->taken[*at] & mask_of(tables, p, index)) != 0)
             return false;
         if (index < LARGEST && (tables->taken[*at] & mask_of(tables, buddy, index)) == 0)
             return false;
         *bytes += TABLE_PIECE << index;
+        before = p;
     }
     return true;
 }

@@ -26,6 +26,7 @@ struct tables {
     uint64_t virgin;                  /* units below this index were taken at least once */
     uint64_t used;                    /* bytes taken now */
     struct fail *fail;                /* NULL: nothing is refused on purpose */
+    _Atomic uint32_t shortages;       /* no piece was left, not by plan; read without a lock */
 };
 
 /*
@@ -46,12 +47,19 @@ uint64_t tables_size(const struct tables *tables);
 void *tables_take(struct tables *tables, uint64_t size);
 void tables_give(struct tables *tables, void *piece, uint64_t size);
 
+/*
+ * How often there was none left, wrapping; for who wants to say what was short. Nothing is handed
+ * over by it.
+ */
+uint32_t tables_shortages(const struct tables *tables);
+
 /* Does the address lie in a piece that is taken? */
 bool tables_owns(const struct tables *tables, const void *address);
 
 /*
  * Verify invariants 510 and 511: the bytes in use are those of the pieces taken, and each free
- * piece that is listed is free and is not half of a free piece. *at is a unit's number.
+ * piece that is listed is free, is not half of a free piece, and knows the one before it. *at is a
+ * unit's number.
  */
 MUST_USE bool tables_check(const struct tables *tables, unsigned *invariant, uint64_t *at);
 

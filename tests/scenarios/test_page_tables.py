@@ -107,7 +107,7 @@ def test_what_goes_with_its_table_is_gone_at_once(guest: Guest) -> None:
 @pytest.mark.only("x86_64", "i386")
 @pytest.mark.parametrize("caching", ["uncached", "wc"])
 def test_a_large_unit_is_read_whatever_its_caching(guest: Guest, caching: str) -> None:
-    """Its bits lie elsewhere than a page's; one in the wrong place is a fault at the first access."""
+    """Its bits lie elsewhere than a page's; at the wrong place they fault at the first access."""
     block = guest.alloc_pages(9)
     at = guest.vmap(block, 2 * MIB, align=2 * MIB, attributes=f"nx|{caching}")
     assert units(guest, at, 2 * MIB) == [(at, 2, 512, f"nx|{caching}")]

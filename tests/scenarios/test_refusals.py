@@ -126,7 +126,7 @@ def test_a_split_that_fails_leaves_the_unit_whole(guest: Guest) -> None:
 @pytest.mark.options("tables=64K")
 def test_tables_run_out_and_nothing_else_does(guest: Guest) -> None:
     before = state(guest)
-    with pytest.raises(errors.MemMetadata):
+    with pytest.raises(errors.MemMetadata, match="tables="):
         guest.vmap(0x40001000, 512 << 20)
     assert state(guest) == before
     at = guest.vmap(0x40001000, PAGE)

@@ -108,6 +108,8 @@ static void complains_and_takes_the_default(void **unused)
     static const struct { const char *line, *complaint; } bad[] = {
         { "kpool=banana", "command line: kpool=banana: not a number" },
         { "kpool=1K", "command line: kpool=1K: the value is out of range" },
+        { "tables=1", "command line: tables=1: the value is out of range" },
+        { "tables=31K", "command line: tables=31K: the value is out of range" },
         { "kpool=", "command line: kpool=: not a number" },
         { "kpool", "command line: kpool: an argument is missing" },
         { "kpol=1M", "command line: kpol=1M: no such option" },

@@ -167,6 +167,24 @@ static void check_sees_511(void **unused)
     assert_broken(511);
 }
 
+static void check_sees_a_piece_that_forgot_the_one_before(void **unused)
+{
+    void *piece[3];
+
+    (void)unused;
+    for (unsigned i = 0; i < 3; i++)
+        piece[i] = tables_take(&tables, 16 * K);
+    for (unsigned i = 0; i < 3; i++)
+        tables_give(&tables, piece[i], 16 * K);
+    assert_whole();
+    ((void **)piece[1])[1] = piece[0];
+    assert_broken(511);
+    ((void **)piece[1])[1] = piece[2];
+    assert_whole();
+    ((void **)piece[2])[1] = piece[1];
+    assert_broken(511);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +197,7 @@ int main(void)
         cmocka_unit_test_setup(wrong_pieces_are_our_mistake, begin),
         cmocka_unit_test_setup(check_sees_510, begin),
         cmocka_unit_test_setup(check_sees_511, begin),
+        cmocka_unit_test_setup(check_sees_a_piece_that_forgot_the_one_before, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
