@@ -76,13 +76,15 @@ class Heap:
                        for _, name in sorted(lab["stage"].type.names.items())]
         self.stage = int(lab["heap"]["stage"])
         self._shifts = [image.constant(name, UNIT) for name in ("VALUE_STAGE", "VALUE_CLASS")]
-        self.large, self.align_min, self.zone_min, self._not_queued = (
+        self.large, self.align_min, self.zone_min, self.zone_shift, self._not_queued = (
             image.constant(name, UNIT)
-            for name in ("HEAP_LARGE", "HEAP_ALIGN_MIN", "HEAP_ZONE_MIN", "NOT_QUEUED"))
+            for name in ("HEAP_LARGE", "HEAP_ALIGN_MIN", "HEAP_ZONE_MIN", "ZONE_SHIFT",
+                         "NOT_QUEUED"))
         self._rules = image.variable("heap_rules", "kernel/mm/heap_slab.c").elements()
         self.classes: list[Class] = []        # none without a root
         self.tables: list[Lookup] = []        # of pages, not in the window and in it
-        self.zones = Lookup(image, None)      # by address / align_min
+        self.zones: list[Lookup] = []         # of each 2 ** zone_shift bytes, by address / align_min
+        self.zoned = 0
         self.root = lab["heap"]["root"].cast(image.type("heap_root", UNIT)) \
             if lab["heap"]["root"] else None
         if self.root is not None:
@@ -90,7 +92,8 @@ class Heap:
 
     def _read(self, root: Value) -> None:
         self.tables = [Lookup(self._image, root["pages"][i]) for i in range(2)]
-        self.zones = Lookup(self._image, root["zones"])
+        self.zones = [Lookup(self._image, table) for table in root["zones"].elements()]
+        self.zoned = int(root["zoned"])
         self.classes = [self._class(rule, root["classes"][number])
                         for number, rule in enumerate(self._rules)]
 
@@ -165,7 +168,8 @@ class Heap:
                 for i, tag in enumerate(slab.tags) if i not in free]
 
     def _object(self, at: int, size: int, stage: int, tag: int) -> Object:
-        zone = self.zones.records.get(at // self.align_min, (0, 0))[0]
+        table, place = divmod(at, 1 << self.zone_shift)
+        zone = self.zones[table].records.get(place // self.align_min, (0, 0))[0]
         return Object(at, size, self.stages[stage], tag, zone)
 
     def totals(self) -> Iterator[str]:

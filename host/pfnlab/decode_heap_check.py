@@ -101,9 +101,13 @@ def _recent_is_one(heap: Heap) -> bool:
 
 def _zones(heap: Heap) -> Iterator[Violation]:
     sizes = {one.at: one.size for one in heap.objects()}
-    for key, (zone, _) in heap.zones.records.items():
-        at = key * heap.align_min
-        if not heap.zone_min <= zone < sizes.get(at, 0):
-            yield _broken(607, at >> PAGE_SHIFT)
-    for key in heap.zones.unfound:
-        yield _broken(607, key * heap.align_min >> PAGE_SHIFT)
+    for number, table in enumerate(heap.zones):
+        first = number << heap.zone_shift
+        for key, (zone, _) in table.records.items():
+            at = first + key * heap.align_min
+            if not heap.zone_min <= zone < sizes.get(at, 0):
+                yield _broken(607, at >> PAGE_SHIFT)
+        for key in table.unfound:
+            yield _broken(607, first + key * heap.align_min >> PAGE_SHIFT)
+    if heap.zoned != sum(len(table.records) for table in heap.zones):
+        yield _broken(607, 0)

@@ -336,7 +336,7 @@ static inline bool free_quickly(const struct heap *heap, virt_t at)
 
     if (slab == NULL || slab->page != page_of(at) || slot >= rule->slots
         || slot * rule->size != offset || slot_is_free(slab, slot) || slab->used == 1
-        || slab->used == rule->slots || heap->root->zones != NULL)
+        || slab->used == rule->slots || heap->root->zoned > 0)
         return false;
     bitmap_set(slab->free, slot);
     slab->used--;

@@ -134,14 +134,12 @@ static bool pages_check_one(const struct heap *heap, const struct lookup *pages,
     return true;
 }
 
-static bool zones_check(const struct heap *heap, bool (*stop)(void),
-                        struct page_violation *violation)
+/* Red zones of one table, of addresses from `first` on. */
+static bool zones_check_one(const struct heap *heap, const struct lookup *zones, uint64_t first,
+                            bool (*stop)(void), struct page_violation *violation)
 {
-    const struct lookup *zones = heap->root->zones;
     uint64_t key = 0;
 
-    if (zones == NULL)
-        return true;
     for (uint64_t i = 0; i < lookup_count(zones); i++) {
         struct spot spot;
         uint32_t zone;
@@ -150,13 +148,32 @@ static bool zones_check(const struct heap *heap, bool (*stop)(void),
         if (is_stopped(stop, i, violation))
             return false;
         lookup_at(zones, i, &key, &zone);
-        at = virt(key * HEAP_ALIGN_MIN);
+        at = virt(first + key * HEAP_ALIGN_MIN);
         if (spot_find(heap, at, &spot) != OK || zone < HEAP_ZONE_MIN
             || zone >= spot_block(heap, at, &spot).size)
             return broken(violation, 607, page_of(at), "a red zone ends no object");
     }
     return lookup_check(zones, &key)
-        || broken(violation, 607, key * HEAP_ALIGN_MIN >> PAGE_SHIFT, "a red zone is not found");
+        || broken(violation, 607, (first + key * HEAP_ALIGN_MIN) >> PAGE_SHIFT,
+                  "a red zone is not found");
+}
+
+static bool zones_check(const struct heap *heap, bool (*stop)(void),
+                        struct page_violation *violation)
+{
+    uint64_t zoned = 0;
+
+    for (unsigned i = 0; i < ZONE_TABLES; i++) {
+        const struct lookup *zones = heap->root->zones[i];
+
+        if (zones == NULL)
+            continue;
+        if (!zones_check_one(heap, zones, (uint64_t)i << ZONE_SHIFT, stop, violation))
+            return false;
+        zoned += lookup_count(zones);
+    }
+    return zoned == heap->root->zoned
+        || broken(violation, 607, 0, "the count of red zones is not theirs");
 }
 
 static bool recent_check(const struct heap *heap, struct page_violation *violation)

@@ -40,11 +40,14 @@ static enum error corrupt_zone(struct heap *heap)
 {
     uint64_t key;
     uint32_t zone;
+    struct lookup *const *zones;
 
     if (!zones_there(heap))
         return E_CALL_STATE;
-    lookup_at(heap->root->zones, 0, &key, &zone);
-    lookup_set(heap->root->zones, key, HEAP_ZONE_MIN - 1);
+    for (zones = heap->root->zones; *zones == NULL;)
+        zones++;
+    lookup_at(*zones, 0, &key, &zone);
+    lookup_set(*zones, key, HEAP_ZONE_MIN - 1);
     return OK;
 }
 

@@ -53,10 +53,15 @@ struct heap_recent {
     unsigned class;
 };
 
+/* A key has 40 bits (lookup.h), an address that can be mapped 47 at most. */
+enum { ZONE_SHIFT = 44, ZONE_TABLES = 8 };
+
 struct heap_root {
     struct heap_recent recent;
     struct lookup *pages[2];          /* page to value_of(); [1] is the window; NULL: none yet */
-    struct lookup *zones;             /* address / 16 to bytes of red zone; NULL: none yet */
+    /* Address / 16 to bytes of red zone, of each 2^44 bytes; NULL: none yet. `zoned` in all. */
+    struct lookup *zones[ZONE_TABLES];
+    uint64_t zoned;
     struct heap_class classes[HEAP_CLASSES];
 };
 
@@ -179,7 +184,7 @@ MUST_USE enum error zoned_alloc(struct heap *heap, const struct heap_request *re
 /* True if there are any. */
 static inline bool zones_there(const struct heap *heap)
 {
-    return heap->root != NULL && heap->root->zones != NULL && lookup_count(heap->root->zones) > 0;
+    return heap->root != NULL && heap->root->zoned > 0;
 }
 
 /* The bytes of the red zone of an object, 0: it has none. */

@@ -70,8 +70,9 @@ void heap_trim(struct heap *heap)
         return;
     table_trim(&root->pages[0]);
     table_trim(&root->pages[1]);
-    table_trim(&root->zones);
-    if (root->pages[0] != NULL || root->pages[1] != NULL || root->zones != NULL)
+    for (unsigned i = 0; i < ZONE_TABLES; i++)
+        table_trim(&root->zones[i]);
+    if (root->pages[0] != NULL || root->pages[1] != NULL || root->zoned > 0)
         return;
     heap->root = NULL;
     heap->nodes.give(heap->nodes.context, root);

@@ -5,33 +5,34 @@
  */
 #include "kernel/mm/heap_parts.h"
 
+static struct lookup **table_of(const struct heap *heap, virt_t at)
+{
+    ASSERT(at.a >> ZONE_SHIFT < ZONE_TABLES);
+    return &heap->root->zones[at.a >> ZONE_SHIFT];
+}
+
 static uint64_t key_of(virt_t at)
 {
-    return at.a / HEAP_ALIGN_MIN;
+    return (at.a & ((UINT64_C(1) << ZONE_SHIFT) - 1)) / HEAP_ALIGN_MIN;
 }
 
-/* For an object and its red zone. What is taken in vain is given back by heap_trim(). */
-static enum error make_room(struct heap *heap)
-{
-    enum error e = heap_make_room(heap);
-    struct lookup **zones;
-
-    if (e != OK)
-        return e;
-    zones = &heap->root->zones;
-    if (*zones == NULL)
-        *zones = lookup_create(&heap->nodes);
-    return *zones == NULL ? E_MEM_METADATA : lookup_make_room(*zones);
-}
-
-/* What lies behind `size` bytes of a new object, for which there is room, is red from now on. */
+/*
+ * What lies behind `size` bytes of a new object is red from now on. What is taken in vain is given
+ * back by heap_trim().
+ */
 static enum error zone_add(struct heap *heap, virt_t at, const struct spot *spot, uint64_t size)
 {
     uint64_t zone = spot_block(heap, at, spot).size - size;
+    struct lookup **zones = table_of(heap, at);
+    enum error e;
 
-    if (key_of(at) >= PFN_LIMIT)
-        return E_CALL_UNSUPPORTED;
-    return lookup_add(heap->root->zones, key_of(at), (uint32_t)zone);
+    if (*zones == NULL)
+        *zones = lookup_create(&heap->nodes);
+    if (*zones == NULL)
+        return E_MEM_METADATA;
+    e = lookup_add(*zones, key_of(at), (uint32_t)zone);
+    heap->root->zoned += e == OK;
+    return e;
 }
 
 enum error zoned_alloc(struct heap *heap, const struct heap_request *request, virt_t *out)
@@ -44,7 +45,7 @@ enum error zoned_alloc(struct heap *heap, const struct heap_request *request, vi
         return E_MEM_NONE;
     if (!heap->memory->is_there())
         return E_CALL_UNSUPPORTED;
-    e = make_room(heap);
+    e = heap_make_room(heap);
     if (e == OK)
         e = object_alloc(heap, request, request->size + HEAP_ZONE_MIN, out);
     if (e == OK) {
@@ -78,15 +79,16 @@ enum error zone_resize(struct heap *heap, virt_t at, const struct spot *spot, ui
     if (e == OK && zone_size(heap, at) != before)
         e = E_MEM_FREE;
     if (e == OK)
-        lookup_set(heap->root->zones, key_of(at), (uint32_t)(all - size));
+        lookup_set(*table_of(heap, at), key_of(at), (uint32_t)(all - size));
     return e;
 }
 
 uint32_t zone_size(const struct heap *heap, virt_t at)
 {
+    const struct lookup *zones = zones_there(heap) ? *table_of(heap, at) : NULL;
     uint32_t zone;
 
-    return zones_there(heap) && lookup_find(heap->root->zones, key_of(at), &zone) ? zone : 0;
+    return zones != NULL && lookup_find(zones, key_of(at), &zone) ? zone : 0;
 }
 
 enum error zone_inspect(const struct heap *heap, virt_t at, const struct spot *spot, virt_t *bad)
@@ -104,9 +106,12 @@ enum error zone_inspect(const struct heap *heap, virt_t at, const struct spot *s
 
 void zone_remove(struct heap *heap, virt_t at)
 {
+    struct lookup *zones = *table_of(heap, at);
     uint32_t zone;
 
-    (void)lookup_remove(heap->root->zones, key_of(at), &zone);
-    if (lookup_count(heap->root->zones) == 0)
+    if (zones == NULL || !lookup_remove(zones, key_of(at), &zone))
+        return;
+    heap->root->zoned--;
+    if (lookup_count(zones) == 0)
         heap_trim(heap);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """S05, S17, S22 and S25 at the addresses that their tests have, where a machine has such: one
-transcript runs on all machines, and so has addresses of 32 bits."""
+transcript runs on all machines, and so has addresses of 32 bits. And red zones that far up."""
 from __future__ import annotations
 
 import pytest
@@ -92,6 +92,27 @@ def top_of_addresses(guest: Guest, top: int) -> None:
 @pytest.mark.options("areas=low:16M,normal&virt=0x7fffc0000000:1G")
 def test_S25_a_page_lies_at_the_top_of_47_bits(guest: Guest) -> None:
     top_of_addresses(guest, 1 << 47)
+
+
+@pytest.mark.only("native", "x86_64")
+@pytest.mark.options("virt=0x100000000000:1T")
+def test_red_zones_are_told_apart_16_tib_away(guest: Guest) -> None:
+    guest.reset(stage="page")
+    near = guest.malloc(20, redzone=1)
+    guest.advance()
+    guest.alloc_vpages(near // PAGE)
+    far = guest.malloc(24, redzone=1)
+    assert far == near + (16 << 40)
+    rows = {row[0]: row.fields["redzone"] for row in guest.dump("heap")}
+    assert rows == {near: 28, far: 24}
+    guest.poke(far + 24, 1, width=1)
+    guest.free(near)
+    with pytest.raises(errors.MemOverrun) as caught:
+        guest.free(far)
+    assert caught.value.at == far + 24
+    guest.free(far, force=1)
+    assert list(guest.dump("heap")) == []
+    guest.check()
 
 
 @pytest.mark.only("s390x")
