@@ -48,7 +48,7 @@ struct machine_probe {
  * taken away again: nothing has changed. Not tried is what would touch more than memory that the
  * allocators own: writing and executing where that is allowed, but for the probes of arch_parts().
  * CALL_UNSUPPORTED: an injected map. MEM_METADATA: no page table for making the page writable for
- * a moment.
+ * a moment. (A read-only page in a larger unit takes one, which a plan of `fail` counts.)
  */
 MUST_USE enum error machine_probe(uint64_t address, struct machine_probe *probe);
 

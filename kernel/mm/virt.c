@@ -281,7 +281,7 @@ enum error virt_resize(struct virt *virt, const struct virt_range *range, uint64
     struct virt_node *node = (struct virt_node *)(uintptr_t)range;
     uint64_t pages = ((size - 1) >> PAGE_SHIFT) + 1;
 
-    ASSERT(size > 0);
+    ASSERT(size > 0 && !range->redzone);
     if (pages > range->pages && pages - range->pages > pages_behind(virt, node))
         return E_MEM_NONE;
     virt->root = remove(virt->root, node);
@@ -289,7 +289,6 @@ enum error virt_resize(struct virt *virt, const struct virt_range *range, uint64
     *node = (struct virt_node){ .range = node->range };
     node->range.pages = pages;
     node->range.size = size;
-    node->range.redzone = false;
     virt->root = insert(virt->root, node);
     return OK;
 }

@@ -82,8 +82,8 @@ void virt_set_busy(const struct virt_range *range, bool busy);
 void virt_free(struct virt *virt, const struct virt_range *range);
 
 /*
- * Let such a range hold `size` bytes, 1 at least, in so many usable pages as that takes; its guard
- * pages go along, its red zone is there no more. MEM_NONE: it would be more pages, and the
+ * Let such a range, one without a red zone, hold `size` bytes, 1 at least, in so many usable pages
+ * as that takes; its guard pages go along. MEM_NONE: it would be more pages, and the
  * addresses behind it are not free. Nothing changes on error.
  */
 MUST_USE enum error virt_resize(struct virt *virt, const struct virt_range *range, uint64_t size);

@@ -317,7 +317,7 @@ enum error vmap_extend(struct vmap *vmap, virt_t first, enum virt_kind kind,
 
     if (e != OK)
         return e;
-    ASSERT(request->place.pages > range->pages && !range->redzone);
+    ASSERT(request->place.pages > range->pages);
     pages = range->pages;
     size = range->size;
     more.place.tag = range->tag;

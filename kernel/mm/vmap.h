@@ -88,7 +88,7 @@ MUST_USE enum error vmap_extend(struct vmap *vmap, virt_t first, enum virt_kind 
 
 /*
  * Take back the end of such a range, so that `left` pages are left, at least one; its guard pages
- * go along, its red zone is there no more. Errors as virt_find().
+ * go along. Errors as virt_find().
  */
 MUST_USE enum error vmap_shrink(struct vmap *vmap, virt_t first, enum virt_kind kind,
                                 uint64_t left);
@@ -106,7 +106,7 @@ MUST_USE enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages)
 /*
  * Other attributes for `count` pages from `at`, all in the window, all mapped or nothing changes:
  * FAULT_ADDRESS, *blame is the first page that is not. MEM_KIND: it is of the stack of a CPU.
- * MEM_METADATA: no table for a split. CALL_UNSUPPORTED.
+ * MEM_METADATA: no table for a split. CALL_UNSUPPORTED. *blame is 0 if no page is to blame.
  */
 MUST_USE enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned attributes,
                                  virt_t *blame);

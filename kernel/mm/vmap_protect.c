@@ -41,8 +41,10 @@ enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned a
         return E_CALL_UNSUPPORTED;
     lock_take(&vmap->lock);
     e = may_protect(vmap, at.a, at.a + (count << PAGE_SHIFT), blame);
-    if (e == OK)
+    if (e == OK) {
+        *blame = (virt_t){ 0 };
         e = vmap->mmu->protect(at, count << PAGE_SHIFT, attributes);
+    }
     lock_release(&vmap->lock);
     return e;
 }

@@ -114,6 +114,34 @@ static void an_object_that_cannot_move_stays_if_its_zone_has_room(void **unused)
     assert_int_equal(heap_put(at), E_MEM_OVERRUN);
 }
 
+/* The hooks, but another CPU frees the object while a pattern is written. */
+static struct memory_hooks meddled;
+static const struct memory_hooks *hooks;
+static uint64_t freed;
+
+static enum error stamp_what_is_freed(virt_t at, uint64_t size, virt_t *bad)
+{
+    heap.memory = hooks;
+    assert_int_equal(heap_put(freed), OK);
+    return hooks->stamp(at, size, bad);
+}
+
+static void an_object_that_was_freed_meanwhile_has_no_red_zone(void **unused)
+{
+    uint64_t other;
+
+    (void)unused;
+    freed = zoned(20, 1);
+    hooks = heap.memory;
+    meddled = *hooks;
+    meddled.stamp = stamp_what_is_freed;
+    heap.memory = &meddled;
+    assert_int_equal(heap_move(freed, 21, &other), E_MEM_FREE);
+    assert_ptr_equal(heap.memory, hooks);
+    assert_int_equal(arenas_used(), 0);
+    heap_assert_whole();
+}
+
 static void there_is_no_red_zone_out_of_reach(void **unused)
 {
     const struct heap_request request = { .size = 20, .align = 1, .redzone = true };
@@ -155,6 +183,7 @@ int main(void)
         cmocka_unit_test_setup(a_red_zone_goes_with_its_object, heap_begin),
         cmocka_unit_test_setup(a_red_zone_is_moved_where_its_object_stays, heap_begin),
         cmocka_unit_test_setup(an_object_that_cannot_move_stays_if_its_zone_has_room, heap_begin),
+        cmocka_unit_test_setup(an_object_that_was_freed_meanwhile_has_no_red_zone, heap_begin),
         cmocka_unit_test_setup(there_is_no_red_zone_out_of_reach, heap_begin),
         cmocka_unit_test_setup(without_memory_a_red_zone_is_refused_before_anything_is_taken,
                                heap_begin),

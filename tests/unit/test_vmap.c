@@ -175,6 +175,7 @@ static void protect_is_all_or_nothing_and_names_the_hole(void **unused)
     assert_int_equal(blame.a, first + 2 * P);
     assert_true(fake_query(virt(first), &mapping) && mapping.attributes == MMU_DATA);
     assert_int_equal(vmap_protect(&vmap, virt(first + P), 1, MMU_READ_ONLY, &blame), OK);
+    assert_int_equal(blame.a, 0);
     assert_true(fake_query(virt(first + P), &mapping) && mapping.attributes == MMU_READ_ONLY);
     assert_true(fake_query(virt(first), &mapping) && mapping.attributes == MMU_DATA);
     assert_int_equal(vfree(first), OK);

@@ -6,11 +6,15 @@ static void shrinking_gives_the_end_back(void **unused)
 {
     struct left before = left();
     uint64_t at, next;
+    struct virt_range range;
 
     (void)unused;
     assert_int_equal(vmalloc(200 * P, false, 2, &at), OK);
     assert_int_equal(vmap_shrink(&vmap, virt(at), VIRT_VMALLOC, 3), OK);
     assert_int_equal(free_frames(), before.frames - 3);
+    assert_true(vmap_next(&vmap, virt(at), &range));
+    assert_int_equal(range.pages, 3);
+    assert_int_equal(range.size, 3 * P);
     /* The guard behind it came along. */
     assert_int_equal(vmalloc(2 * P, false, 0, &next), OK);
     assert_int_equal(next, at + 5 * P);
