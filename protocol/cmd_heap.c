@@ -23,10 +23,11 @@ static enum error blame_access(struct reply *reply, enum error e, virt_t at)
     return e;
 }
 
-/* What an object of so many bytes, its red zone included, wanted of the layer below. */
-static void note_refusal(uint64_t size, uint64_t align, struct reply *reply)
+/* What an object wanted of the layer below; of a size near 2^64 that was nothing. */
+static void note_refusal(uint64_t size, bool redzone, uint64_t align, struct reply *reply)
 {
-    uint64_t pages = size <= HEAP_SMALL && align <= HEAP_SMALL ? 1 : ((size - 1) >> PAGE_SHIFT) + 1;
+    uint64_t all = size + (redzone ? HEAP_ZONE_MIN : 0);
+    uint64_t pages = all <= HEAP_SMALL && align <= HEAP_SMALL ? 1 : ((all - 1) >> PAGE_SHIFT) + 1;
     unsigned order = align > PAGE_SIZE ? order_for(align >> PAGE_SHIFT) : 0;
     bool mapped = lab.stage == STAGE_VIRTUAL;
     struct refusal refusal = {
@@ -41,7 +42,8 @@ static void note_refusal(uint64_t size, uint64_t align, struct reply *reply)
         .size = pages << PAGE_SHIFT, .align = align > PAGE_SIZE ? align : PAGE_SIZE,
     };
 
-    journal_refusal(&lab_journal, &refusal);
+    if (size <= UINT64_MAX - PAGE_SIZE)
+        journal_refusal(&lab_journal, &refusal);
 }
 
 static enum error grant(const struct heap_request *request, struct reply *reply)
@@ -53,7 +55,7 @@ static enum error grant(const struct heap_request *request, struct reply *reply)
     if (e == E_CALL_RANGE)
         return refuse_range(reply, "alignment", HEAP_ALIGN_MAX);
     if (e == E_MEM_NONE)
-        note_refusal(request->size + (request->redzone ? HEAP_ZONE_MIN : 0), request->align, reply);
+        note_refusal(request->size, request->redzone, request->align, reply);
     if (e != OK)
         return blame_access(reply, e, at);
     reply_address(reply, at.a);
@@ -122,7 +124,7 @@ enum error cmd_realloc(const struct args_realloc *args, struct reply *reply)
                                 &copied, &blame);
 
     if (e == E_MEM_NONE)
-        note_refusal(args->size.number, 1, reply);
+        note_refusal(args->size.number, false, 1, reply);
     if (e != OK)
         return blame_object(reply, e, blame);
     reply_address(reply, at.a);

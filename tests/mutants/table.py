@@ -90,7 +90,7 @@ MUTANTS = (
     Mutant("a range keeps the size that it had", "kernel/mm/virt.c",
            "    node->range.size = size;\n", "", "vmap*"),
     Mutant("nobody looks at the links back among free tables", "kernel/mm/tables.c",
-           "p->previous != before || ", "", "tables"),
+           "p->previous != before || ", "p == before || ", "tables"),
     Mutant("why tells an older refusal", "protocol/dispatch.c",
            "&& journal_refusals(&lab_journal) == explained)",
            "&& journal_refusals(&lab_journal) < explained)", "protocol_why"),

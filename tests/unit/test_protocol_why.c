@@ -144,6 +144,10 @@ static void an_older_refusal_is_not_told(void **unused)
     ask("> vmalloc 18446744073709551615 redzone=1",
         "? mem.none ; no free memory fits the request");
     ask("> why", "? call.state ; of what was refused last nothing more is known");
+    ask("> alloc_vpages 0x40001", "? mem.none ; no free memory fits the request");
+    ask("> malloc 18446744073709551615 redzone=1",
+        "? mem.none ; no free memory fits the request");
+    ask("> why", "? call.state ; of what was refused last nothing more is known");
 }
 
 static void what_is_left_is_told_with_its_owner(void **unused)
