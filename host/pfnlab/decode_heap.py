@@ -83,7 +83,7 @@ class Heap:
         self._rules = image.variable("heap_rules", "kernel/mm/heap_slab.c").elements()
         self.classes: list[Class] = []        # none without a root
         self.tables: list[Lookup] = []        # of pages, not in the window and in it
-        self.zones: list[Lookup] = []         # of each 2 ** zone_shift bytes, by address / align_min
+        self.zones: list[Lookup] = []         # of each 2^zone_shift bytes, by address / align_min
         self.zoned = 0
         self.root = lab["heap"]["root"].cast(image.type("heap_root", UNIT)) \
             if lab["heap"]["root"] else None

@@ -121,7 +121,7 @@ AROUND = (
            "if (!is_nullified(code))", "if (code != 0)", "program"),
     # Page tables of a machine.
     Mutant("uncached is write-through", "arch/x86/pte.c",
-           "#define UNCACHED UINT64_C(0x018)", "#define UNCACHED UINT64_C(0x008)", "pte_x86"),
+           "UNCACHED = 0x018,", "UNCACHED = 0x008,", "pte_x86"),
     Mutant("a large unit's PAT bit is a reserved one", "arch/x86/pte.c",
-           "#define PAT_LARGE UINT64_C(0x1000)", "#define PAT_LARGE UINT64_C(0x2000)", "pte_x86"),
+           "PAT_LARGE = 0x1000,", "PAT_LARGE = 0x2000,", "pte_x86"),
 )

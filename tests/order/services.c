@@ -45,7 +45,7 @@ struct journal lab_journal;
 
 static void journal_begin(void) { journal_clear(&lab_journal); }
 static void journal_note(void) { journal_event(&lab_journal, PAGES_ALLOC, pfn(1), 1, 0); }
-static void journal_refuse(void) { journal_refusal(&lab_journal, &(struct page_request){ 0 }, 1); }
+static void journal_refuse(void) { journal_refusal(&lab_journal, &(struct refusal){ .tag = 1 }); }
 
 /* ---- queue of events ---- */
 
