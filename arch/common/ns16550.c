@@ -7,7 +7,7 @@ enum { LCR_8N1 = 0x03, LCR_DIVISOR = 0x80 };
 enum { FCR_ENABLE = 0x01, FCR_CLEAR = 0x06, FCR_TRIGGER_14 = 0xc0 };
 enum { MCR_DTR_RTS_OUT2 = 0x0b };     /* OUT2 gates the interrupt line on a PC */
 enum { IER_RECEIVED = 0x01 };
-enum { IIR_WHICH = 0x0f, IIR_TRIGGER = 0x04 };
+enum { IIR_WHICH = 0x0f, IIR_TRIGGER = 0x04, IIR_FIFOS = 0xc0 };
 
 #define FIFO_SIZE 16u
 #define TRIGGER 14u
@@ -20,8 +20,9 @@ void ns16550_open(struct ns16550 *uart, bool at_once)
     uart->write(DLL, 1);
     uart->write(DLM, 0);
     uart->write(LCR, LCR_8N1);
-    uart->trigger = at_once ? 1 : TRIGGER;
     uart->write(FCR, FCR_ENABLE | FCR_CLEAR | (at_once ? 0 : FCR_TRIGGER_14));
+    uart->fifo = (uart->read(IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
+    uart->trigger = at_once || uart->fifo == 1 ? 1 : TRIGGER;
     uart->write(MCR, MCR_DTR_RTS_OUT2);
     uart->write(IER, IER_RECEIVED);
 }
@@ -78,7 +79,7 @@ void ns16550_send(struct ns16550 *uart, const char *text, size_t size)
 {
     for (size_t i = 0; i < size;) {
         wait_for(uart, LSR_THR_EMPTY);
-        for (unsigned room = FIFO_SIZE; room > 0 && i < size; room--)
+        for (unsigned room = uart->fifo; room > 0 && i < size; room--)
             uart->write(THR, (uint8_t)text[i++]);
     }
     ns16550_receive(uart);

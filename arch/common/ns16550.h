@@ -16,6 +16,7 @@
 struct ns16550 {
     uint8_t (*read)(unsigned reg);
     void (*write)(unsigned reg, uint8_t value);
+    unsigned fifo;                /* bytes that it takes at once: 1 of an older device */
     unsigned trigger;             /* bytes received that raise an interrupt */
     size_t first, used;           /* `used` bytes from ring[first] on */
     unsigned interrupts;          /* ^C received and not taken */

@@ -15,12 +15,15 @@ static struct {
     unsigned busy;                /* polls until the transmitter is empty */
     unsigned room;                /* bytes that it takes, as far as a poll told */
     unsigned polls;
+    bool is_old;                  /* has no FIFOs */
 } device;
 
 /* What the other side sends comes at once: the FIFO has as much as it holds. */
 static uint8_t identify(void)
 {
     size_t trigger = (device.written[FCR] & 0xc0) == 0xc0 ? 14 : 1;
+    if (device.is_old)
+        return device.input_size != 0 ? 0x04 : 0x01;
     return device.input_size >= trigger ? 0xc4 : device.input_size != 0 ? 0xcc : 0xc1;
 }
 
@@ -38,7 +41,7 @@ static uint8_t device_read(unsigned reg)
     bool idle = device.busy == 0;
     if (!idle)
         device.busy--;
-    device.room = idle ? FIFO_SIZE : 0;
+    device.room = !idle ? 0 : device.is_old ? 1 : FIFO_SIZE;
     return (uint8_t)((device.input_size != 0 ? 0x01 : 0) | (idle ? 0x60 : 0));
 }
 
@@ -60,6 +63,7 @@ static int setup(void **state)
 {
     (void)state;
     device.input_size = device.sent_size = device.busy = device.room = 0;
+    device.is_old = false;
     uart = (struct ns16550){ .read = device_read, .write = device_write };
     ns16550_open(&uart, false);
     return 0;
@@ -113,6 +117,21 @@ static void test_few_looks(void **state)
     device.polls = 0;
     ns16550_send(&uart, "0123456789abcdef", FIFO_SIZE);
     assert_int_equal(device.polls, 2);
+}
+
+/* A device that does not tell of FIFOs gets, and is asked for, byte by byte. */
+static void test_no_fifo(void **state)
+{
+    (void)state;
+    char buffer[8];
+    device.is_old = true;
+    ns16550_open(&uart, false);
+    give("hello", 5);
+    ns16550_receive(&uart);
+    assert_int_equal(ns16550_take(&uart, buffer, 8), 5);
+    assert_memory_equal(buffer, "hello", 5);
+    ns16550_send(&uart, "world", 5);
+    assert_memory_equal(device.sent, "world", 5);
 }
 
 static void test_full_ring_leaves_the_rest(void **state)
@@ -170,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup(test_open, setup),
         cmocka_unit_test_setup(test_receive_in_order, setup),
         cmocka_unit_test_setup(test_few_looks, setup),
+        cmocka_unit_test_setup(test_no_fifo, setup),
         cmocka_unit_test_setup(test_full_ring_leaves_the_rest, setup),
         cmocka_unit_test_setup(test_send_waits_and_receives, setup),
         cmocka_unit_test_setup(test_interrupts_are_counted, setup),
