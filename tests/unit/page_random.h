@@ -41,6 +41,7 @@ static size_t random_ranges(struct page_range *ranges, uint64_t base, uint64_t r
     return n;
 }
 
+/* Areas from `base` on; the last one ends where frames do. */
 static size_t random_areas(struct area_limit *areas, uint64_t base, uint64_t room)
 {
     size_t n = 0, want = rnd(4);
@@ -49,6 +50,8 @@ static size_t random_areas(struct area_limit *areas, uint64_t base, uint64_t roo
         limit += 1 + rnd(room / 2);
         if (rnd(3) == 0)
             limit = align_up(limit, 512);
+        if (limit >= PFN_LIMIT)
+            break;
         areas[n] = (struct area_limit){ "a", { limit } };
     }
     areas[n] = (struct area_limit){ "z", { PFN_LIMIT } };
