@@ -143,13 +143,19 @@ class SharedTransport(Transport):
     def _serve(self, server: socket.socket) -> None:
         while True:
             client = server.accept()[0]
+            if self._said is not None:
+                client.close()    # who is second is told at once
+                continue
             said = self._said = queue.SimpleQueue()
-            threading.Thread(target=_forward, args=(said, client), daemon=True).start()
-            with suppress(OSError, PfnlabError):
-                while data := client.recv(65536):
-                    self.send(data, self.now() + 3600)
-            self._said = None
-            said.put(b"")
+            for work in (_forward, self._pass_on):
+                threading.Thread(target=work, args=(said, client), daemon=True).start()
+
+    def _pass_on(self, said: queue.SimpleQueue[bytes], client: socket.socket) -> None:
+        with suppress(OSError, PfnlabError):
+            while data := client.recv(65536):
+                self.send(data, self.now() + 3600)
+        self._said = None
+        said.put(b"")
 
 
 def _forward(said: queue.SimpleQueue[bytes], client: socket.socket) -> None:

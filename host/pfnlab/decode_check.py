@@ -17,8 +17,7 @@ TEXT = {
     4: "a lead is an open unit whose first page is free",
     5: "an active chunk is of the class of its largest free order, and knows its place",
     6: "an area's rows hold the chunks of each class, their summaries and `available` agree",
-    7: "an open leaf is not wholly free, reserved or one block; its unit is a head above it"
-       " it",
+    7: "an open leaf is not wholly free, reserved or one block; its unit is a head above it",
     8: "an active chunk is wholly free or reserved only while its fresh bits differ",
     9: "a closed unit keeps a leaf only while its fresh bits differ, its cells all free",
     10: "a slab exists while it holds a leaf; each page held is a chunk, a slab or in stock",

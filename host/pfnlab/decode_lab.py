@@ -23,7 +23,7 @@ from pfnlab.decode_records import Lookup, Names
 from pfnlab.decode_tables import Tables
 from pfnlab.decode_virtual import Window
 from pfnlab.errors import PfnlabError
-from pfnlab.values import parse_size
+from pfnlab.values import PAGE_SHIFT, parse_size
 
 Rows = Iterator[str]
 WHOLE = "all invariants hold"
@@ -166,23 +166,27 @@ class Lab:
 
     def dump(self, where: str = "0", pages: str = "") -> Rows:
         """The runs of pages from an address on, so many pages if wanted."""
-        first = number(where) >> 12
-        if pages:
-            limit = first + number(pages)
-            at = first
-            while at < limit:
-                run = self.pages.at(at)
-                end = min(run.limit, limit)
-                yield self.row(run, at, end)
-                at = end
+        first = number(where) >> PAGE_SHIFT
+        left = FRAMES - first
+        count = number(pages) if pages else left
+        if left < 0 or pages and not 0 < count <= left:
+            raise WrongQuestion(f"there are no such pages: {where} {pages}".rstrip())
+        if not pages:
+            yield from (self.row(run, max(run.first, first)) for run in self.pages.every()
+                        if run.limit > first)
             return
-        for run in self.pages.every():
-            if run.limit > first:
-                yield self.row(run, max(run.first, first))
+        at, limit = first, first + count
+        while at < limit:
+            run = self.pages.at(at)
+            end = min(run.limit, limit)
+            yield self.row(run, at, end)
+            at = end
 
     def page(self, where: str) -> Rows:
         """A page: its block, state, owner, neighbours, and the words that say so."""
-        frame = number(where) >> 12
+        frame = number(where) >> PAGE_SHIFT
+        if frame >= FRAMES:
+            raise WrongQuestion(f"there is no such page: {where}")
         run, block = self.pages.at(frame), self.pages.block_at(frame)
         yield self.row(run)
         if block.state == IS_FREE:

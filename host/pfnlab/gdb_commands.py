@@ -23,6 +23,7 @@ from pfnlab.decode_lab import QUESTIONS, Lab, NoAnswer, Processor  # noqa: E402
 from pfnlab.dwarf import Program, open_program  # noqa: E402
 from pfnlab.errors import PfnlabError  # noqa: E402
 from pfnlab.gdb_line import ENDED, Panicked, Send  # noqa: E402
+from pfnlab.gdb_printers import register_printers  # noqa: E402
 
 
 class GdbMemory(Memory):
@@ -86,6 +87,8 @@ def evaluate(word: str) -> str:
         try:
             value = gdb.parse_and_eval(word)
             name = value.type.name
+            if value.type.strip_typedefs().code == gdb.TYPE_CODE_FLT:
+                raise NoAnswer(f"not a number of bytes: {word}")
             if name in ("pfn_t", "phys_t", "virt_t"):
                 value = value[value.type.fields()[0]]
             return str(int(value) << 12 if name == "pfn_t" else int(value) & (1 << 64) - 1)
@@ -93,11 +96,25 @@ def evaluate(word: str) -> str:
             raise NoAnswer(str(error)) from None
 
 
+def areas_named(start: str) -> list[str]:
+    """The names of areas that begin so, if there are any."""
+    try:
+        return [name for name in decode_lab.area_names(lab().at) if name.startswith(start)]
+    except (PfnlabError, gdb.error):
+        return []
+
+
 class Prefix(gdb.Command):  # type: ignore[misc]
     """The allocators of the guest, from outside. `help pfn` lists what can be asked."""
 
     def __init__(self) -> None:
         super().__init__("pfn", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        """Nothing was asked, or what nobody knows."""
+        if argument:
+            raise gdb.GdbError(f'Undefined pfn command: "{argument}".  Try "help pfn".')
+        gdb.execute("help pfn")
 
 
 class Ask(gdb.Command):  # type: ignore[misc]
@@ -118,7 +135,7 @@ class Ask(gdb.Command):  # type: ignore[misc]
         if len(wanted) == 1 and len(words) > 1:
             words = [argument]    # an expression with blanks
         try:
-            words = [evaluate(word) if what != "AREA" else word
+            words = [evaluate(word) if what not in ("AREA", None) else word
                      for what, word in zip_longest(wanted, words) if word is not None]
             for row in decode_lab.ask(lab(), [self.name, *words]):
                 print(row)
@@ -128,17 +145,12 @@ class Ask(gdb.Command):  # type: ignore[misc]
 
     def complete(self, text: str, word: str) -> list[str]:
         """Names of areas."""
-        if not self.usage.lstrip("[").startswith("AREA"):
-            return []
-        try:
-            return [name for name in decode_lab.area_names(lab().at) if name.startswith(word)]
-        except (PfnlabError, gdb.error):
-            return []
+        return areas_named(word) if self.usage.lstrip("[").startswith("AREA") else []
 
 
 class Compare(gdb.Command):  # type: ignore[misc]
-    """Hold what memory says of the allocators against what the guest answers: areas, pages, ranges,
-tables, objects, invariants. The guest runs until it has answered.
+    """Hold what memory says of the allocators against what the guest answers.
+Of areas, pages, ranges, tables, objects, invariants. The guest runs until it has answered.
 Usage: pfn compare"""
 
     def __init__(self, send: Send) -> None:
@@ -208,6 +220,8 @@ Usage: pfn break-tag N"""
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Set it."""
+        if not argument.strip():
+            raise gdb.GdbError("usage: pfn break-tag N")
         try:
             TagBreakpoint(decode_lab.number(argument.strip()))
         except PfnlabError as error:
@@ -226,9 +240,10 @@ Usage: pfn break-alloc [area=NAME] [order=N] [address=ADDRESS]"""
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Set it."""
         given = dict(word.partition("=")[::2] for word in gdb.string_to_argv(argument))
-        unknown = [key for key in given if f"{key}=" not in self.KEYS]
-        if unknown:
-            raise gdb.GdbError(f"break-alloc has no {unknown[0]}=; it has: {' '.join(self.KEYS)}")
+        for key, value in given.items():
+            if f"{key}=" not in self.KEYS or not value:
+                raise gdb.GdbError(f"break-alloc takes {' '.join(self.KEYS)} and a value, not "
+                                   f"{key}={value}")
         try:
             now = lab()
             names = decode_lab.area_names(now.at)
@@ -241,7 +256,9 @@ Usage: pfn break-alloc [area=NAME] [order=N] [address=ADDRESS]"""
         AllocBreakpoint(given.get("area", ""), order, where)
 
     def complete(self, text: str, word: str) -> list[str]:
-        """The keys."""
+        """The keys, and the names of areas."""
+        if text.endswith(f"area={word}"):
+            return areas_named(word)
         return [key for key in self.KEYS if key.startswith(word)]
 
 
@@ -254,6 +271,8 @@ Usage: pfn watch-page ADDRESS"""
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         """Set them."""
+        if not argument.strip():
+            raise gdb.GdbError("usage: pfn watch-page ADDRESS")
         try:
             frame = decode_lab.number(evaluate(argument.strip())) >> 12
             found = lab().places(frame)
@@ -282,75 +301,9 @@ class TreeFunction(gdb.Function):  # type: ignore[misc]
         return gdb.parse_and_eval("lab.pages.state").cast(kind)
 
 
-# ---- printers ----
-
-def _number(value: Any, name: str) -> int:
-    return int(value[name])
-
-
-class UnitPrinter:
-    """pfn_t, phys_t, virt_t."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def to_string(self) -> str:
-        """The number, and of a frame its address."""
-        if self._value.type.name == "pfn_t":
-            frame = _number(self._value, "n")
-            return f"pfn {frame:#x} ({frame << 12:#018x})"
-        return f"{self._value.type.name[:4]} {_number(self._value, 'a'):#018x}"
-
-
-class AreaPrinter:
-    """struct page_area, struct list_area: of the engines."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def to_string(self) -> str:
-        """In one line."""
-        first, limit, managed, free, reserved = (
-            _number(self._value, name) for name in ("first", "limit", "managed", "free",
-                                                    "reserved"))
-        return (f"area {self._value['name'].string()} {first << 12:#018x}..{limit << 12:#018x} "
-                f"managed={managed} free={free} reserved={reserved}")
-
-
-class LimitPrinter:
-    """struct area_limit: an area of the table in force, of which the limit is all that is fixed."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def to_string(self) -> str:
-        """In one line."""
-        limit = _number(self._value["limit"], "n") << 12
-        return f"area {self._value['name'].string()} up to {limit:#018x}"
-
-
-class BlockPrinter:
-    """struct page_info: what is known of a frame."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def to_string(self) -> str:
-        """In one line."""
-        state = str(self._value["state"]).removeprefix("PAGE_").lower()
-        return (f"{state} block {_number(self._value['block'], 'n') << 12:#018x} "
-                f"pages={_number(self._value, 'pages')} fresh={int(self._value['fresh'])}")
-
-
 def register() -> None:
     """All of it."""
-    from gdb.printing import RegexpCollectionPrettyPrinter, register_pretty_printer  # type: ignore
-    found = RegexpCollectionPrettyPrinter("pfnlab")
-    found.add_printer("units", "^(pfn_t|phys_t|virt_t)$", UnitPrinter)
-    found.add_printer("areas", "^(page|list)_area$", AreaPrinter)
-    found.add_printer("limits", "^area_limit$", LimitPrinter)
-    found.add_printer("blocks", "^page_info$", BlockPrinter)
-    register_pretty_printer(None, found, replace=True)
+    register_printers()
     Prefix()
     for name in QUESTIONS:
         Ask(name)

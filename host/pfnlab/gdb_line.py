@@ -73,7 +73,6 @@ class Send(gdb.Command):  # type: ignore[misc]
     """Send the guest a line and let it run until it has answered, or stops elsewhere.
 Usage: pfn send LINE"""
 
-    _line: socket.socket | None = None
     _said: Said | None = None         # stays: a guest that stopped elsewhere answers later
     _answered: Answered | None = None
     heard: list[str] | None = None    # what is not to be printed
@@ -86,16 +85,14 @@ Usage: pfn send LINE"""
         if not gdb.selected_inferior().pid:
             raise gdb.GdbError(ENDED)
         quiet = "" if argument.startswith(">") else "> "
-        text = sendable(f"{quiet}{argument}")
-        line = self._connect()
+        deliver(sendable(f"{quiet}{argument}"))
         Send._said = Send._said or Said("output_line", internal=True)
         if Send._answered is not None and Send.waits():
             Send._answered.delete()   # the guest stopped elsewhere, and nobody waits any more
         Send._answered = Answered()
         try:
-            line.sendall(text)
             run_to(Send._answered)
-        except (OSError, gdb.error) as error:
+        except gdb.error as error:
             there = gdb.selected_inferior().pid
             raise gdb.GdbError(str(error) if there else "the guest has ended") from None
 
@@ -113,15 +110,23 @@ Usage: pfn send LINE"""
         """Is the answer to a line still to come?"""
         return Send._answered is not None and bool(Send._answered.is_valid())
 
-    @staticmethod
-    def _connect() -> socket.socket:
-        if Send._line is None:
-            path = os.environ.get("PFNLAB_LINE")
-            if not path:
-                raise gdb.GdbError("the guest's line is somebody else's: start with `pfnlab gdb`")
-            Send._line = socket.socket(socket.AF_UNIX)
-            Send._line.connect(path)
-        return Send._line
+
+def deliver(text: bytes) -> None:
+    """Give the guest, which stands still, a line. gdb.GdbError: a console has its line."""
+    path = os.environ.get("PFNLAB_LINE")
+    if not path:
+        raise gdb.GdbError("the guest's line is somebody else's: start with `pfnlab gdb`")
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(path)
+            line.sendall(text)
+            line.shutdown(socket.SHUT_WR)
+            while line.recv(65536):       # until it is passed on
+                pass
+    except (BrokenPipeError, ConnectionResetError):
+        raise gdb.GdbError("a console has the guest's line: leave that first") from None
+    except OSError as error:
+        raise gdb.GdbError(f"the guest's line broke: {error}") from None
 
 
 def run_to(answered: Answered) -> None:

@@ -221,8 +221,12 @@ def test_wrong_questions_are_refused_in_one_line(said: dict[str, str]) -> None:
     assert said["errors"].count("no such area: nowhere; there are: ") == 3
     assert said["errors"].count("no such order: 99; the largest is 18") == 2
     for complaint in ("usage: pfn compare", 'No symbol "banana"', "usage: page ADDRESS",
-                      "Cannot convert value", "has no colour=",
-                      "is not mapped", "a line has at most 1023 characters"):
+                      "Cannot convert value", "not colour=red",
+                      "there are no such pages: 4096T 1", "there are no such pages: 0 2T",
+                      "there is no such page: 18446744073709551615", "not a number of bytes: 1.5",
+                      "usage: check\n", "usage: pfn break-tag N", "usage: pfn watch-page ADDRESS",
+                      "not area=", 'Undefined pfn command: "bananas"', "is not mapped",
+                      "a line has at most 1023 characters"):
         assert complaint in said["errors"]
     assert "Traceback" not in said["errors"] and "Python Exception" not in said["errors"]
 
@@ -234,6 +238,8 @@ def test_a_line_is_awaited_whatever_the_guest_has_to_answer_before(said: dict[st
 def test_help_and_completion(said: dict[str, str]) -> None:
     assert "Usage: pfn page ADDRESS" in said["help"]
     assert "pfn check\npfn compare\npfn cpus" in said["help"] and "pfn freelist low" in said["help"]
+    assert "\npfn break-alloc area=low\n" in said["help"]
+    assert "\npfn areas -- The areas: limits, pages, free blocks by order.\n" in said["help"]
 
 
 def test_breakpoint_step_and_finish(said: dict[str, str]) -> None:
