@@ -2,6 +2,11 @@
 #include "arch/x86/cfi.h"
 #include "arch/x86/selectors.h"
 
+/* Of a 32-bit TSS (Intel SDM volume 3, section 7.2.1); the order of the registers is DWARF's, too. */
+#define TSS_EIP 32
+#define TSS_EAX 40
+#define TSS_ESP 56
+
     .text
 
 /* ---- From vectors.S: the error code and the vector are pushed ---- */
@@ -41,13 +46,29 @@ trap_ignored:
     iret
     .cfi_endproc
 
-    /* A double fault is a task of its own, which goes on nowhere. */
+    /*
+     * A double fault is a task of its own, which goes on nowhere. Whom it interrupted is in the TSS
+     * at which ebx points (trap.c), then the top of the stack: for a debugger, by what DWARF calls
+     * DW_CFA_def_cfa_expression and DW_CFA_expression.
+     */
+    .macro interrupted_task size, at:vararg
+    .cfi_escape 0x0f, \size + 3, \at, 0x23, TSS_ESP, 0x06
+    .irp n, 0, 1, 2, 3, 5, 6, 7
+    .cfi_escape 0x10, \n, \size + 2, \at, 0x23, TSS_EAX + 4 * \n
+    .endr
+    .cfi_escape 0x10, 8, \size + 2, \at, 0x23, TSS_EIP
+    .endm
+
     .globl double_fault_entry
     .type double_fault_entry, @function
 double_fault_entry:
-    .cfi_startproc
-    .cfi_undefined %eip
+    .cfi_startproc simple
+    .cfi_signal_frame
+    interrupted_task 2, 0x73, 0             /* what ebx has */
+    push %ebx
+    interrupted_task 3, 0x74, 0, 0x06       /* what is at esp */
     call double_fault_entered
+    ud2                             /* or the call would return behind what is described here */
     .cfi_endproc
 
 /* ---- Guards: a chain of saved contexts on each CPU's stack, innermost first ---- */

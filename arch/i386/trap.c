@@ -105,7 +105,8 @@ static void double_fault_open(unsigned cpu, uintptr_t stack)
     main_tss[cpu] = (struct tss){ .io_map = sizeof(struct tss) };
     double_fault_tss[cpu] = (struct tss){
         .cr3 = read_cr3(), .eip = (uintptr_t)double_fault_entry, .esp = stack,
-        .eflags = EFLAGS_RESERVED, .cs = SELECTOR_CODE, .ds = SELECTOR_DATA, .es = SELECTOR_DATA,
+        .eflags = EFLAGS_RESERVED, .ebx = (uintptr_t)&main_tss[cpu],
+        .cs = SELECTOR_CODE, .ds = SELECTOR_DATA, .es = SELECTOR_DATA,
         .ss = SELECTOR_DATA, .io_map = sizeof(struct tss),
     };
     tss_load(cpu);

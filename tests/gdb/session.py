@@ -80,6 +80,10 @@ INTERRUPT = {"interrupt": ["break *&external_entry", "pfn send echo 8", "bt", "d
 WALK = {"walk": [f"source {Path(__file__).with_name('walk.py')}",
                  "python walk('peek 0x7000000000', ('arch_guard', 80), ('arch_load', 80), "
                  "('arch_unwind', 50))"]}
+# A stack that overflows ends in a double fault on x86, on i386 in a task of its own.
+OVERFLOW = {"x86_64": {"panic": ["pfn send panic overflow", *STEPS["panic"][1:]]},
+            "i386": {"panic": ["break *double_fault_entry", "pfn send panic overflow", "bt -1",
+                               "delete", "continue", *STEPS["panic"][1:]]}}
 # What another engine than the tree is asked.
 ENGINE_STEPS = {name: step for name, step in STEPS.items() if name.partition(" ")[0] in (
     "arrange", "gdb", "line", "totals", "check", "page", "owner", "watch")} | {
@@ -98,7 +102,8 @@ def session(arch: str) -> dict[str, str]:
     """What gdb printed in each step, and as `status` its exit status, as `errors` its complaints.
     """
     return run(f"{arch}?cpus=2", {**(INTERRUPT if arch == "s390x" else {}),
-                                  **(WALK if arch != "native" else {}), **STEPS})
+                                  **(WALK if arch != "native" else {}), **STEPS,
+                                  **OVERFLOW.get(arch, {})})
 
 
 def run(guest: str, steps: dict[str, list[str]]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pfnlab import cli, outside
-from tests.gdb.session import TWINS, engine_session, session
+from tests.gdb.session import OVERFLOW, TWINS, engine_session, session
 
 ARCHES = ["native", "x86_64", "i386", "s390x"]
 ENTERED = {"x86_64": "cpu_enter", "i386": "cpu_enter", "s390x": "restart_translated"}
@@ -196,6 +196,11 @@ def test_printers_and_expressions(said: dict[str, str]) -> None:
 def test_a_guest_that_panics_is_stopped_before_its_end(arch: str, said: dict[str, str]) -> None:
     assert "The guest has panicked" in said["panic"] and " managed=" in said["panic"]
     assert " cmd_panic (" in said["panic"] and is_whole(arch, said["panic"])
+    if arch in OVERFLOW:
+        assert "<signal handler called>" in said["panic"] and " stack_overflow (" in said["panic"]
+        wanted = OVERFLOW[arch]["panic"]
+        assert said["panic"].count(f" {OUTERMOST[arch]} (") \
+            == sum(step.startswith("bt") for step in wanted)
     assert " managed=" not in said["end"]
     assert "pfn areas: there is no guest that runs" in said["errors"]
     assert "pfn send echo 1: there is no guest that runs" in said["errors"]
