@@ -47,16 +47,17 @@ class Exchange:
     text: str
     final: wire.Line | None = None
     rows: list[Row] = field(default_factory=list)
-    events: list[Row] = field(default_factory=list)       # while it ran, if somebody traced
+    events: list[Row] = field(default_factory=list)       # of a trace, while it ran
 
 
 def exchanges(log: Iterable[Entry]) -> list[Exchange]:
-    """The requests in a log that were answered, in order; the rows with them, and the events."""
+    """The requests in a log that were answered, in order; the rows with them, and the events; no
+    signs of life."""
     found: dict[int, Exchange] = {}
     events: list[Row] = []
     for entry in log:
         line = wire.parse(entry.text.encode("ascii")) if entry.way != "--" else None
-        if line is not None and line.sigil == "%":
+        if line is not None and line.sigil == "%" and line.words[:1] != ["busy"]:
             events.append(line.row())
         if line is None or not line.tag:
             continue

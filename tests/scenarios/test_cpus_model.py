@@ -9,6 +9,7 @@ from pfnlab import Guest
 from pfnlab.memory_map import map_of
 from pfnlab.model_cpus import follow_events
 from pfnlab.replica import Exchange, Lost, Replica, exchanges, replica_of
+from pfnlab.request import Entry
 from pfnlab.wire import parse
 
 pytestmark = [pytest.mark.options("cpus=4")]
@@ -104,6 +105,13 @@ def test_events_of_all_at_once_tell_whose_each_page_is(guest: Guest, model: Repl
     for one in session:
         assert model.follow(one) is None, one.text
     assert model.compare_state(guest) is None
+
+
+def test_a_sign_of_life_is_no_event_of_a_trace() -> None:
+    said = [">1 stress 60 cpus=all", "% busy tag=1", "% free addr=0x0000000000300000 pages=1 tag=0",
+            "=1 240"]
+    log = [Entry(0.0, "->" if text[0] == ">" else "<-", text) for text in said]
+    assert [event[0] for one in exchanges(log) for event in one.events] == ["free"]
 
 
 @pytest.mark.only("native")
