@@ -2,8 +2,6 @@
 """malloc: small objects share pages, pointers outlive stages, whatever is wrong is told."""
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from pfnlab import Guest, errors
@@ -301,16 +299,3 @@ def test_pages_of_a_slab_are_allocated_pages(guest: Guest) -> None:
     at = guest.malloc(100)
     assert page(guest, at & -PAGE)[2] == "allocated"
     assert free_pages(guest, str(page(guest, at & -PAGE).area)) > 0
-
-
-@pytest.mark.only("native")
-def test_a_window_beyond_the_records_of_red_zones_has_none(fresh_guest: Callable[..., Guest]
-                                                           ) -> None:
-    guest = fresh_guest("append=virt=0x200000000000:1G")
-    block = guest.malloc(20)
-    before = total(guest)
-    with pytest.raises(errors.CallUnsupported):
-        guest.malloc(20, redzone=1)
-    assert total(guest) == before
-    guest.free(block)
-    guest.check()
