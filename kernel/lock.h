@@ -6,9 +6,9 @@
  *
  * Which lock guards what is written beside the fields. Nothing is held while memory is zeroed,
  * filled or copied, and nothing while something is said on the line: who does that verifies it, by
- * lock_hold_none(). A sign of life (machine.h) may be said in between. A red zone is looked at with
- * the lock of malloc: mostly a few bytes are read, and nobody else may free the object between the
- * look and the free.
+ * lock_hold_none(). Only a CPU 0 that works alone gives signs of life (machine.h) meanwhile: nobody
+ * waits for its locks. A red zone is looked at with the lock of malloc: mostly a few bytes are
+ * read, and nobody else may free the object between the look and the free.
  *
  * Interrupts stay on while a lock is held, so that a CPU which waits or works for long still drops
  * stale translations and counts a ^C at once. That is safe because no handler of an interrupt takes

@@ -24,7 +24,7 @@ static _Atomic bool interrupt_seen;   /* by the command that runs */
 #define SIGN_LOOKS 8u                 /* a clock may be slower than what is at work */
 static void (*tell_sign)(void);
 static bool gives_sign;               /* CPU 0, just now */
-/* Of each CPU, its own: looks for a ^C, and the time of the next sign in ticks. */
+/* Of each CPU, its own: looks for a ^C, and when it gives or wants the next sign, in ticks. */
 static struct { uint64_t looks, next; } signs[SMP_MAX];
 
 const char *machine_name(void)
@@ -255,9 +255,19 @@ void machine_on_sign(void (*tell)(void))
     tell_sign = tell;
 }
 
-static void give_sign(void *unused)
+static uint64_t sign_period(void)
 {
-    (void)unused;
+    return arch_ticks_per_second() / MACHINE_SIGNS;
+}
+
+/* If none was given lately, whoever wants it. */
+static void give_sign(void)
+{
+    uint64_t now = arch_ticks();
+
+    if (now < signs[0].next)
+        return;
+    signs[0].next = now + sign_period();
     gives_sign = true;
     tell_sign();
     gives_sign = false;
@@ -268,22 +278,23 @@ bool machine_gives_sign(void)
     return gives_sign;
 }
 
-/* CPU 0 may wait for a lock that another CPU holds: that one says nothing. */
+/* Nobody waits for the line with a lock that another one may want. */
 void machine_at_work(void)
 {
-    uint64_t period = arch_ticks_per_second() / MACHINE_SIGNS, now;
     unsigned cpu = arch_cpu_self();
+    uint64_t now;
 
-    if (signs[cpu].looks++ % SIGN_LOOKS != 0 || tell_sign == NULL || period == 0)
+    if (signs[cpu].looks++ % SIGN_LOOKS != 0 || tell_sign == NULL || sign_period() == 0)
         return;
     now = arch_ticks();
-    if (now < signs[cpu].next || (cpu != 0 && lock_depth() > 0))
+    if (now < signs[cpu].next)
         return;
-    signs[cpu].next = now + period;
-    if (cpu == 0)
-        give_sign(NULL);
-    else
-        smp_call(give_sign, NULL);
+    if (cpu != 0) {
+        signs[cpu].next = now + sign_period();
+        smp_ask(give_sign);
+    } else if (lock_depth() == 0 || smp_is_alone()) {
+        give_sign();
+    }
 }
 
 bool machine_interrupted(void)
@@ -306,7 +317,7 @@ bool machine_wait_interrupted(void)
 
 void machine_interrupt_clear(void)
 {
-    signs[0].next = arch_ticks() + arch_ticks_per_second() / MACHINE_SIGNS;
+    signs[0].next = arch_ticks() + sign_period();
     atomic_store_explicit(&interrupt_seen, false, memory_order_relaxed);
 }
 

@@ -99,12 +99,13 @@ bool machine_wait_interrupted(void);
 
 /*
  * A sign of life: `tell` is called, on CPU 0, when a command has come to a machine_at_work() a
- * MACHINE_SIGNS'th of a second after it began, or after the last sign, on the CPU that is at work;
- * on machines without a clock never, nor for another CPU that holds a lock. machine_interrupted()
- * is such a place, and so is whatever is called often where long work looks for no ^C. So a command
- * that gets no further gives no sign, whatever interrupts come meanwhile.
+ * MACHINE_SIGNS'th of a second after it began, or after the last sign, on any CPU that is at work;
+ * on machines without a clock never. machine_interrupted() is such a place, and so is whatever is
+ * called often where long work looks for no ^C. So a command that gets no further gives no sign,
+ * whatever interrupts come meanwhile.
  *
- * CPU 0 may hold locks then: what it says is short. machine_gives_sign(): it does.
+ * CPU 0 may hold locks then, if no other CPU is at work, which could wait for them; another CPU may
+ * hold some, too, as it goes on at once. machine_gives_sign(): CPU 0 does.
  */
 #define MACHINE_SIGNS 10u             /* a second */
 void machine_at_work(void);

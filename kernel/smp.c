@@ -24,6 +24,7 @@ struct cpu {
 static struct cpu cpus[SMP_MAX];
 _Static_assert(SMP_MAX == ARCH_CPUS_MAX, "one limit, told twice");
 static _Atomic uint32_t callers;  /* CPUs whose `calls` is set, or about to be */
+static void (*_Atomic asked)(void);   /* set by any CPU, taken by CPU 0 */
 
 unsigned smp_count(void)
 {
@@ -123,10 +124,27 @@ void smp_call(void (*function)(void *argument), void *argument)
     arch_cpu_idle(was_called, cpu);
 }
 
+/* Relaxed: nothing is handed over with it. */
+void smp_ask(void (*function)(void))
+{
+    if (atomic_exchange_explicit(&asked, function, memory_order_relaxed) == NULL)
+        arch_cpu_kick(0);
+}
+
 /* ---- on CPU 0 ---- */
+
+static void answer(void)
+{
+    void (*function)(void) = atomic_exchange_explicit(&asked, NULL, memory_order_relaxed);
+
+    if (function != NULL)
+        function();
+}
 
 void smp_serve(void)
 {
+    if (atomic_load_explicit(&asked, memory_order_relaxed) != NULL)
+        answer();
     for (unsigned i = 1; i < arch_cpu_count(); i++) {
         struct cpu *cpu = &cpus[i];
 
@@ -155,13 +173,21 @@ bool smp_done(unsigned cpu)
     return !atomic_load_explicit(&cpus[cpu].posted, memory_order_acquire);
 }
 
-/* Time to look: the job is done, somebody calls, or a ^C came, which the others are to see. */
+bool smp_is_alone(void)
+{
+    for (unsigned cpu = 1; cpu < arch_cpu_count(); cpu++)
+        if (is_running(cpu) && !smp_done(cpu))
+            return false;
+    return true;
+}
+
+/* Time to look: the job is done, somebody calls or asks, or a ^C came, which others are to see. */
 static bool has_news(void *argument)
 {
     const unsigned *cpu = argument;
 
     return smp_done(*cpu) || atomic_load_explicit(&callers, memory_order_relaxed) != 0
-        || machine_wait_interrupted();
+        || atomic_load_explicit(&asked, memory_order_relaxed) != NULL || machine_wait_interrupted();
 }
 
 void smp_wait(unsigned cpu)

@@ -68,6 +68,9 @@ void smp_abandon(void);
 void smp_post(unsigned cpu, void (*function)(void *argument), void *argument);
 bool smp_done(unsigned cpu);
 
+/* On CPU 0: has no other CPU a job, so that nobody waits for its locks? */
+bool smp_is_alone(void);
+
 /* Serve until the CPU has done its job. */
 void smp_wait(unsigned cpu);
 
@@ -78,6 +81,13 @@ void smp_wait(unsigned cpu);
  */
 void smp_call(void (*function)(void *argument), void *argument);
 void smp_serve(void);
+
+/*
+ * Have CPU 0 call function() when it serves next, and go on at once: locks may be held. It is
+ * called once for all who asked meanwhile, and may be called in a later command: it must ask
+ * whether it is still wanted. Only one function is asked for at a time, the latest.
+ */
+void smp_ask(void (*function)(void));
 
 /* In a loop that waits for what another CPU will do. */
 void smp_relax(void);

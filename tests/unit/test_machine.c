@@ -218,42 +218,6 @@ static void control_c_stops_one_command_and_none_behind_it(void **unused)
     machine_interrupt_passed();
 }
 
-static unsigned signs;
-
-static void count_sign(void)
-{
-    assert_true(machine_gives_sign());
-    signs++;
-}
-
-/* The signs given in so many looks for a ^C, one each tick. */
-static unsigned signs_in(unsigned looks, bool (*look)(void))
-{
-    signs = 0;
-    for (unsigned i = 0; i < looks; i++, ticks++)
-        assert_false(look());
-    return signs;
-}
-
-static void who_is_at_work_gives_signs_of_life(void **unused)
-{
-    static struct lock lock = LOCK_INIT(LOCK_PAGES);
-
-    (void)unused;
-    machine_on_sign(count_sign);
-    assert_int_equal(signs_in(99, machine_interrupted), 0);
-    assert_in_range(signs_in(1000, machine_interrupted), MACHINE_SIGNS - 1, MACHINE_SIGNS);
-    assert_int_equal(signs_in(1000, machine_wait_interrupted), 0);
-    lock_take(&lock);
-    assert_int_equal(signs_in(8, machine_interrupted), 1);
-    lock_release(&lock);
-    assert_false(machine_gives_sign());
-    machine_interrupt_clear();
-    assert_int_equal(signs_in(99, machine_interrupted), 0);
-    ticks_per_second = 0;
-    assert_int_equal(signs_in(1000, machine_interrupted), 0);
-}
-
 static void zeroes_what_it_reaches(void **unused)
 {
     (void)unused;
@@ -321,7 +285,6 @@ int main(void)
         cmocka_unit_test_setup(a_pattern_does_not_write_what_is_read_only, begin),
         cmocka_unit_test_setup(control_c_stops_a_long_pattern, begin),
         cmocka_unit_test_setup(control_c_stops_one_command_and_none_behind_it, begin),
-        cmocka_unit_test_setup(who_is_at_work_gives_signs_of_life, begin),
         cmocka_unit_test_setup(zeroes_what_it_reaches, begin),
         cmocka_unit_test_setup(control_c_stops_a_long_zeroing, begin),
         cmocka_unit_test_setup(passes_the_rest_on, begin),

@@ -10,6 +10,8 @@ static unsigned relaxed;
 
 unsigned smp_count(void) { return 2; }
 unsigned smp_self(void) { return 0; }
+bool smp_is_alone(void) { return true; }
+void smp_ask(void (*function)(void)) { function(); }
 void smp_call(void (*function)(void *argument), void *argument) { function(argument); }
 bool smp_has(pfn_t frame) { (void)frame; return false; }
 void smp_wait(unsigned cpu) { (void)cpu; }

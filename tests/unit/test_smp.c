@@ -134,12 +134,56 @@ static void what_cannot_be_given_back_is_kept(void **unused)
     assert_cpu(2, false, 0, 0);
 }
 
+static unsigned calls;
+
+static void count_call(void)
+{
+    calls++;
+}
+
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
+static void who_asked_is_served_once_and_waits_for_nothing(void **unused)
+{
+    const char *lacking;
+
+    (void)unused;
+    assert_int_equal(smp_start(1, 5, &lacking), OK);
+    calls = 0;
+    smp_serve();
+    assert_int_equal(calls, 0);
+    smp_ask(count_call);
+    smp_ask(count_call);
+    assert_int_equal(calls, 0);
+    smp_serve();
+    smp_serve();
+    assert_int_equal(calls, 1);
+}
+
+static void one_that_has_a_job_is_company(void **unused)
+{
+    const char *lacking;
+
+    (void)unused;
+    assert_int_equal(smp_start(2, 5, &lacking), OK);
+    assert_true(smp_is_alone());
+    smp_post(2, nothing, NULL);
+    assert_false(smp_is_alone());
+    assert_int_equal(smp_stop(2), OK);
+    assert_true(smp_is_alone());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_refused_changes_nothing, begin),
         cmocka_unit_test_setup(a_cpu_that_runs_has_started, begin),
         cmocka_unit_test_setup(what_cannot_be_given_back_is_kept, begin),
+        cmocka_unit_test_setup(who_asked_is_served_once_and_waits_for_nothing, begin),
+        cmocka_unit_test_setup(one_that_has_a_job_is_company, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
