@@ -2,7 +2,7 @@
 #include "arch/x86/cfi.h"
 #include "arch/x86/selectors.h"
 
-/* Of a 32-bit TSS (Intel SDM volume 3, section 7.2.1); the order of the registers is DWARF's, too. */
+/* Of a 32-bit TSS (Intel SDM volume 3, section 7.2.1); its registers are in the order of DWARF. */
 #define TSS_EIP 32
 #define TSS_EAX 40
 #define TSS_ESP 56
