@@ -11,9 +11,10 @@ machine_check() {
     [[ $gdb != *:* ]] || refuse "native has no --gdb=WHERE: a debugger attaches to the process"
 }
 
-# It was stopped for the debugger, and handles its wild accesses itself.
+# It was stopped for the debugger, and handles its faults and the end of a processor itself.
 machine_attach() {
-    echo "-iex 'handle SIGSTOP nostop noprint nopass' -iex 'handle SIGSEGV nostop noprint pass'" \
+    echo "-iex 'handle SIGSTOP nostop noprint nopass'" \
+        "-iex 'handle SIGSEGV SIGBUS SIGILL SIGFPE SIGUSR1 nostop noprint pass'" \
         "-p $pid $build/pfnlab"
 }
 

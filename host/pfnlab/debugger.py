@@ -51,9 +51,10 @@ def command_line(arch: str, door: int | Path) -> list[str]:
     usable = _DEBUGGERS if arch in ("native", "x86_64", "i386") else _DEBUGGERS[:1]
     name = next((name for name in usable if shutil.which(name)), usable[0])
     attach = ["-ex", f"target remote {door}"]
-    if isinstance(door, int):     # it was stopped for us, and handles its wild accesses itself
+    if isinstance(door, int):     # as machine_attach of arch/native/machine.sh
         attach = ["-iex", "handle SIGSTOP nostop noprint nopass",
-                  "-iex", "handle SIGSEGV nostop noprint pass", "-p", str(door)]
+                  "-iex", "handle SIGSEGV SIGBUS SIGILL SIGFPE SIGUSR1 nostop noprint pass",
+                  "-p", str(door)]
     return [name, "-q", "-x", str(COMMANDS), *attach, str(program_of(arch))]
 
 
