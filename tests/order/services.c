@@ -46,6 +46,7 @@ struct journal lab_journal;
 static void journal_begin(void) { journal_clear(&lab_journal); }
 static void journal_note(void) { journal_event(&lab_journal, PAGES_ALLOC, pfn(1), 1, 0); }
 static void journal_refuse(void) { journal_refusal(&lab_journal, &(struct refusal){ .tag = 1 }); }
+static void journal_ask(void) { (void)journal_refusals(&lab_journal); }
 
 /* ---- queue of events ---- */
 
@@ -139,7 +140,7 @@ static void early_look(void) { ASSERT(phys_is_memory(&early, start_of[cpu_self()
 const struct layer service_layers[] = {
     { "pool", pool_begin, { pool_take, pool_give }, NULL },
     { "fail", fail_prepare, { fail_ask, fail_count }, NULL },
-    { "journal", journal_begin, { journal_note, journal_refuse }, NULL },
+    { "journal", journal_begin, { journal_note, journal_refuse, journal_ask }, NULL },
     { "queue", queue_begin, { queue_put, queue_tell }, NULL },
     { "phys", early_begin,
       { early_take, early_give, early_trim, early_extend, early_find, early_next, early_look },
