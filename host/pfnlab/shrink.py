@@ -85,13 +85,15 @@ class Shrinker:
     def _shrink_numbers(self) -> bool:
         shrunk = False
         for index in range(len(self.best)):
-            tries = iter(smaller(self.best[index].text))
-            for text in tries:
-                step = replace(self.best[index], text=text)
-                if self._accept([*self.best[:index], step, *self.best[index + 1:]]):
-                    shrunk = True
-                    break
+            while self._shrink_line(index):
+                shrunk = True
         return shrunk
+
+    def _shrink_line(self, index: int) -> bool:
+        """The smallest that still fails of what smaller() says."""
+        return any(self._accept([*self.best[:index], replace(self.best[index], text=text),
+                                 *self.best[index + 1:]])
+                   for text in smaller(self.best[index].text))
 
 
 def with_checks(steps: Sequence[Step]) -> list[Step]:
@@ -121,7 +123,8 @@ def without(steps: Sequence[Step], first: int, end: int) -> list[Step]:
 
 
 def smaller(text: str) -> list[str]:
-    """The line with a key left out, or a number that is smaller, the smallest first."""
+    """The line with a key left out, or a number that is smaller, the smallest first: less by a
+    half, a quarter, ... one, so that no edge takes more than a few tries."""
     name, *words = text.split(" ")
     if name in _MAP:
         return []
@@ -131,8 +134,9 @@ def smaller(text: str) -> list[str]:
         if equals and value:
             out.append(" ".join([name, *words[:i], *words[i + 1:]]))
         if value.isdigit():
-            for number in sorted({0, 1, int(value) // 2, int(value) - 1}):
-                if 0 <= number < int(value):
+            most = int(value)
+            for number in sorted({0, 1, *(most - (most >> k) for k in range(most.bit_length()))}):
+                if number < most:
                     out.append(" ".join([name, *words[:i], f"{key}{equals}{number}",
                                          *words[i + 1:]]))
     return out

@@ -339,6 +339,8 @@ def test_a_line_becomes_smaller_by_its_keys_and_numbers() -> None:
     assert smaller("alloc_pages 3 as=1") == [
         "alloc_pages 0 as=1", "alloc_pages 1 as=1", "alloc_pages 2 as=1", "alloc_pages 3",
         "alloc_pages 3 as=0"]
+    assert smaller("malloc 4097") == [f"malloc {n}" for n in (
+        0, 1, 2049, 3073, 3585, 3841, 3969, 4033, 4065, 4081, 4089, 4093, 4095, 4096)]
     assert smaller("map_add 4096 8192") == []
 
 
