@@ -40,6 +40,7 @@ from pfnlab.trial import Trials
 LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
 CHECK_EVERY = 25
+LOOKS = ("dump heap", "dump virt", "dump pages")  # one before each check, all at the end
 UNDER_WAY = 20                    # lines that are not answered yet
 LOOK = 0.2                        # seconds between two looks at how far the workers are
 
@@ -118,9 +119,8 @@ class Life:
         for text in ("map_begin", *self.memory_map.lines(), "map_commit"):
             yield self.add(text)
         for i in range(count):
-            check = i % CHECK_EVERY == CHECK_EVERY - 1 or i == count - 1
             self.lines.tag = len(self.steps)
-            yield self.add("check" if check else self.lines.line(self.choose))
+            yield self.add(_look(i, count) or self.lines.line(self.choose))
 
     def add(self, text: str) -> Step:
         """Another line."""
@@ -131,6 +131,19 @@ class Life:
         """There is a reply to a line."""
         if request.final is not None and request.final.sigil == "?":
             self.lines.gone(step.tag)
+        elif request.final is not None:
+            address = next(iter(request.final.row().values), None)
+            if isinstance(address, int):
+                self.lines.placed(step.tag, address)
+
+
+def _look(i: int, count: int) -> str | None:
+    """What line `i` of a life looks at, if it is to look at all: see LOOKS."""
+    if i >= count - 1 - len(LOOKS):
+        return (*LOOKS, "check")[i - count]
+    if i % CHECK_EVERY == CHECK_EVERY - 2:
+        return LOOKS[i // CHECK_EVERY % len(LOOKS)]
+    return "check" if i % CHECK_EVERY == CHECK_EVERY - 1 else None
 
 
 def new_life(guest: Guest, rng: random.Random) -> Life:
@@ -235,7 +248,11 @@ def expect(trials: Trials, steps: Sequence[Step]) -> None:
         except (errors.PfnlabError, Lost):
             return
         if told is not None:
-            step.final = wire.parse(f"{told[0]}{step.tag}{told[1:]}".encode())
+            tags = {one.tag: tag for tag, one in run.done.items()}
+            *rows, final = re.sub(r"(?<=owner=)\d+", lambda m: str(tags.get(int(m[0]), 0)),
+                                  told).split("\n")
+            step.rows = [row.split()[1:] for row in rows]
+            step.final = wire.parse(f"{final[0]}{step.tag}{final[1:]}".encode())
             return
         if request.final.words[:1] and request.final.words[0].startswith("bug."):
             step.final = wire.parse(f"={step.tag}".encode())

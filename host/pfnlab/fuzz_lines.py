@@ -60,15 +60,24 @@ class Dice:
 
 
 @dataclass
+class Result:
+    """What a line has, as far as it is known."""
+
+    kind: str                     # its type
+    size: int                     # bytes that were asked for
+    at: int | None = None         # known once there is a reply
+
+
+@dataclass
 class Lines:
     """Lines on a map, one after another. A result is referred to as `$tag` of the line that had it,
-    so that lines can be left out later."""
+    so that lines can be left out later; what lies inside it or next to it, by its address."""
 
     table: Table
     memory_map: MemoryMap
     window: tuple[int, int]       # of the virtual allocator
     tag: int = 0                  # of the last line
-    live: dict[int, str] = field(default_factory=dict)     # the type of each result, by tag
+    live: dict[int, Result] = field(default_factory=dict)     # by tag
 
     def __post_init__(self) -> None:
         self.commands = [command for name, command in self.table.commands.items()
@@ -85,16 +94,17 @@ class Lines:
         """The next line, of that command or of any."""
         command = command or choose.pick(self._weighted)
         words = [command.name]
-        freed = None
+        freed, size = None, PAGE_SIZE
         for argument in self._given(choose, command):
-            word, used = self._word(choose, command, argument)
+            word, used = self._word(choose, argument, freed)
             freed = used or freed
+            size = _bytes(argument, word) or size
             words.append(f"{argument.name}={word}" if argument.role == "key" else word)
         self.tag += 1
         if freed is not None and command.kind == "mutator" and command.result in GIVES_BACK:
             self.gone(freed)
         if command.kind == "mutator" and command.result in ADDRESS_TYPES:
-            self.live[self.tag] = command.result
+            self.live[self.tag] = Result(command.result, size)
             if len(self.live) > LIVE_MOST:
                 self.gone(next(iter(self.live)))
         return " ".join(words)
@@ -113,9 +123,14 @@ class Lines:
         """The line has no result, or what it gave is given back."""
         self.live.pop(tag, None)
 
-    def _word(self, choose: Chooser, command: Command, argument: Argument
-              ) -> tuple[str, int | None]:
-        """A value, and the tag that it refers to if it is the result of a line."""
+    def placed(self, tag: int, address: int) -> None:
+        """The line has that result."""
+        if tag in self.live:
+            self.live[tag].at = address
+
+    def _word(self, choose: Chooser, argument: Argument, of: int | None) -> tuple[str, int | None]:
+        """A value, and the tag that it refers to if it is the result of a line. `of` is the tag
+        that the line refers to already."""
         kind = self.table.types[argument.type]
         if choose.chance(1):
             return choose.pick(BAD_WORDS), None
@@ -130,12 +145,14 @@ class Lines:
         if argument.type in ADDRESS_TYPES:
             # A required address is mostly one that was given out before, mostly by its kind.
             if argument.role == "arg" and self.live and choose.chance(80):
-                alike = [tag for tag, kind in self.live.items()
-                         if (kind == "virtual") == (argument.type == "virtual")]
+                alike = [tag for tag, result in self.live.items()
+                         if (result.kind == "virtual") == (argument.type == "virtual")]
                 tag = choose.pick(alike if alike and choose.chance(90) else list(self.live))
                 return f"${tag}", tag
-            virtual = argument.type == "virtual" and choose.chance(80)
-            return f"{self._in_window(choose) if virtual else self._address(choose):#x}", None
+            return f"{self._place(choose, argument.type == 'virtual'):#x}", None
+        if choose.chance(60) and (kind.name == "size" or argument.name == "pages"):
+            size = self._size(choose, of)
+            return str(size if kind.name == "size" else -(-size // PAGE_SIZE)), None
         return str(self._number(choose, kind)), None
 
     def _set(self, choose: Chooser) -> str:
@@ -145,6 +162,32 @@ class Lines:
 
     def _joined(self, choose: Chooser, words: Sequence[str]) -> str:
         return "|".join(choose.pick(words) for _ in range(choose.number(1, 2)))
+
+    def _size(self, choose: Chooser, of: int | None) -> int:
+        """Bytes: as many as something has, mostly what the line refers to, or some pages; or a few
+        more or less."""
+        if self.live and choose.chance(60):
+            result = self.live.get(of or 0) or self.live[choose.pick(list(self.live))]
+            size = result.size
+        else:
+            size = PAGE_SIZE * choose.number(1, 1 << choose.number(0, 5))
+        size += choose.pick((0, 1, -1)) + PAGE_SIZE * choose.pick((0, 0, 1, -1))
+        return max(1, size)
+
+    def _place(self, choose: Chooser, virtual: bool) -> int:
+        """An address in or next to something, on the map, or in the window."""
+        known = [result for result in self.live.values() if result.at is not None
+                 and (result.kind == "virtual") == virtual]
+        if known and choose.chance(40):
+            return self._around(choose, choose.pick(known))
+        return self._in_window(choose) if virtual and choose.chance(80) else self._address(choose)
+
+    def _around(self, choose: Chooser, result: Result) -> int:
+        """Its pages, and one on either side; now and then no page."""
+        assert result.at is not None
+        pages = -(-result.size // PAGE_SIZE)
+        edge = result.at + PAGE_SIZE * choose.pick((pages, -1, pages - 1, choose.number(0, pages)))
+        return min(max(0, edge + choose.chance(5) * 16), ADDRESS_LIMIT - 1)
 
     def _in_window(self, choose: Chooser) -> int:
         """Near the beginning of the window, where ranges are, or around its end."""
@@ -171,3 +214,12 @@ class Lines:
         if kind.name in ("align", "width"):
             return min(max(power, low), high)
         return min(max(low, choose.number(power >> 1, power)), high)
+
+
+def _bytes(argument: Argument, word: str) -> int | None:
+    """What is asked for by an argument, if it tells that."""
+    unit = PAGE_SIZE if argument.name == "pages" else 1 if argument.type == "size" else 0
+    if not word.isdigit():
+        return None
+    return PAGE_SIZE << int(word) if argument.type == "order" and len(word) < 3 else (
+        int(word) * unit or None)

@@ -16,7 +16,7 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
                                  run_state_machine_as_test)
 
 from pfnlab import errors
-from pfnlab.fuzz import Figures, Life, Limit, Wrong, judge, keep, new_life
+from pfnlab.fuzz import LOOKS, Figures, Life, Limit, Wrong, judge, keep, new_life
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool
 from pfnlab.replica import Lost, Replica, replica_on
@@ -59,6 +59,7 @@ class Machine(RuleBasedStateMachine):
 
     guest: Guest
     figures: Figures
+    limit: Limit
     tell: Callable[[Figures], None]          # of each command; Enough: no more of them
     culprit: list[Step] = []
     why = ""
@@ -117,13 +118,17 @@ class Machine(RuleBasedStateMachine):
         if self.model is None or self.guest.dead or self.life is None or (
                 len(self.life.steps) < self.life.beginning):
             return
-        told = self.model.compare_state(self.guest)
+        for look in LOOKS:
+            if not self.limit.reached(self.figures):
+                self.ask(self.life.add(look))
+        told = self.model.compare_state(self.guest) if self.model is not None else None
         if told is not None:
             self._blame(told)
             raise Wrong(told)
 
 
-def machine_for(guest: Guest, figures: Figures, tell: Callable[[Figures], None]) -> type[Machine]:
+def machine_for(guest: Guest, figures: Figures, limit: Limit, tell: Callable[[Figures], None]
+                ) -> type[Machine]:
     """The machine with a rule for each command that the guest knows."""
     life = new_life(guest, random.Random(0))
     rules: dict[str, Any] = {}
@@ -131,7 +136,7 @@ def machine_for(guest: Guest, figures: Figures, tell: Callable[[Figures], None])
         for i in range(MANY if command in life.lines.busy else 1):
             rules[f"{command.name}_{i}"] = _rule_for(command)
     return type("GuestMachine", (Machine,), {
-        "guest": guest, "figures": figures, "tell": staticmethod(tell), **rules})
+        "guest": guest, "figures": figures, "limit": limit, "tell": staticmethod(tell), **rules})
 
 
 def _rule_for(command: Command) -> Any:
@@ -157,7 +162,7 @@ def machine_campaign(name: str, seed: int, limit: Limit, directory: Path,
                    phases=[Phase.generate])
     with Pool() as pool:
         while not limit.reached(figures) and not figures.found:
-            machine = seeded(seed)(machine_for(pool.acquire(name), figures, tell))
+            machine = seeded(seed)(machine_for(pool.acquire(name), figures, limit, tell))
             seed += 1_000_003
             try:
                 run_state_machine_as_test(  # type: ignore[no-untyped-call]

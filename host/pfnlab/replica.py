@@ -14,14 +14,15 @@ from pfnlab import wire
 from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
-from pfnlab.model import ALLOCATED, STATES, Refusal
+from pfnlab.model import Refusal
 from pfnlab.model_cpus import NEEDS, Cpus, follow_events
 from pfnlab.model_line import Reader, Results, Unknown
 from pfnlab.oracle import ENGINES, Oracle
+from pfnlab.replica_dump import dump_told, without_fresh
 from pfnlab.request import Entry
 from pfnlab.table import Command, Table
 from pfnlab.twin import guest_rows, model_rows, window
-from pfnlab.values import PAGE_SIZE, Row
+from pfnlab.values import Row
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
 MIDWAY = ("mem.metadata", "mem.injected")
@@ -172,6 +173,8 @@ class Replica:
         """The same, of a line that can be read."""
         name, final = command.name, one.final
         assert final is not None
+        if name == "dump" and len(args) == 1 and self._injected:
+            return self._follow_dump(one, args[0])
         if command.kind != "mutator":
             return None
         if name == "fail" and final.sigil == "=":
@@ -207,6 +210,13 @@ class Replica:
         if name == "realloc" and self._refusing and final.sigil == "=":
             raise Lost("realloc was refused one of its ways")
         return _spelled(told)
+
+    def _follow_dump(self, one: Exchange, what: str) -> str | None:
+        """All rows of it, if they came in one reply."""
+        assert one.final is not None
+        if one.final.sigil == "?" or "more" in one.final.row().fields:
+            return None
+        return dump_told(self.oracle, what, one.rows, self._knows_fresh)
 
     def _changed_nothing(self, name: str, word: str) -> bool:
         """Is it a refusal that the model need not foretell?"""
@@ -289,19 +299,6 @@ class Replica:
             if ours != theirs:
                 return f"dump pages\n  guest: {_row(theirs)}\n  model: {_row(ours)}"
         return None
-
-
-def without_fresh(rows: Iterable[Any]) -> list[tuple[object, ...]]:
-    """Rows of pages, where nobody knows which of them are fresh."""
-    out: list[Any] = []
-    for state, address, pages, _, owner in rows:
-        last = out[-1] if out else None
-        goes_on = last is not None and last[1] + last[2] * PAGE_SIZE == address
-        if goes_on and state == last[0] != STATES[ALLOCATED]:
-            out[-1] = (*last[:2], last[2] + pages, *last[3:])
-        else:
-            out.append((state, address, pages, 0, owner))
-    return out
 
 
 @functools.cache

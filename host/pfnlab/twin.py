@@ -137,7 +137,7 @@ class Twin:
             self._compare_ranges()
 
     def _compare_heap(self) -> None:
-        got = dump_rows(self.guest, "heap", lambda row: (row[0], row[1], row.stage, row.owner))
+        got = dump_rows(self.guest, "heap", heap_row)
         fields = 4 if self.owners else 3
         for ours, theirs in zip_longest(self.oracle.heap.objects(), got):
             if (ours or ())[:fields] != (theirs or ())[:fields]:
@@ -163,7 +163,7 @@ class Twin:
         assert self.oracle.virtual is not None
         fields = 8 if self.owners else 7
         ours = range_rows(self.oracle.virtual)
-        for mine, theirs in zip_longest(ours, dump_rows(self.guest, "virt", _plain_range)):
+        for mine, theirs in zip_longest(ours, dump_rows(self.guest, "virt", range_row)):
             if (mine or ())[:fields] != (theirs or ())[:fields]:
                 raise Disagreement(f"dump virt\n  guest: {theirs}\n  model: {mine}")
         self._compare_mappings(self.oracle.virtual)
@@ -206,7 +206,7 @@ def range_rows(virtual: Virtual) -> list[tuple[object, ...]]:
 
 def guest_rows(guest: Guest) -> list[tuple[object, ...]]:
     """Every run of managed pages on the guest: (state, address, pages, fresh, owner)."""
-    return [row for row in dump_rows(guest, "pages", _plain) if row[0] != STATES[UNMANAGED]]
+    return [row for row in dump_rows(guest, "pages", page_row) if row[0] != STATES[UNMANAGED]]
 
 
 def model_rows(pages: Pages) -> list[tuple[object, ...]]:
@@ -227,10 +227,17 @@ def model_rows(pages: Pages) -> list[tuple[object, ...]]:
     return out
 
 
-def _plain(row: Row) -> tuple[object, ...]:
+def page_row(row: Row) -> tuple[object, ...]:
+    """A row of `dump pages` so that it can be compared."""
     return (row[2], row[0], row[1], row.fields.get("fresh", 0), row.fields.get("owner", 0))
 
 
-def _plain_range(row: Row) -> tuple[object, ...]:
+def range_row(row: Row) -> tuple[object, ...]:
+    """The same of `dump virt`."""
     return (row[0], row[1], row[2], *(row.fields.get(name, 0) for name in (
         "front", "back", "size", "redzone", "owner")))
+
+
+def heap_row(row: Row) -> tuple[object, ...]:
+    """The same of `dump heap`."""
+    return row[0], row[1], row.stage, row.owner

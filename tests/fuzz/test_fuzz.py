@@ -17,10 +17,12 @@ from pfnlab.fuzz_lines import NOT_FUZZED, Dice, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
+from pfnlab.model_heap import Heap
 from pfnlab.replica import WINDOW
 from pfnlab.request import Request
 from pfnlab.table import Argument, Command
 from pfnlab.transcript import Mismatch, Run, Transcript
+from pfnlab.values import PAGE_SIZE
 
 MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
 
@@ -96,6 +98,22 @@ def test_a_difference_becomes_a_short_transcript_that_shows_it(
     transcript = Transcript(Path(figures.found[0]).read_text())
     requests = [step for step in transcript.steps if not step.text.startswith("map_")]
     assert len(requests) <= 3
+    with pytest.raises(Mismatch):
+        transcript.replay(guest)
+
+
+@pytest.mark.only("native")
+def test_a_difference_that_no_reply_shows_is_seen_in_a_dump(
+        guest: Guest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A block keeps a page if exactly one is too many."""
+    def wrong(heap: Heap, place: Any, size: int) -> bool:
+        return size == heap.blocks[place].size - PAGE_SIZE or right(heap, place, size)
+    right = Heap._resized
+    monkeypatch.setattr(Heap, "_resized", wrong)
+    figures = campaign("native", 1, Limit(commands=4 * MOST), tmp_path)
+    assert len(figures.found) == 1
+    transcript = Transcript(Path(figures.found[0]).read_text())
+    assert len([step for step in transcript.steps if not step.text.startswith("map_")]) <= 3
     with pytest.raises(Mismatch):
         transcript.replay(guest)
 

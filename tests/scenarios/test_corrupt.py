@@ -185,7 +185,7 @@ def test_stress_notices(guest: Guest) -> None:
 @pytest.mark.parametrize("what", ["orders", "lead", "count", "owner", "extent", "range", "busy",
                                   "mapped", "tables", "heap_page", "attributes", "slot"])
 def test_the_fuzzer_notices(guest: Guest, what: str) -> None:
-    life = new_life(guest, random.Random("1/0"))
+    life = new_life(guest, random.Random("2/0"))
     lines = life.lines.line
     # It is refused as long as there is nothing to break.
     ours = itertools.cycle(9 * [""] + [f"corrupt {what}", "check"])
