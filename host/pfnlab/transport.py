@@ -65,11 +65,18 @@ def build_native(root: Path) -> None:
     GuestGone: it does not build or start; the message says why.
     """
     tell_build(root, "native")
-    done = subprocess.run([root / "run-guest.sh", "native"], stdin=subprocess.DEVNULL,
-                          capture_output=True, check=False)
+    # In a session of its own, as every guest: ^C is for us to heed, or not to.
+    with subprocess.Popen([root / "run-guest.sh", "native"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          start_new_session=True) as done:
+        try:
+            _, complaints = done.communicate()
+        except BaseException:
+            os.killpg(done.pid, signal.SIGTERM)
+            raise
     if done.returncode != 0:
         raise GuestGone("the native guest does not start\n"
-                        + done.stderr.decode("utf-8", "replace").rstrip())
+                        + complaints.decode("utf-8", "replace").rstrip())
 
 
 def control_arguments(spec: Spec, directory: Path) -> list[str]:

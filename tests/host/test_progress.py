@@ -169,7 +169,7 @@ def test_no_process_of_a_search_outlives_it(how: signal.Signals, tmp_path: Path)
         os.close(end)
     assert left == []
     if how == signal.SIGINT:
-        assert search.returncode == EXIT_INTERRUPTED and complaints == "pfnlab: stopped\n"
+        assert (search.returncode, complaints) == (EXIT_INTERRUPTED, "pfnlab: stopped\n")
         assert "commands" in json.loads(said.splitlines()[-2])
 
 
