@@ -56,7 +56,7 @@ class Commands:
         ...
 
     def why(self, *, timeout: float | None = ...) -> Rows:
-        """Explain the last refusal: in each area what was missing, and whose blocks stand in the way."""
+        """Explain the last request that found no place: what was missing, and whose blocks are in the way."""
         ...
 
     def leaks(self, address: Number | None = ..., *, since: Number | None = ...,
@@ -322,7 +322,7 @@ class Commands:
         ...
 
     def probe(self, address: Number, *, timeout: float | None = ...) -> Rows:
-        """Read, write and execute at an address, leave it as it was, and tell what happened."""
+        """Read, write, execute at an address and tell; to put code into a read-only page may take a table."""
         ...
 
     def truth(self, *, timeout: float | None = ...) -> Rows:

@@ -46,14 +46,20 @@ def check(spec: Spec) -> None:
         raise ValueError(done.stderr.splitlines()[-1].removeprefix("run-guest.sh: "))
 
 
+def _quietly(command: str) -> str:
+    """A command of gdb without what it says: a table, which fills a terminal."""
+    return f"python gdb.execute({command!r}, to_string=True)"
+
+
 def command_line(arch: str, door: int | Path) -> list[str]:
     """What attaches gdb to a process of this host, or to a gdbstub behind a socket."""
     usable = _DEBUGGERS if arch in ("native", "x86_64", "i386") else _DEBUGGERS[:1]
     name = next((name for name in usable if shutil.which(name)), usable[0])
     attach = ["-ex", f"target remote {door}"]
     if isinstance(door, int):     # as machine_attach of arch/native/machine.sh
-        attach = ["-iex", "handle SIGSTOP nostop noprint nopass",
-                  "-iex", "handle SIGSEGV SIGBUS SIGILL SIGFPE SIGUSR1 nostop noprint pass",
+        attach = ["-iex", _quietly("handle SIGSTOP nostop noprint nopass"),
+                  "-iex", _quietly("handle SIGSEGV SIGBUS SIGILL SIGFPE SIGUSR1 nostop noprint "
+                                   "pass"),
                   "-p", str(door)]
     return [name, "-q", "-x", str(COMMANDS), *attach, str(program_of(arch))]
 

@@ -178,7 +178,7 @@ def test_a_native_guest_that_runs_is_looked_at(capsys: pytest.CaptureFixture[str
         rows = [str(row) for row in guest.dump("pages")]
         assert ask(capsys, "--pid", pid, "pages") == (0, rows, "")
         status, said, _ = ask(capsys, "--pid", pid)
-        assert status == 0 and said[0] == "---- cpus" and said[-1] == "all invariants hold"
+        assert status == 0 and "---- ring" in said and said[-1] == "all invariants hold"
     status, _, complaint = ask(capsys, "--pid", pid, "pages")
     assert status == 2 and f"process {pid} cannot be looked at" in complaint
     status, _, complaint = ask(capsys, "--pid", str(os.getpid()), "pages")
@@ -238,7 +238,10 @@ def test_addresses_that_the_native_guest_tells_are_those_of_its_program() -> Non
         with pytest.raises(errors.GuestPanic) as panicked:
             guest.panic()
         traced = next(line for line in panicked.value.lines if line.startswith("% bt "))
-    places = re.findall(r"0x[0-9a-f]+", f"{refused.value.text} {traced}")
+    # A call that does not return may be the last of its function: where it would return to is not
+    # in it.
+    places = re.findall(r"0x[0-9a-f]+", refused.value.text) \
+        + [hex(int(at, 16) - 1) for at in re.findall(r"0x[0-9a-f]+", traced)]
     told = subprocess.run(["addr2line", "-f", "-e", program_of("native"), *places], check=True,
                           capture_output=True, text=True).stdout.splitlines()
     assert told[0] == "access_load" and {"cmd_panic", "protocol_serve"} <= set(told)

@@ -155,7 +155,7 @@ class Still(Channel):
                  ) -> None:
         super().__init__()
         self.time = 0.0
-        self.says, self.ended, self.deaf = says, status, deaf
+        self.says, self.end_status, self.deaf = says, status, deaf
         self.inbox: deque[bytes | None] = deque()
         self.closed = threading.Event()
 
@@ -178,8 +178,8 @@ class Still(Channel):
             raise errors.GuestGone("nobody takes it")
 
     def wait(self, timeout: float) -> int | None:
-        self.time += timeout if self.ended is None else 0
-        return self.ended
+        self.time += timeout if self.end_status is None else 0
+        return self.end_status
 
     # ---- in the place of the link's own inbox: no thread is in between ----
 
