@@ -129,9 +129,38 @@ static void candidate_argument(struct search *search, const struct command *comm
         candidate_values(search, command->arguments[i].type);
 }
 
+/* By which position the command takes a line of its own; 0 if it does not, or there is none. */
+static size_t line_position(const struct command *command)
+{
+    size_t i = command == NULL ? 0 : command_argument(command, "line", 4), n = 0;
+
+    if (command == NULL || i == command->narguments || command->arguments[i].type != TYPE_rest)
+        return 0;
+    while (positional(command, n) != i)
+        n++;
+    return n;
+}
+
+/* Where the innermost line begins: in "on 2 store 0 LINE" it is LINE. */
+static const char *line_within(const char *text, const char *end)
+{
+    for (;;) {
+        const char *at = text;
+        struct piece name = parse_piece(&at, end);
+        size_t before = line_position(command_find(name.text, name.length));
+
+        for (size_t i = 0; i < before; i++)
+            (void)parse_piece(&at, end);
+        if (before == 0 || at == end)
+            return text;
+        text = at;
+    }
+}
+
 static void find_candidates(struct search *search, const char *text, size_t length)
 {
-    const char *at = text, *end = text + length;
+    const char *const end = text + length;
+    const char *at = line_within(text, end);
     struct piece name = parse_piece(&at, end), piece = name;
     const struct command *command = command_find(name.text, name.length);
     size_t n = 0;

@@ -250,6 +250,11 @@ static void tab_completes_from_the_table(void **unused)
     see("alloc_pages_a\t", "> alloc_pages_area @19");
     see("alloc_pages_area l\t", "> alloc_pages_area low@22");
     see("alloc_pages_area low|h\t", "> alloc_pages_area low|high@27");
+    see("on 2 alloc_pages_a\tl\t", "> on 2 alloc_pages_area low@27");
+    see("store 3 on 1 all\t", "> store 3 on 1 alloc_@21");
+    see("on 1 alloc_pages 3 ali\t4K", "> on 1 alloc_pages 3 align=4K@29");
+    see("mark all\t", "> mark all@10");
+    see("on on\t", "> on on@7");
     see("alloc_pages 3 ali\t4K", "> alloc_pages 3 align=4K@24");
     see("alloc_pages 3 area=lo\t", "> alloc_pages 3 area=low@24");
     see("alloc_page attributes=unc\t|n\t", "> alloc_page attributes=uncached|nx@35");
