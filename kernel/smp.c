@@ -255,7 +255,7 @@ enum error smp_stop(unsigned cpu)
     end(cpu);
     /* Nobody else empties the cache of a CPU that does not run. */
     if (lab.stage >= STAGE_PAGE)
-        pages_drain(&lab.pages);
+        cpus[cpu].info.drained = pages_drain_cpu(&lab.pages, cpu);
     return smp_memory_give(&cpus[cpu].info);
 }
 

@@ -15,6 +15,7 @@
 struct smp_info {
     bool running;                 /* idle, or at work; after a panic only CPU 0 still is */
     uint32_t tag;                 /* of the request that started it */
+    uint64_t drained;             /* single pages that its cache gave back when it stopped last */
     uint64_t need_size;           /* 0: none */
     phys_t need;                  /* arch_cpu_need */
     uint64_t stack_size;          /* 0: none of theirs */

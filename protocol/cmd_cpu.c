@@ -5,6 +5,7 @@
 #include "kernel/smp.h"
 #include "protocol/dispatch.h"
 #include "protocol/handlers.h"
+#include "protocol/origins.h"
 #include "protocol/stress_cpus.h"
 
 /* A panic has halted all CPUs but the first, for good. */
@@ -32,6 +33,7 @@ static void memory_fields(struct reply *reply, const struct smp_info *info)
 
 enum error cmd_cpus(const struct args_cpus *args, struct reply *reply)
 {
+    const struct origins *origins = origins_count();
     struct listing listing = { .n = 0 };
     bool more = true;
 
@@ -46,6 +48,7 @@ enum error cmd_cpus(const struct args_cpus *args, struct reply *reply)
         memory_fields(reply, &info);
         if (stress_operations(cpu) > 0)
             row_key_number(reply, "operations", stress_operations(cpu));
+        row_origins(reply, &origins[cpu]);
         more = listing_row(&listing, reply);
     }
     return listing_end(&listing, reply, true, 0);
@@ -55,13 +58,12 @@ enum error cmd_cpus(const struct args_cpus *args, struct reply *reply)
 
 enum { CPU_START, CPU_STOP };     /* in the order of the type's words */
 
-static enum error change_one(unsigned action, unsigned cpu, struct reply *reply)
+static enum error start_one(unsigned cpu, struct reply *reply)
 {
-    const char *lacking = NULL;
-    enum error e = action == CPU_START ? smp_start(cpu, reply_tag(reply), &lacking)
-                                       : smp_stop(cpu);
+    const char *lacking;
+    enum error e = smp_start(cpu, reply_tag(reply), &lacking);
 
-    if (e != OK && e != E_CALL_CPU)
+    if (e != OK)
         reply_key_number(reply, "cpu", cpu);
     if (lacking != NULL)
         reply_key_word(reply, "for", lacking);
@@ -85,7 +87,7 @@ static enum error start_all(uint64_t *n, struct reply *reply)
     for (unsigned cpu = 1; e == OK && cpu < smp_count(); cpu++) {
         if (is_running(cpu))
             continue;
-        e = machine_interrupted() ? E_STOP_INTERRUPTED : change_one(CPU_START, cpu, reply);
+        e = machine_interrupted() ? E_STOP_INTERRUPTED : start_one(cpu, reply);
         started[cpu] = e == OK;
         *n += e == OK;
     }
@@ -94,19 +96,57 @@ static enum error start_all(uint64_t *n, struct reply *reply)
     return e;
 }
 
+/* Those that a command has stopped, and what their caches gave back. */
+struct farewell {
+    bool stopped[SMP_MAX];
+    uint64_t drained;
+};
+
+static enum error stop_one(unsigned cpu, struct farewell *farewell)
+{
+    enum error e = smp_stop(cpu);
+    struct smp_info info;
+
+    if (e != OK)
+        return e;
+    smp_info(cpu, &info);
+    farewell->stopped[cpu] = true;
+    farewell->drained += info.drained;
+    return OK;
+}
+
+/* Asked when all have stopped: a question about pages empties every cache. */
+static void tell_farewell(const struct farewell *farewell, struct reply *reply)
+{
+    const struct origins *all = origins_count();
+    struct origins left = { .pages = 0 };
+
+    for (unsigned cpu = 0; cpu < smp_count(); cpu++)
+        if (farewell->stopped[cpu])
+            origins_add(&left, &all[cpu]);
+    reply_origins(reply, &left);
+    reply_key_number(reply, "drained", farewell->drained);
+}
+
+static enum error blame_cpu(struct reply *reply, enum error e, unsigned cpu)
+{
+    if (e != OK)
+        reply_key_number(reply, "cpu", cpu);
+    return e;
+}
+
 /* One that cannot give all of its memory back has stopped, and is no reason to let others run. */
-static enum error stop_all(uint64_t *n, struct reply *reply)
+static enum error stop_all(uint64_t *n, struct farewell *farewell, struct reply *reply)
 {
     enum error first = OK;
 
     for (unsigned cpu = 1; cpu < smp_count() && !machine_interrupted(); cpu++) {
-        enum error e = is_running(cpu) ? smp_stop(cpu) : E_CALL_STATE;
+        enum error e = is_running(cpu) ? stop_one(cpu, farewell) : E_CALL_STATE;
 
         *n += e == OK;
         if (e == OK || e == E_CALL_STATE || first != OK)
             continue;
-        reply_key_number(reply, "cpu", cpu);
-        first = e;
+        first = blame_cpu(reply, e, cpu);
     }
     if (first == OK && machine_interrupted())
         first = E_STOP_INTERRUPTED;
@@ -115,23 +155,43 @@ static enum error stop_all(uint64_t *n, struct reply *reply)
     return first;
 }
 
+static enum error start(bool all, unsigned one, struct reply *reply)
+{
+    uint64_t n = 0;
+    enum error e = all ? start_all(&n, reply) : start_one(one, reply);
+
+    if (e == OK)
+        reply_number(reply, all ? n : 1);
+    return e;
+}
+
+static enum error stop(bool all, unsigned one, struct reply *reply)
+{
+    struct farewell farewell = { .drained = 0 };
+    uint64_t n = 0;
+    enum error e = all ? stop_all(&n, &farewell, reply)
+                       : blame_cpu(reply, stop_one(one, &farewell), one);
+
+    if (e != OK)
+        return e;
+    reply_number(reply, all ? n : 1);
+    if (!all)
+        reply_key_number(reply, "cpu", one);
+    tell_farewell(&farewell, reply);
+    return OK;
+}
+
 enum error cmd_cpu(const struct args_cpu *args, struct reply *reply)
 {
-    unsigned action = (unsigned)args->action.number;
-    uint64_t cpu = args->cpu.number, n = 0;
-    enum error e;
+    const struct value *cpu = &args->cpu;
 
-    if (args->cpu.is_number) {
-        e = cpu < smp_count() ? change_one(action, (unsigned)cpu, reply) : E_CALL_CPU;
-        n = 1;
-    } else if (word_is(args->cpu.text, args->cpu.length, "all")) {
-        e = action == CPU_START ? start_all(&n, reply) : stop_all(&n, reply);
-    } else {
-        e = E_CALL_WORD;
-    }
-    if (e == OK)
-        reply_number(reply, n);
-    return e == E_CALL_CPU || e == E_CALL_WORD ? refuse_argument(reply, "cpu", e) : e;
+    if (cpu->is_number && cpu->number >= smp_count())
+        return refuse_argument(reply, "cpu", E_CALL_CPU);
+    if (!cpu->is_number && !word_is(cpu->text, cpu->length, "all"))
+        return refuse_argument(reply, "cpu", E_CALL_WORD);
+    return args->action.number == CPU_START
+        ? start(!cpu->is_number, (unsigned)cpu->number, reply)
+        : stop(!cpu->is_number, (unsigned)cpu->number, reply);
 }
 
 /* ---- on ---- */

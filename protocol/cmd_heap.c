@@ -3,6 +3,7 @@
 #include "kernel/machine.h"
 #include "protocol/dump.h"
 #include "protocol/handlers.h"
+#include "protocol/origins.h"
 
 static const char *const stage_names[] = {
     [STAGE_EARLY] = "early", [STAGE_PAGE] = "page", [STAGE_VIRTUAL] = "virtual",
@@ -58,6 +59,7 @@ static enum error grant(const struct heap_request *request, struct reply *reply)
         note_refusal(request->size, request->redzone, request->align, reply);
     if (e != OK)
         return blame_access(reply, e, at);
+    origin_note(ORIGIN_OBJECT, at.a);
     reply_address(reply, at.a);
     if (!zeroed)
         reply_key_number(reply, "zeroed", 0);
@@ -127,6 +129,7 @@ enum error cmd_realloc(const struct args_realloc *args, struct reply *reply)
         note_refusal(args->size.number, false, 1, reply);
     if (e != OK)
         return blame_object(reply, e, blame);
+    origin_move(ORIGIN_OBJECT, args->address.number, at.a);
     reply_address(reply, at.a);
     if (!copied)
         reply_key_number(reply, "copied", 0);
@@ -166,6 +169,7 @@ enum error free_object(uint64_t address, bool force, struct reply *reply)
 
     if (e != OK)
         return blame_object(reply, e, blame);
+    origin_forget(ORIGIN_OBJECT, address);
     reply_number(reply, pages);
     return OK;
 }

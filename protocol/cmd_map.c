@@ -2,6 +2,7 @@
 /* Commands that put a memory map in force. */
 #include "kernel/lib/string.h"
 #include "protocol/handlers.h"
+#include "protocol/origins.h"
 #include "protocol/session.h"
 #include "protocol/stress_cpus.h"
 
@@ -15,6 +16,7 @@ static enum error afresh(enum error e)
 {
     if (e == OK) {
         session_forget_results();
+        origins_forget();
         stress_forget();
     }
     return e;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands of the page allocator. */
 #include "protocol/handlers.h"
+#include "protocol/origins.h"
 
 /* The keys that all requests for pages share, and what the command itself asks for. */
 struct wish {
@@ -77,6 +78,7 @@ static enum error grant(const struct wish *wish, struct reply *reply)
     }
     if (e != OK)
         return blame_frame(reply, e, blame);
+    origin_note(ORIGIN_BLOCK, pfn_phys(frame).a);
     reply_address(reply, pfn_phys(frame).a);
     if (!zeroed && wish->dontzero->number == 0)
         reply_key_number(reply, "zeroed", 0);
@@ -163,6 +165,22 @@ enum error cmd_alloc_pages_exact(const struct args_alloc_pages_exact *args, stru
 
 /* ---- by address ---- */
 
+/* The block as it is before pages of it are freed. */
+static enum error free_pages(pfn_t first, uint64_t count, uint64_t *freed, pfn_t *blame)
+{
+    struct page_info block = { .pages = 0 };
+    enum error e;
+
+    if (count > 0 && first.n < PFN_LIMIT)
+        pages_query(&lab.pages, first, &block);
+    e = attributes_free(&lab.attributes, first, count, freed, blame);
+    if (e == OK && count > 0)
+        origin_cut(&block, first, count);
+    else if (e == OK)
+        origin_forget(ORIGIN_BLOCK, pfn_phys(first).a);
+    return e;
+}
+
 enum error cmd_free(const struct args_free *args, struct reply *reply)
 {
     enum error e;
@@ -178,7 +196,7 @@ enum error cmd_free(const struct args_free *args, struct reply *reply)
         e = refuse_heap(reply, args->address.number);
     if (e != OK)
         return e;
-    e = attributes_free(&lab.attributes, frame, args->pages.number, &freed, &blame);
+    e = free_pages(frame, args->pages.number, &freed, &blame);
     if (e != OK)
         return blame_frame(reply, e, blame);
     reply_number(reply, freed);

@@ -2,6 +2,7 @@
 /* Commands of early memory. */
 #include "kernel/smp.h"
 #include "protocol/handlers.h"
+#include "protocol/origins.h"
 
 enum error cmd_phys_alloc(const struct args_phys_alloc *args, struct reply *reply)
 {
@@ -15,8 +16,10 @@ enum error cmd_phys_alloc(const struct args_phys_alloc *args, struct reply *repl
     phys_t out;
     enum error e = phys_alloc(&lab.phys, &request, &out);
 
-    if (e == OK)
+    if (e == OK) {
+        origin_note(ORIGIN_EARLY, out.a);
         reply_address(reply, out.a);
+    }
     if (e == E_MEM_NONE)
         journal_refusal(&lab_journal, &(struct refusal){
             .what = REFUSED_EARLY, .tag = reply_tag(reply), .size = request.size,
@@ -37,10 +40,12 @@ enum error cmd_phys_free(const struct args_phys_free *args, struct reply *reply)
         return E_MEM_KIND;
     }
     e = phys_free(&lab.phys, phys(args->address.number), &size);
-    if (e == OK)
+    if (e == OK) {
+        origin_forget(ORIGIN_EARLY, args->address.number);
         reply_number(reply, size);
-    else
+    } else {
         reply_key_address(reply, "at", args->address.number);
+    }
     return e;
 }
 

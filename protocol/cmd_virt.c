@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands of the virtual allocator. */
 #include "protocol/handlers.h"
+#include "protocol/origins.h"
 
 /* The keys that all requests for addresses share. */
 struct wish {
@@ -75,9 +76,11 @@ static enum error granted(struct reply *reply, enum error e, const struct virt_r
         });
     if (e == E_MEM_NONE && place->exact && blame.a != 0)
         reply_key_address(reply, "at", blame.a);
-    if (e == OK)
-        reply_address(reply, out.a);
-    return blame_address(reply, e, blame);
+    if (e != OK)
+        return blame_address(reply, e, blame);
+    origin_note(ORIGIN_RANGE, out.a);
+    reply_address(reply, out.a);
+    return OK;
 }
 
 /* ---- vmalloc ---- */
@@ -135,6 +138,7 @@ enum error cmd_vfree(const struct args_vfree *args, struct reply *reply)
                   &pages, &blame);
     if (e != OK)
         return blame_address(reply, e, blame);
+    origin_forget(ORIGIN_RANGE, args->address.number);
     reply_number(reply, pages);
     return OK;
 }
@@ -214,6 +218,7 @@ enum error cmd_vunmap(const struct args_vunmap *args, struct reply *reply)
     e = vmap_unmap(&lab.vmap, virt(args->address.number), &pages);
     if (e != OK)
         return blame_address(reply, e, virt(args->address.number));
+    origin_forget(ORIGIN_RANGE, args->address.number);
     reply_number(reply, pages);
     return OK;
 }
@@ -248,6 +253,7 @@ enum error cmd_free_vpages(const struct args_free_vpages *args, struct reply *re
     e = vmap_give_addresses(&lab.vmap, virt(args->address.number), &pages);
     if (e != OK)
         return blame_address(reply, e, virt(args->address.number));
+    origin_forget(ORIGIN_RANGE, args->address.number);
     reply_number(reply, pages);
     return OK;
 }

@@ -44,12 +44,56 @@ class Held:
 
 
 @dataclass
+class Origins:
+    """Of each page and of early memory that another processor than 0 obtained: which one
+    (protocol/origins.h). Ranges and objects are not modelled where processors start."""
+
+    pages: dict[int, int] = field(default_factory=dict)       # by frame
+    early: dict[int, int] = field(default_factory=dict)       # by address
+
+    def note(self, oracle: Oracle, name: str, at: int, told: int, cpu: int) -> None:
+        """`name` has succeeded on that processor: about `at`, if it frees something."""
+        first = told >> PAGE_SHIFT
+        if name.startswith(("alloc_page", "memalign_pages")) and oracle.pages is not None:
+            frames = range(first, first + oracle.pages.blocks[first])
+            self.pages |= dict.fromkeys(frames, cpu) if cpu != 0 else {}
+        elif name == "phys_alloc" and cpu != 0:
+            self.early[told] = cpu
+        elif name == "free":
+            for frame in range(at >> PAGE_SHIFT, (at >> PAGE_SHIFT) + told):
+                self.pages.pop(frame, None)
+        elif name == "phys_free":
+            self.early.pop(at, None)
+
+    def left(self, oracle: Oracle, cpus: Iterable[int]) -> dict[str, int]:
+        """What these obtained that is still there, as the final of a stop tells it."""
+        stopped = set(cpus)
+        frames = {frame for frame, cpu in self.pages.items() if cpu in stopped}
+        blocks = oracle.pages.blocks if oracle.pages is not None else {}
+        return {"blocks": len(frames & blocks.keys()), "pages": len(frames), "ranges": 0,
+                "objects": 0, "early": sum(cpu in stopped for cpu in self.early.values()),
+                "drained": 0}         # no cache serves a request with a tag
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a stop is answered."""
+
+    count: int
+    fields: dict[str, int]
+
+    def __str__(self) -> str:
+        return " ".join([str(self.count), *(f"{key}={n}" for key, n in self.fields.items())])
+
+
+@dataclass
 class Cpus:
     """Those of a machine, `count` with number 0, which always runs."""
 
     count: int
     need: Need | None
     running: dict[int, Held] = field(default_factory=dict)
+    origins: Origins = field(default_factory=Origins)
 
     def runs(self, cpu: int) -> bool:
         """Can it run a line?"""
@@ -58,6 +102,7 @@ class Cpus:
     def forget(self) -> None:
         """The instance is gone, and all have stopped."""
         self.running.clear()
+        self.origins = Origins()
 
     def has(self, address: int) -> bool:
         """Is the early memory of a processor in that page?"""
@@ -88,8 +133,8 @@ class Cpus:
                 raise Refusal(why.code) from why
         return len(wanted)
 
-    def stop(self, oracle: Oracle, which: int | str) -> int:
-        """One, or all: how many."""
+    def stop(self, oracle: Oracle, which: int | str) -> Stopped:
+        """One, or all."""
         if isinstance(which, str):
             if which != "all":
                 raise Refusal("call.word")
@@ -102,7 +147,8 @@ class Cpus:
             wanted = [which]
         for cpu in wanted:
             self._give(oracle, self.running.pop(cpu))
-        return len(wanted)
+        one = {} if isinstance(which, str) else {"cpu": which}
+        return Stopped(len(wanted), {**one, **self.origins.left(oracle, wanted)})
 
     def _take(self, oracle: Oracle, owner: int) -> Held:
         """What the machine wants, then the stack; then what only the start wanted goes."""

@@ -15,7 +15,7 @@ from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Refusal
-from pfnlab.model_cpus import NEEDS, Cpus, follow_events
+from pfnlab.model_cpus import NEEDS, Cpus, Stopped, follow_events
 from pfnlab.model_line import Reader, Results, Unknown
 from pfnlab.oracle import ENGINES, Oracle
 from pfnlab.replica_dump import dump_told, without_fresh
@@ -85,6 +85,7 @@ class Replica:
                  engine: str = "tree", caches: bool = False, cpus: Cpus | None = None) -> None:
         self.table = table
         self._cpus = cpus             # None: nobody knows the machine
+        self._self = 0                # the processor that the line is on
         self._caches = caches         # of processors: who asks in nobody's name gets pages of them
         self._window = window
         self._engine = engine
@@ -151,7 +152,10 @@ class Replica:
             raise Refusal("call.state")
         if cpu != 0 and word == "call.state":
             return None               # a line that is processor 0's
-        return self.follow(Exchange(one.tag, line, one.final, one.rows, one.events))
+        before, self._self = self._self, cpu
+        told = self.follow(Exchange(one.tag, line, one.final, one.rows, one.events))
+        self._self = before
+        return told
 
     def _follow_stress(self, one: Exchange) -> str | None:
         """All is given back in the end; what is not fresh any more the events tell, if at all."""
@@ -205,6 +209,8 @@ class Replica:
             told = refusal
         except TypeError:
             raise Lost(f"the model does not take these arguments: {one.text}") from None
+        if self._cpus is not None and isinstance(told, int):
+            self._cpus.origins.note(self.oracle, name, args[0] if args else 0, told, self._self)
         if _same(final, told):
             return None
         if name == "realloc" and self._refusing and final.sigil == "=":
@@ -244,7 +250,7 @@ class Replica:
             given["owner"] = tag
         return method(*args, **given)
 
-    def _cpu(self, action: str, which: int | str, tag: int) -> int:
+    def _cpu(self, action: str, which: int | str, tag: int) -> int | Stopped:
         assert self._cpus is not None
         if action == "stop":
             return self._cpus.stop(self.oracle, which)
@@ -325,6 +331,8 @@ def _spelled(told: object) -> str:
         return f"? {told}"
     if told is None:
         return "="
+    if isinstance(told, Stopped):
+        return f"= {told}"
     return f"= {told:#018x}" if isinstance(told, int) and told > 1 << 12 else f"= {told}"
 
 
@@ -333,6 +341,8 @@ def _same(final: wire.Line, told: object) -> bool:
         at = final.row().fields.get("at")
         return (final.sigil == "?" and final.words[:1] == [told.code]
                 and told.at in (None, at))
+    if isinstance(told, Stopped):
+        return final.sigil == "=" and final.words == str(told).split()
     return final.sigil == "=" and (told is None or final.row().values[:1] == (told,))
 
 

@@ -149,6 +149,9 @@ MUST_USE enum error pages_use_caches(struct pages *pages, unsigned cpus, struct 
 /* Give all that they keep back to the engine. */
 void pages_drain(const struct pages *pages);
 
+/* The same of the cache of one CPU, which is at rest: how many pages that were. */
+uint64_t pages_drain_cpu(const struct pages *pages, unsigned cpu);
+
 /*
  * Keep nothing in caches from now on, or do so again: while pages have attributes a free has to
  * look at them.

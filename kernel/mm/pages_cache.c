@@ -172,6 +172,23 @@ void pages_drain(const struct pages *pages)
     lock_release(&pages->lock);
 }
 
+uint64_t pages_drain_cpu(const struct pages *pages, unsigned cpu)
+{
+    struct page_cache *cache;
+    uint32_t n;
+
+    if (pages->caches == NULL)
+        return 0;
+    cache = &pages->caches->of_cpu[cpu];
+    lock_take(&pages->lock);
+    lock_take(&cache->lock);
+    n = count(cache);
+    give_back(pages, cache, n);
+    lock_release(&cache->lock);
+    lock_release(&pages->lock);
+    return n;
+}
+
 void pages_hold_caches(struct pages *pages, bool hold)
 {
     struct page_caches *caches = pages->caches;

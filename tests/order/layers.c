@@ -139,6 +139,7 @@ static void pages_scan(void) { need(pages_set_scan_order(&pages, (const uint8_t[
 static void cache_take(void) { need(take(1, 0, mine())); }
 static void cache_give(void) { ASSERT(pages_free_cached(&pages, pfn(*mine()))); }
 static void cache_empty(void) { pages_drain(&pages); }
+static void cache_empty_one(void) { (void)pages_drain_cpu(&pages, 0); }
 
 static void cache_begin(void)
 {
@@ -335,7 +336,7 @@ const struct layer layers[] = {
       { pages_take, pages_stop, pages_give, pages_give_part, pages_give_use, pages_grow,
         pages_keep, pages_keep_not, pages_ask, pages_ask_run, pages_ask_count, pages_ask_area,
         pages_ask_owner, pages_ask_use, pages_scan }, broken },
-    { "cache", cache_begin, { cache_take, cache_give, cache_empty, pages_take }, broken },
+    { "cache", cache_begin, { cache_take, cache_give, cache_empty, cache_empty_one, pages_take }, broken },
     { "window", window_begin,
       { window_alloc, window_free, window_shrink, window_extend, window_protect, window_next,
         window_map, window_unmap, bare_take, bare_give }, broken },

@@ -32,14 +32,29 @@ on 1 free $v2
 free $v3 2
 alloc_pages 4 fresh=1
 cpu start 2
+on 1 alloc_pages_exact 7 at=0x5000000
+on 3 alloc_pages 2 as=5
+on 3 on 2 alloc_page as=6
+on 2 free $v5
+free 0x5002000 3
 cpu stop all
 cpu stop 1
+cpu start all
+free 0x5005000
+cpu stop 1
+on 3 free $v6
+cpu stop 2
+cpu stop 3
 alloc_pages 2 fresh=1 max=2G
 reset stage=early
 cpu start all
+on 1 phys_alloc 100 as=7
 on 1 phys_alloc 100
+on 3 phys_alloc 100 as=8
+phys_free $v7
 phys_hand_over
 on 2 alloc_pages_exact 3
+on 2 phys_free $v8
 cpu stop all
 cpu start 3
 alloc_page

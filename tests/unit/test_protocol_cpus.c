@@ -3,6 +3,7 @@
 #include "tests/unit/protocol_support.h"
 
 #include "kernel/smp.h"
+#include "protocol/origins.h"
 
 /* ---- four CPUs, of which each may refuse to start, or keep memory when it stops ---- */
 
@@ -10,9 +11,10 @@
 
 static struct smp_info cpus[CPUS];
 static enum error starts[CPUS], stops[CPUS];
+static unsigned self;                 /* the CPU that does a job */
 
 unsigned smp_count(void) { return CPUS; }
-unsigned smp_self(void) { return 0; }
+unsigned smp_self(void) { return self; }
 void smp_info(unsigned cpu, struct smp_info *info) { *info = cpus[cpu]; }
 const char *smp_need_name(void) { return "prefix"; }
 bool smp_has(pfn_t frame) { (void)frame; return false; }
@@ -24,8 +26,9 @@ bool smp_done(unsigned cpu) { (void)cpu; return true; }
 
 void smp_post(unsigned cpu, void (*function)(void *argument), void *argument)
 {
-    (void)cpu;
+    self = cpu;
     function(argument);
+    self = 0;
 }
 
 enum error smp_start(unsigned cpu, uint32_t tag, const char **lacking)
@@ -40,6 +43,7 @@ enum error smp_stop(unsigned cpu)
 {
     cpus[cpu].running = false;
     cpus[cpu].need_size = stops[cpu] == OK ? 0 : PAGE_SIZE;
+    cpus[cpu].drained = 3;
     return stops[cpu];
 }
 
@@ -53,6 +57,7 @@ static int begin_cpus(void **unused)
 {
     memset(starts, 0, sizeof(starts));
     memset(stops, 0, sizeof(stops));
+    origins_forget();
     return begin(unused);
 }
 
@@ -68,6 +73,8 @@ static void a_start_of_all_is_all_or_nothing(void **unused)
     starts[3] = OK;
     ask("> cpu start all", "= 3");
 }
+
+#define NOTHING_LEFT "blocks=0 pages=0 ranges=0 objects=0 early=0 drained="
 
 static void a_stop_of_all_stops_all_that_it_can(void **unused)
 {
@@ -86,8 +93,52 @@ static void a_stop_of_all_stops_all_that_it_can(void **unused)
     polls_until_interrupt = 3;
     ask("> cpu stop all", "? stop.interrupted done=2 ; stopped by ^C");
     assert_true(cpus[3].running);
-    ask("> cpu stop all", "= 1");
-    ask("> cpu stop all", "= 0");
+    ask("> cpu stop all", "= 1 " NOTHING_LEFT "3");
+    ask("> cpu stop all", "= 0 " NOTHING_LEFT "0");
+}
+
+/* What a request got on a CPU counts until it is freed, from wherever, however it has changed. */
+static void what_a_cpu_obtained_is_told_when_it_stops(void **unused)
+{
+    (void)unused;
+    ask("> cpu start all", "= 3");
+    ask(">4 on 2 alloc_pages_exact 6 at=0x8000", "=4 0x0000000000008000");
+    ask("> on 2 alloc_pages 1 at=0x12000", "= 0x0000000000012000");
+    ask("> alloc_pages_exact 3 at=0xe000", "= 0x000000000000e000");
+    ask("> on 1 free 0xa000 2", "= 2");
+    ask("> free 0x8000 1", "= 1");
+    ask("> on 3 alloc_vpages 2", "= 0x0000010000000000");
+    assert_non_null(ask_for("> cpus", ": 2 running blocks=3 pages=5"));
+    forget();
+    ask("> cpu stop 2", "= 1 cpu=2 blocks=3 pages=5 ranges=0 objects=0 early=0 drained=3");
+    ask("> free 0x9000", "= 1");
+    ask("> free 0xe000 3", "= 3");
+    ask("> cpu start 2", "= 1");
+    ask("> cpu stop all", "= 3 blocks=2 pages=4 ranges=1 objects=0 early=0 drained=9");
+    ask("> free 0xc000", "= 2");
+    ask("> free 0x12000", "= 2");
+    ask("> free_vpages 0x10000000000", "= 2");
+}
+
+static void what_no_record_could_be_had_for_is_lost(void **unused)
+{
+    (void)unused;
+    ask("> cpu start all", "= 3");
+    ask("> alloc_page at=0x9000", "= 0x0000000000009000");
+    ask("> fail every=1 what=pool", "=");
+    ask("> on 3 alloc_page at=0xa000", "= 0x000000000000a000");
+    ask("> fail", "=");
+    ask("> on 3 alloc_page at=0xb000", "= 0x000000000000b000");
+    ask("> cpu stop 3", "= 1 cpu=3 blocks=1 pages=1 ranges=0 objects=0 early=0 lost=1 drained=3");
+    ask("> reset stage=early", "=");
+    ask("> cpu start all", "= 3");
+    assert_non_null(ask_for("> on 1 phys_alloc 100", "= 0x"));
+    forget();
+    assert_non_null(ask_for("> on 1 phys_alloc 100", "= 0x"));
+    forget();
+    assert_non_null(ask_for("> phys_free $", "= "));
+    forget();
+    ask("> cpu stop all", "= 3 blocks=0 pages=0 ranges=0 objects=0 early=1 drained=9");
 }
 
 static void a_start_that_cannot_be_undone_whole_is_refused_all_the_same(void **unused)
@@ -242,6 +293,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_start_of_all_is_all_or_nothing, begin_cpus),
         cmocka_unit_test_setup(a_stop_of_all_stops_all_that_it_can, begin_cpus),
+        cmocka_unit_test_setup(what_a_cpu_obtained_is_told_when_it_stops, begin_cpus),
+        cmocka_unit_test_setup(what_no_record_could_be_had_for_is_lost, begin_cpus),
         cmocka_unit_test_setup(a_start_that_cannot_be_undone_whole_is_refused_all_the_same,
                                begin_cpus),
         cmocka_unit_test_setup(trouble_with_the_tables_is_told, begin_cpus),
