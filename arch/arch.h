@@ -185,6 +185,12 @@ bool arch_cpu_stopped(unsigned cpu);
 void arch_cpus_halt(void);
 
 /*
+ * On another CPU than 0, after arch_cpus_halt(): let CPU 0, and it alone, go on, by function(),
+ * which does not return, on the stack where it was halted, interrupts off. This CPU stands still.
+ */
+_Noreturn void arch_cpus_leave(void (*function)(void));
+
+/*
  * Idle (halted, not a spin) until ready(argument) says true; it is asked at once, and after each
  * arch_cpu_kick() of this CPU, also one that comes while it was being asked. On CPU 0 also after
  * input has arrived.

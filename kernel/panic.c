@@ -19,6 +19,7 @@ struct panic_state {
     _Atomic uint32_t owner;       /* the CPU that panics + 1; 0: none. All else is its own */
     unsigned entered;
     bool stay, survived;
+    const char *kind;             /* of the last panic that was survived */
     void (*write)(const char *text, size_t size);
     char buffer[PANIC_LINE_MAX + 3];
     struct text line;
@@ -160,6 +161,13 @@ static void panic_begin(void)
     lock_break_all();
 }
 
+/* On CPU 0, which has the line, whichever it was that panicked. */
+static _Noreturn void unwind(void)
+{
+    lock_break_all();
+    trap_panicked(state.kind);
+}
+
 void panic(const char *kind, const char *file, int line, const struct fault *fault)
 {
     uint64_t here = (uintptr_t)__builtin_return_address(0);
@@ -179,10 +187,13 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
     backtrace_line();
     line_begin("end panic");
     line_end();
-    if (!state.stay || arch_cpu_self() != 0)
+    if (!state.stay)
         arch_halt(PANIC_STATUS);
     state.survived = true;
     state.entered = 0;
+    state.kind = kind;
     atomic_store_explicit(&state.owner, 0, memory_order_release);
-    trap_panicked(kind);
+    if (arch_cpu_self() != 0)
+        arch_cpus_leave(unwind);
+    unwind();
 }

@@ -21,14 +21,14 @@ struct ending trap_run(void (*function)(void *argument), void *argument)
 {
     struct ending ending = { .outcome = ENDED };
     struct trap_state *state = mine();
-    unsigned locks = lock_depth();
+    unsigned locks = lock_depth(), depth = state->depth;
 
     state->depth++;
     if (!arch_guard(function, argument)) {
         ending = state->ending;
         lock_release_to(locks);
     }
-    state->depth--;
+    state->depth = depth;         /* CPU 0 is unwound from anywhere when another one panics */
     if (ending.outcome == PANICKED && trap_guarded())
         arch_unwind();
     return ending;

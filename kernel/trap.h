@@ -55,10 +55,10 @@ _Noreturn void panic(const char *kind, const char *file, int line, const struct 
 bool panicking(void);
 
 /*
- * Whether a panic of CPU 0 is survived (onpanic=stay; not unless this is called): after its lines
- * it unwinds to the outermost trap_run(), which ends PANICKED, or where there is none, to the
- * arch_guard() around it all: there must be one. A panic in a panic halts all the same, and so does
- * one of another CPU: the line is CPU 0's, and it was halted.
+ * Whether a panic is survived (onpanic=stay; not unless this is called): after its lines CPU 0,
+ * whichever panicked, unwinds to the outermost trap_run(), which ends PANICKED, or where there is
+ * none, to the arch_guard() around it all: there must be one. All other CPUs stand still from then
+ * on. A panic in a panic halts all the same.
  */
 void panic_set_stay(bool stay);
 

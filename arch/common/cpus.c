@@ -81,3 +81,9 @@ bool cpus_may_halt(void)
 
     return atomic_compare_exchange_strong(&halter, &nobody, self) || nobody == self;
 }
+
+void cpus_leave(void)
+{
+    atomic_store(&cpus_running[arch_cpu_self()], false);
+    atomic_store(&halter, 1);
+}

@@ -47,4 +47,7 @@ extern _Atomic uint32_t cpus_forget_asked, cpus_forgotten[ARCH_CPUS_MAX];
  */
 bool cpus_may_halt(void);
 
+/* This CPU, which has halted all others, is the one that does not run: CPU 0 is as if it had. */
+void cpus_leave(void);
+
 #endif

@@ -36,24 +36,35 @@ static unsigned count = 1;
 static struct cpu cpus[ARCH_CPUS_MAX];
 static _Thread_local unsigned self;
 static atomic_uint halted;
+static void (*_Atomic released)(void);    /* what CPU 0 does when it is let go */
 
 const struct arch_cpu_need arch_cpu_need = { .name = "none" };
 
+static void cpu_open(struct cpu *cpu)
+{
+    pthread_mutex_init(&cpu->mutex, NULL);
+    pthread_cond_init(&cpu->condition, NULL);
+}
+
+/* CPU 0 may be let go: whatever it or another one was in the middle of then is over. */
 static void signal_halt(int number)
 {
     (void)number;
     atomic_fetch_add(&halted, 1);
-    for (;;)
+    while (self != 0)
         pause();
+    while (atomic_load(&released) == NULL)
+        arch_cpu_relax();
+    cpu_open(&cpus[0]);
+    processors_open();
+    atomic_load(&released)();
 }
 
 void cpus_open(unsigned n)
 {
     count = n;
-    for (unsigned i = 0; i < n; i++) {
-        pthread_mutex_init(&cpus[i].mutex, NULL);
-        pthread_cond_init(&cpus[i].condition, NULL);
-    }
+    for (unsigned i = 0; i < n; i++)
+        cpu_open(&cpus[i]);
     signal(HALT_SIGNAL, signal_halt);
     cpus[0].thread = pthread_self();
     atomic_store(&cpus[0].runs, true);
@@ -128,6 +139,13 @@ void arch_cpus_halt(void)
             told++;
     while (atomic_load(&halted) < told)
         arch_cpu_relax();
+}
+
+void arch_cpus_leave(void (*function)(void))
+{
+    atomic_store(&released, function);
+    for (;;)
+        pause();
 }
 
 static void wait_kicked(struct cpu *cpu)

@@ -41,6 +41,9 @@ void paging_open(void);
 /* As the processor walks the tables, at any moment: false if `address` is not mapped. */
 bool paging_walk(uint64_t address, struct mmu_mapping *mapping);
 
+/* No access is under way: all other CPUs stand still, wherever they were. */
+void processors_open(void);
+
 /* All processors forget what they know of the unit that `at` lies in, or all they know. */
 void processors_drop(uint64_t at);
 void processors_drop_all(void);

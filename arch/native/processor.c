@@ -20,6 +20,12 @@ static struct processor processors[ARCH_CPUS_MAX] = {
     [0 ... ARCH_CPUS_MAX - 1] = { .mutex = PTHREAD_MUTEX_INITIALIZER },
 };
 
+void processors_open(void)
+{
+    for (unsigned cpu = 0; cpu < arch_cpu_count(); cpu++)
+        pthread_mutex_init(&processors[cpu].mutex, NULL);
+}
+
 void processors_drop(uint64_t at)
 {
     for (unsigned cpu = 0; cpu < arch_cpu_count(); cpu++) {

@@ -290,3 +290,22 @@ void arch_cpus_halt(void)
     control_0 |= CR0_SERVICE_SIGNAL;
     __asm__ volatile ("lctlg %%c0, %%c0, %0" : : "QS"(control_0));
 }
+
+/* CPU 0 has no prefix: its page is where that of this one would be without one. */
+void arch_cpus_leave(void (*function)(void))
+{
+    uint32_t prefix;
+    uint64_t control_0;
+    char *lowcore;
+
+    __asm__ volatile ("stpx %0" : "=Q"(prefix));
+    lowcore = arch_pointer(phys(prefix), LC_SIZE);
+    put(lowcore, LC_RESTART_NEW, PSW_REAL | PSW_DAT);
+    put(lowcore, LC_RESTART_NEW + 8, (uintptr_t)function);
+    __asm__ volatile ("stctg %%c0, %%c0, %0" : "=QS"(control_0));
+    control_0 &= ~(uint64_t)CR0_SERVICE_SIGNAL;
+    __asm__ volatile ("lctlg %%c0, %%c0, %0" : : "QS"(control_0));
+    cpus_leave();
+    (void)sigp(addresses[0], SIGP_RESTART, 0, NULL);
+    arch_cpu_end();
+}

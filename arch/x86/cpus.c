@@ -38,6 +38,7 @@ static struct acpi_cpus found;            /* by number, once CPU 0 is in front *
 static unsigned count = 1;
 static struct flush asked;                /* of cpus_flush() */
 static atomic_bool halting, halted[ARCH_CPUS_MAX];
+static void (*_Atomic released)(void);    /* what CPU 0 does when it is let go */
 
 /* For start.S and cpu_arrived(): what the CPU that comes begins with. One comes at a time. */
 uint32_t cpu_start_cr0, cpu_start_cr3, cpu_start_cr4, cpu_start_efer;
@@ -256,6 +257,21 @@ void cpus_halt_here(void)
     if (!atomic_load(&halting) || cpus_may_halt())
         return;
     atomic_store(&halted[cpu_self()], true);
+    while (cpu_self() != 0)
+        __asm__ volatile ("cli; hlt");
+    /* It may be let go, and no interrupt can tell it so. */
+    while (atomic_load(&released) == NULL)
+        __asm__ volatile ("pause" : : : "memory");
+    atomic_load(&released)();
+}
+
+/* One that did not hear that it should halt does not hear this. */
+void arch_cpus_leave(void (*function)(void))
+{
+    if (!atomic_load(&halted[0]))
+        arch_halt(1);
+    cpus_leave();
+    atomic_store(&released, function);
     for (;;)
         __asm__ volatile ("cli; hlt");
 }

@@ -85,10 +85,10 @@ void trap_handle(const struct x86_trap *trap)
         serve(trap->vector);
         return;
     }
+    serving[cpu_self()] = false;
     cpus_halt_here();
     struct fault fault = describe(trap);
     interrupted[cpu_self()] = *trap;
-    serving[cpu_self()] = false;
     if (trap->vector == VECTOR_DOUBLE_FAULT)
         double_fault(&fault);
     kernel_fault(&fault);

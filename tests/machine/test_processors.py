@@ -167,14 +167,19 @@ def test_a_stack_overflow_is_that_of_its_processor(arch: str) -> None:
         assert done.returncode == PANIC and "\n% end panic" in done.stdout
 
 
-@pytest.mark.parametrize("arch", ARCHES)
-@pytest.mark.parametrize("line", ["panic", "panic busy"])
+@pytest.mark.parametrize("arch", ALL)
+@pytest.mark.parametrize("line", ["panic", "panic busy", "on 2 panic", "panic busy 2"])
 def test_a_panic_that_is_survived_leaves_one_processor(arch: str, line: str) -> None:
-    done = run(arch, "--cpus", "3", "--append", "onpanic=stay",
-               given=f"cpu start all\nvmalloc 4096 as=1\n{line}\ncpus\npeek $v1\n".encode())
+    """Processor 0, which has the line, whichever it was."""
+    lines = ["cpu start all", "vmalloc 4096 as=1", line, "cpus", "peek $v1", "on 1 echo 1",
+             "alloc_page", *(["truth"] if "busy" not in line else [])]
+    done = run(arch, "--cpus", "3", "--append", "onpanic=stay", given="\n".join(lines).encode())
     got = answers(done.stdout)
+    assert re.search(rf"^% panic .*cpu={2 * ('2' in line)}\b", done.stdout, re.M), done.stdout
     assert got[2].startswith("? bug.panic")
     assert [row.split()[2] for row in got[3:6]] == ["running", "halted", "halted"]
+    assert re.fullmatch("= 0x0+", got[7]) and got[8].startswith("? call.state arg=cpu")
+    assert got[9].startswith("? bug.dead") and ("busy" in line or " wrong=0 " in got[-1])
     assert done.returncode == PANIC
 
 

@@ -34,7 +34,7 @@ AROUND = (
            "memcpy(lab.scan, order, lab.nareas);", "(void)order;", "lab*"),
     Mutant("the list in force is written over", "kernel/lab_map.c",
            "next = !next;", "(void)next;", "lab*"),
-    Mutant("a guard stays", "kernel/trap.c", "state->depth--;", "(void)state;", "trap"),
+    Mutant("a guard stays", "kernel/trap.c", "state->depth = depth;", "(void)depth;", "trap"),
     Mutant("poke writes anywhere", "kernel/machine.c",
            "&& phys_is_memory(&lab.phys, address, width);", "&& width > 0;", "machine"),
     Mutant("a panic in a panic begins anew", "kernel/panic.c",

@@ -17,6 +17,7 @@ static jmp_buf *guards[8];
 static unsigned nguards;
 static jmp_buf halted;
 static int halt_status;
+extern unsigned lone_cpu;
 
 bool arch_guard(void (*function)(void *argument), void *argument)
 {

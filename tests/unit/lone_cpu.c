@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine of one CPU, for tests that are about something else. */
+/* A machine of one CPU, for tests that are about something else; it may pass for another one. */
 #include "arch/arch.h"
 
+unsigned lone_cpu;
+
 unsigned arch_cpu_count(void) { return 1; }
-unsigned arch_cpu_self(void) { return 0; }
+unsigned arch_cpu_self(void) { return lone_cpu; }
 bool arch_in_interrupt(void) { return false; }
 void arch_cpu_relax(void) { }
 void arch_cpus_halt(void) { }
+
+void arch_cpus_leave(void (*function)(void))
+{
+    lone_cpu = 0;
+    function();
+    assert_failed("CPU 0 comes back", __FILE__, __LINE__);
+}
+
 void arch_cpu_kick(unsigned cpu) { (void)cpu; }
 bool arch_cpu_stopped(unsigned cpu) { return cpu != 0; }
 void arch_cpu_end(void) { assert_failed("the only CPU ends", __FILE__, __LINE__); }

@@ -161,6 +161,19 @@ static void panic_in_command(void *unused)
     panic("request", NULL, 0, NULL);
 }
 
+static void panic_between_guards(void *unused)
+{
+    of_cpu[0].depth++;
+    panic_in_command(unused);
+}
+
+/* While CPU 0 waits in its command. */
+static void panic_elsewhere(void *unused)
+{
+    lone_cpu = 2;
+    panic_in_command(unused);
+}
+
 static void panic_deep_in_command(void *unused)
 {
     (void)trap_run(panic_in_command, unused);
@@ -179,6 +192,12 @@ static void stays(void)
         REQUIRE(ending.outcome == PANICKED && strcmp(ending.condition, "request") == 0);
         REQUIRE(panic_survived() && !panicking() && !trap_guarded());
     }
+    /* CPU 0 is stopped anywhere by another one: here it has just left a guard. */
+    ending = trap_run(panic_between_guards, NULL);
+    REQUIRE(ending.outcome == PANICKED && !trap_guarded());
+    /* Of another CPU: it is CPU 0 that goes on. */
+    ending = trap_run(panic_elsewhere, NULL);
+    REQUIRE(ending.outcome == PANICKED && arch_cpu_self() == 0 && !trap_guarded());
     /* Outside of a command, into the guard around it all. */
     REQUIRE(!arch_guard(panic_in_command, NULL));
     faults_in_registers = 1;
