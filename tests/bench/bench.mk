@@ -34,8 +34,8 @@ bench-programs:
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.
 ifeq ($(ARCH),native)
 BENCH_SOURCES := tests/bench/engine_bench.c tests/bench/engine_worst.c \
-	tests/bench/engine_quality.c tests/bench/engine_wrong.c kernel/error.c $(LONE_CPU) \
-	$(wildcard kernel/mm/*.c)
+	tests/bench/engine_quality.c tests/bench/engine_wrong.c tests/bench/steady.c kernel/error.c \
+	$(LONE_CPU) $(wildcard kernel/mm/*.c)
 BENCH_MAINS := $(addprefix tests/bench/,engine_main.c peer_main.c lines_main.c line_client.c)
 BENCH_OBJECTS := $(BENCH_SOURCES:%=build/bench/%.o)
 BENCH_CC := $(CC) $(CPPFLAGS) -std=c11 -g -O2 $(WARNINGS)
@@ -44,7 +44,10 @@ build/bench/%.o: %
 	@mkdir -p $(@D)
 	$(Q)$(BENCH_CC) -MMD -MP -c -o $@ $<
 
-build/bench/engine_bench: build/bench/tests/bench/engine_main.c.o $(BENCH_OBJECTS)
+# Of these functions the C library has several, and the processor chooses.
+OWN_STRING := build/bench/kernel/lib/string.c.o
+
+build/bench/engine_bench: build/bench/tests/bench/engine_main.c.o $(BENCH_OBJECTS) $(OWN_STRING)
 	$(Q)$(BENCH_CC) -static -o $@ $^
 
 build/bench/peer_bench: build/bench/tests/bench/peer_main.c.o $(BENCH_OBJECTS)
@@ -79,7 +82,7 @@ VIRTUAL_SOURCES := tests/bench/virtual_bench.c arch/x86/pte.c arch/common/radix.
 	$(wildcard kernel/mm/*.c)
 VIRTUAL_OBJECTS := $(VIRTUAL_SOURCES:%=build/bench/%.o)
 
-build/bench/virtual_bench: $(VIRTUAL_OBJECTS)
+build/bench/virtual_bench: $(VIRTUAL_OBJECTS) $(OWN_STRING)
 	$(Q)$(BENCH_CC) -static -o $@ $^
 
 CPUS_SOURCES := tests/bench/cpus_bench.c kernel/lock.c kernel/lib/format.c kernel/error.c \
@@ -89,7 +92,7 @@ CPUS_OBJECTS := $(CPUS_SOURCES:%=build/bench/%.o)
 build/bench/cpus_bench: $(CPUS_OBJECTS)
 	$(Q)$(BENCH_CC) -o $@ $^
 
--include $(BENCH_OBJECTS:.o=.d) $(VIRTUAL_OBJECTS:.o=.d) $(CPUS_OBJECTS:.o=.d) \
+-include $(BENCH_OBJECTS:.o=.d) $(OWN_STRING:.o=.d) $(VIRTUAL_OBJECTS:.o=.d) $(CPUS_OBJECTS:.o=.d) \
 	$(LINES_COUNTED:%=build/lines/%.d) $(BENCH_MAINS:%=build/bench/%.d)
 endif
 .PHONY: bench bench-check bench-counts bench-programs profile

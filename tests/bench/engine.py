@@ -3,7 +3,8 @@
 
 A figure is what the workload's loop executes per operation with the engine, less the same loop with
 an engine that does nothing. Instructions are exact and the same on every run, but for those of the
-peers. Cache misses are those of callgrind's model with the sizes below, whatever the machine has.
+peers. So are cache misses: those of callgrind's model with the sizes below, whatever the machine
+has, of a program whose stack lies where it did before (steady.h).
 """
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+TUNABLES = "glibc.rtld.optional_static_tls=8192"       # peers are loaded while the program runs
 CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=49152,12,64", "--LL=8388608,16,64")
 
 # What one operation of each workload is, and the goal for it, at most. Cold: everything is free
@@ -132,7 +134,7 @@ def callgrind(program: str, engine: str, workload: str, out: str, *options: str,
         ["valgrind", "--tool=callgrind", "--toggle-collect=measured",
          f"--callgrind-out-file={out}", *options, program, engine, workload, str(seed)],
         capture_output=True, text=True, check=True,
-        env={**os.environ, "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=8192"})
+        env={**os.environ, "GLIBC_TUNABLES": TUNABLES})
     return run.stdout + run.stderr
 
 

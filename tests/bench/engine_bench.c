@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/bench/engine_bench.h"
+#include "tests/bench/steady.h"
 
 #define PAIRS 20000u
 #define PAIRS_BY_PAGE 100u    /* for an engine that writes a byte for each page of a block */
@@ -284,29 +285,51 @@ static const struct bench_engine *find_engine(const struct bench_engine *engines
     exit(1);
 }
 
+/* The workload, and what the command line says of it. */
+struct run {
+    const struct workload *workload;
+    struct bench bench;
+};
+
+static void run_workload(void *argument)
+{
+    struct run *run = argument;
+    struct bench *b = &run->bench;
+
+    run->workload->prepare(b);
+    if (b->each)
+        run->workload->run(b);
+    else
+        measured(run->workload->run, b);
+    verify(b);
+    printf("%llu %llu\n", (unsigned long long)b->ops, (unsigned long long)b->figure);
+}
+
+static const struct workload *find_workload(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(workloads); i++)
+        if (strcmp(name, workloads[i].name) == 0)
+            return &workloads[i];
+    fprintf(stderr, "no such workload: %s\n", name);
+    exit(1);
+}
+
 int bench_main(int argc, char **argv, const struct bench_engine *engines, size_t n)
 {
-    struct bench b = { .seed = 88172645463325252, .gib = 1 };
-    if (argc == 4) {
-        b.bench = find_engine(engines, n, argv[1]);
-        b.engine = b.bench->engine;
-        b.empty = b.engine == &empty_engine;
-        b.pairs = b.bench->by_page ? PAIRS_BY_PAGE : PAIRS;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(workloads); i++) {
-        if (argc != 4)
+    static struct run run = { .bench = { .seed = 88172645463325252, .gib = 1 } };
+    struct bench *b = &run.bench;
+
+    if (argc != 4) {
+        for (size_t i = 0; i < ARRAY_SIZE(workloads); i++)
             printf("%s\n", workloads[i].name);
-        if (argc != 4 || strcmp(argv[2], workloads[i].name) != 0)
-            continue;
-        b.seed += strtoul(argv[3], NULL, 10) * 1000003;
-        workloads[i].prepare(&b);
-        if (b.each)
-            workloads[i].run(&b);
-        else
-            measured(workloads[i].run, &b);
-        verify(&b);
-        printf("%llu %llu\n", (unsigned long long)b.ops, (unsigned long long)b.figure);
         return 0;
     }
-    return argc == 4;
+    b->bench = find_engine(engines, n, argv[1]);
+    b->engine = b->bench->engine;
+    b->empty = b->engine == &empty_engine;
+    b->pairs = b->bench->by_page ? PAIRS_BY_PAGE : PAIRS;
+    b->seed += strtoul(argv[3], NULL, 10) * 1000003;
+    run.workload = find_workload(argv[2]);
+    steady_call(run_workload, &run);
+    return 0;
 }
