@@ -81,7 +81,7 @@ static void virtual_end(struct lab *before)
 {
     if (before->mmu == NULL)
         return;
-    before->mmu->unmap(before->window, before->window_limit.a - before->window.a);
+    before->mmu->unmap(before->window, before->window_limit.a - before->window.a, NULL);
     if (before->injected || (before->attributes.changed == 0 && !before->dead))
         return;
     for (size_t i = 0; i < before->phys.count; i++) {

@@ -21,11 +21,11 @@ static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes
     return e;
 }
 
-static void unmap(virt_t at, uint64_t size)
+static void unmap(virt_t at, uint64_t size, pfn_t *frames)
 {
     machine_at_work();
     lock_take(&lock);
-    arch_mmu.unmap(at, size);
+    arch_mmu.unmap(at, size, frames);
     lock_release(&lock);
 }
 

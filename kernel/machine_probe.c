@@ -209,7 +209,7 @@ static enum error truth_of_set(unsigned attributes, const struct access_ground *
         return e;
     (void)machine_mmu()->query(shared->page, &ground.mapping);
     e = probe_at(shared->at.a, &ground, &probe);
-    machine_mmu()->unmap(shared->page, PAGE_SIZE);
+    machine_mmu()->unmap(shared->page, PAGE_SIZE, NULL);
     *left |= accesses_left(shared->at);
     *truth = (struct machine_truth){
         .attributes = attributes, .entry = ground.mapping.attributes,

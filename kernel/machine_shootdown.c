@@ -67,11 +67,11 @@ static enum error take_away(unsigned cpu, bool protects, struct toucher *toucher
     if (protects)
         e = mmu->protect(page, PAGE_SIZE, (MMU_DATA | MMU_READ_ONLY) & mmu->attributes);
     else
-        mmu->unmap(page, PAGE_SIZE);
+        mmu->unmap(page, PAGE_SIZE, NULL);
     atomic_store_explicit(&toucher->gone, true, memory_order_release);
     smp_wait(cpu);
     if (protects)
-        mmu->unmap(page, PAGE_SIZE);
+        mmu->unmap(page, PAGE_SIZE, NULL);
     if (touches(toucher) < EARLY_MIN)
         return e == OK ? toucher->class : e;
     ASSERT(toucher->class == OK

@@ -94,9 +94,11 @@ struct mmu {
     /*
      * Unmap whatever is mapped in [at, at + size), which cuts through no unit; then no CPU has a
      * stale translation of it, and tables that have become empty went back, if they are owned.
-     * Cost: per table that the range touches; per unit only in the tables at its two borders.
+     * Unless `frames` is NULL, it is told for each page which frame was behind it, 0 for none.
+     * Cost: per table that the range touches; per unit only in the tables at its two borders, if
+     * no frames are wanted.
      */
-    void (*unmap)(virt_t at, uint64_t size);
+    void (*unmap)(virt_t at, uint64_t size, pfn_t *frames);
 
     /*
      * Give [at, at + size), all of it mapped, other attributes; larger units are split where the

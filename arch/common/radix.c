@@ -31,6 +31,36 @@ void radix_gone_add(struct gone *gone, uint64_t *table, unsigned level)
     gone->n++;
 }
 
+/* ---- The way down ---- */
+
+/* Tables that hold all of a range and more, from the root to the lowest of them, by level. */
+struct way {
+    uint64_t *table[RADIX_LEVELS + 1];
+    unsigned lowest;
+};
+
+/*
+ * Most ranges lie in one table of pages: walks begin there. Not below an entry that tells of a
+ * split, which may have to tell something else.
+ */
+static void way_find(struct way *way, const struct radix *radix, uint64_t at, uint64_t end)
+{
+    const struct radix_format *format = radix->format;
+    const struct radix_level *shape = &format->level[format->levels];
+    uint64_t *table = radix->root;
+    unsigned level = format->levels;
+
+    for (way->table[level] = table; level > 1; shape--, way->table[--level] = table) {
+        uint64_t entry = table[at >> shape->shift & (shape->entries - 1)];
+
+        if (((at ^ (end - 1)) + 1) >> shape->shift != 0
+            || (entry & (shape->mask | shape->unit | format->split)) != shape->present)
+            break;
+        table = radix->pointer(entry & shape->table_address);
+    }
+    way->lowest = level;
+}
+
 /* ---- map ---- */
 
 /* A table of `level` with nothing in it; NULL: there is no memory for one. */
@@ -82,14 +112,16 @@ static enum error map_in(struct radix *radix, uint64_t *table, unsigned level, u
 enum error radix_map(struct radix *radix, uint64_t at, uint64_t phys, uint64_t size,
                      unsigned attributes)
 {
+    struct way way;
     enum error e;
 
     check_range(radix, at, size);
     ASSERT(is_aligned(phys, PAGE_SIZE));
-    e = map_in(radix, radix->root, radix->format->levels, at, at + size, phys - at, attributes);
+    way_find(&way, radix, at, at + size);
+    e = map_in(radix, way.table[way.lowest], way.lowest, at, at + size, phys - at, attributes);
     /* All of the range was empty: what is in it now is ours, and so are tables without anything. */
     if (e != OK)
-        radix_unmap(radix, at, size);
+        radix_unmap(radix, at, size, NULL);
     else
         radix->written();
     return e;
@@ -136,7 +168,7 @@ static bool unmap_below(struct radix *radix, struct gone *gone, unsigned level, 
     const struct radix_format *format = radix->format;
     uint64_t *below = table_below(radix, level, *entry);
 
-    if (end - at == entry_size(radix, level) && is_owned(radix, below)) {
+    if (gone->frames == NULL && end - at == entry_size(radix, level) && is_owned(radix, below)) {
         radix->detach(level, entry, at);
         gone_add_all(gone, below, level - 1);
         return true;
@@ -151,6 +183,15 @@ static bool unmap_below(struct radix *radix, struct gone *gone, unsigned level, 
     if ((*entry & format->split) != 0)
         radix->write(level, entry, *entry & ~format->split, at);
     return false;
+}
+
+/* What is behind the pages of a unit that goes, for who wanted to know. */
+static void frames_note(const struct gone *gone, uint64_t at, uint64_t end, uint64_t address)
+{
+    pfn_t *frame = gone->frames + ((at - gone->first) >> PAGE_SHIFT);
+
+    for (; at < end; at += PAGE_SIZE, address += PAGE_SIZE)
+        *frame++ = phys_pfn(phys(address));
 }
 
 /* True: the table's entries over [at, end) are empty now. */
@@ -170,17 +211,44 @@ static bool unmap_in(struct radix *radix, struct gone *gone, uint64_t *table, un
             continue;
         }
         ASSERT(next - at == entry_size(radix, level));
+        if (gone->frames != NULL)
+            frames_note(gone, at, next, radix_address(radix->format, level, *entry));
         radix->write(level, entry, radix->format->empty(level), at);
     }
     return emptied;
 }
 
-void radix_unmap(struct radix *radix, uint64_t at, uint64_t size)
+/* Tables on the way to [at, end), which is empty now, go if nothing else is in them. */
+static void way_trim(const struct way *way, struct gone *gone, uint64_t at, uint64_t end)
 {
-    struct gone gone = { .radix = radix };
+    const struct radix *radix = gone->radix;
+
+    for (unsigned level = way->lowest; level < radix->format->levels; level++) {
+        uint64_t *table = way->table[level];
+
+        if (!is_owned(radix, table) || !is_empty(radix, table, level, at, end))
+            return;
+        radix->write(level + 1, entry_in(radix, way->table[level + 1], level + 1, at),
+                     radix->format->empty(level + 1), at);
+        radix_gone_add(gone, table, level);
+    }
+}
+
+void radix_unmap(struct radix *radix, uint64_t at, uint64_t size, pfn_t *frames)
+{
+    const uint64_t end = at + size;
+    struct gone gone;
+    struct way way;
 
     check_range(radix, at, size);
-    unmap_in(radix, &gone, radix->root, radix->format->levels, at, at + size);
+    radix_gone_begin(&gone, radix);
+    gone.frames = frames;
+    gone.first = at;
+    for (uint64_t i = 0; frames != NULL && i < size >> PAGE_SHIFT; i++)
+        frames[i] = pfn(0);
+    way_find(&way, radix, at, end);
+    if (unmap_in(radix, &gone, way.table[way.lowest], way.lowest, at, end))
+        way_trim(&way, &gone, at, end);
     radix_gone_give(&gone);
 }
 

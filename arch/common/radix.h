@@ -96,7 +96,7 @@ struct radix {
  */
 MUST_USE enum error radix_map(struct radix *radix, uint64_t at, uint64_t phys, uint64_t size,
                               unsigned attributes);
-void radix_unmap(struct radix *radix, uint64_t at, uint64_t size);
+void radix_unmap(struct radix *radix, uint64_t at, uint64_t size, pfn_t *frames);
 MUST_USE enum error radix_protect(struct radix *radix, uint64_t at, uint64_t size,
                                   unsigned attributes);
 bool radix_query(const struct radix *radix, uint64_t at, struct mmu_mapping *mapping);

@@ -11,7 +11,17 @@ struct gone {
     struct radix *radix;
     struct { uint64_t *table; unsigned level; } tables[GONE_TABLES];
     unsigned n;
+    pfn_t *frames;                    /* behind what goes from `first` on; NULL: nobody asks */
+    uint64_t first;
 };
+
+/* Nothing has gone; one by one, as nobody needs an empty list of tables. */
+static inline void radix_gone_begin(struct gone *gone, struct radix *radix)
+{
+    gone->radix = radix;
+    gone->n = 0;
+    gone->frames = NULL;
+}
 
 /* `table` of `level` left the tree: give it back later, some of them together. */
 void radix_gone_add(struct gone *gone, uint64_t *table, unsigned level);

@@ -102,10 +102,11 @@ static void settle_in(struct radix *radix, struct gone *gone, uint64_t *table, u
 
 enum error radix_protect(struct radix *radix, uint64_t at, uint64_t size, unsigned attributes)
 {
-    struct gone gone = { .radix = radix };
+    struct gone gone;
     enum error e;
 
     check_range(radix, at, size);
+    radix_gone_begin(&gone, radix);
     /* All that can fail comes first: at most one table for each level and edge. */
     e = split_at(radix, at, attributes);
     if (e == OK)

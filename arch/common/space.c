@@ -14,9 +14,9 @@ enum error space_map(virt_t at, phys_t phys, uint64_t size, unsigned attributes)
     return radix_map(&space, at.a, phys.a, size, attributes);
 }
 
-void space_unmap(virt_t at, uint64_t size)
+void space_unmap(virt_t at, uint64_t size, pfn_t *frames)
 {
-    radix_unmap(&space, at.a, size);
+    radix_unmap(&space, at.a, size, frames);
 }
 
 enum error space_protect(virt_t at, uint64_t size, unsigned attributes)

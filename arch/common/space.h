@@ -23,7 +23,7 @@ extern struct radix space;
 
 void space_set_tables(const struct table_source *source);
 MUST_USE enum error space_map(virt_t at, phys_t phys, uint64_t size, unsigned attributes);
-void space_unmap(virt_t at, uint64_t size);
+void space_unmap(virt_t at, uint64_t size, pfn_t *frames);
 MUST_USE enum error space_protect(virt_t at, uint64_t size, unsigned attributes);
 bool space_query(virt_t at, struct mmu_mapping *mapping);
 bool space_entry(virt_t at, unsigned level, struct mmu_entry *entry);

@@ -174,20 +174,10 @@ static void drop(struct vmap *vmap, uint64_t at, uint64_t count)
 {
     pfn_t frames[BATCH];
 
-    for (uint64_t end = at + (count << PAGE_SHIFT); at < end;) {
-        unsigned n = 0;
-
-        for (; n < BATCH && at + n * PAGE_SIZE < end; n++) {
-            struct mmu_mapping mapping;
-            uint64_t page = at + n * PAGE_SIZE;
-            bool found = vmap->mmu->query((virt_t){ page }, &mapping);
-
-            ASSERT(found);
-            frames[n] = phys_pfn((phys_t){ mapping.phys.a + (page - mapping.unit.a) });
-        }
-        vmap->mmu->unmap((virt_t){ at }, n * PAGE_SIZE);
-        give_frames(vmap, frames, n);
-        at += n * PAGE_SIZE;
+    for (uint64_t left = count, n; left > 0; left -= n, at += n << PAGE_SHIFT) {
+        n = left < BATCH ? left : BATCH;
+        vmap->mmu->unmap((virt_t){ at }, n << PAGE_SHIFT, frames);
+        give_frames(vmap, frames, (unsigned)n);
     }
 }
 
@@ -380,7 +370,7 @@ enum error vmap_unmap(struct vmap *vmap, virt_t first, uint64_t *pages)
     if (e != OK)
         return e;
     *pages = range->pages;
-    vmap->mmu->unmap(first, range->pages << PAGE_SHIFT);
+    vmap->mmu->unmap(first, range->pages << PAGE_SHIFT, NULL);
     range_give(vmap, range);
     return OK;
 }

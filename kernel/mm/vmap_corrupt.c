@@ -92,7 +92,7 @@ enum error vmap_corrupt(struct vmap *vmap, unsigned invariant)
     if (!find_frames(vmap, &mapping))
         return E_CALL_STATE;
     if (invariant == 501)
-        vmap->mmu->unmap(mapping.unit, UINT64_C(1) << mapping.shift);
+        vmap->mmu->unmap(mapping.unit, UINT64_C(1) << mapping.shift, NULL);
     else
         lookup_mark(vmap->pages->owners, phys_pfn(mapping.phys).n, PAGES_PLAIN);
     return OK;

@@ -51,5 +51,5 @@ enum error vmap_protect(struct vmap *vmap, virt_t at, uint64_t count, unsigned a
 
 void vmap_clear(struct vmap *vmap)
 {
-    vmap->mmu->unmap(vmap->virt.first, vmap->virt.limit.a - vmap->virt.first.a);
+    vmap->mmu->unmap(vmap->virt.first, vmap->virt.limit.a - vmap->virt.first.a, NULL);
 }

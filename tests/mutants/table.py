@@ -56,8 +56,9 @@ MUTANTS = (
     Mutant("halves of table memory stay halves", "kernel/mm/tables.c",
            "if ((*taken & mask_of(tables, buddy, index)) != 0)", "if (index < LARGEST)", "tables"),
     Mutant("a fresh instance leaves the window mapped", "kernel/lab.c",
-           "    before->mmu->unmap(before->window, before->window_limit.a - before->window.a);",
-           "    before->mmu->unmap(before->window, PAGE_SIZE);", "lab*"),
+           "    before->mmu->unmap(before->window, before->window_limit.a - before->window.a, "
+           "NULL);",
+           "    before->mmu->unmap(before->window, PAGE_SIZE, NULL);", "lab*"),
     Mutant("the nth refusal comes one late", "kernel/mm/fail.c",
            "refused = fail->attempts == plan->nth;", "refused = fail->attempts == plan->nth + 1;",
            "fail"),
@@ -67,8 +68,10 @@ MUTANTS = (
     Mutant("a table that goes is known to the processor", "arch/native/paging.c",
            "    flush_all(&flush);\n}", "}", "space"),
     Mutant("an owned table goes before those below it", "arch/common/radix.c",
-           "if (end - at == entry_size(radix, level) && is_owned(radix, below)) {",
-           "if (end - at >= entry_size(radix, level) / 2 && is_owned(radix, below)) {", "radix*"),
+           "if (gone->frames == NULL && end - at == entry_size(radix, level) "
+           "&& is_owned(radix, below)) {",
+           "if (gone->frames == NULL && end - at >= entry_size(radix, level) / 2 "
+           "&& is_owned(radix, below)) {", "radix*"),
     # malloc.
     Mutant("malloc keeps the pages of empty slabs", "kernel/mm/heap.c",
            "    if (slab->used == 1)\n        return slab_close(", "    if (slab->used == 0)\n"

@@ -89,13 +89,20 @@ AROUND = (
            "    listing->n++;", "    listing->n += listing->n < 2;", "protocol*"),
     # Ports: what of them runs anywhere.
     Mutant("unmap leaves the entry", "arch/common/radix.c",
-           "ASSERT(next - at == entry_size(radix, level));\n"
+           "radix_address(radix->format, level, *entry));\n"
            "        radix->write(level, entry, radix->format->empty(level), at);",
-           "ASSERT(next - at == entry_size(radix, level));", "radix"),
+           "radix_address(radix->format, level, *entry));", "radix"),
+    Mutant("a table goes before its frames are told", "arch/common/radix.c",
+           "if (gone->frames == NULL && end - at", "if (end - at", "radix"),
+    Mutant("a split is not told of what comes into its hole", "arch/common/radix.c",
+           "|| is_unit(radix, level, entry) || (entry & format->split) != 0)",
+           "|| is_unit(radix, level, entry))", "radix"),
+    Mutant("an empty table below is kept", "arch/common/radix.c",
+           "        way_trim(&way, &gone, at, end);", "        (void)way_trim;", "radix"),
     Mutant("a table that is empty is kept", "arch/common/radix.c",
            "radix_gone_add(gone, below, level - 1);", "(void)gone;", "radix"),
     Mutant("a failed map leaves its half", "arch/common/radix.c",
-           "if (e != OK)\n        radix_unmap(radix, at, size);",
+           "if (e != OK)\n        radix_unmap(radix, at, size, NULL);",
            "if (e != OK)\n        (void)size;", "radix"),
     Mutant("firmware memory is usable", "arch/x86/multiboot.c",
            "usable ? RANGE_USABLE : RANGE_RESERVED", "RANGE_USABLE", "multiboot"),

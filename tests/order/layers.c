@@ -254,7 +254,7 @@ static void tables_map(void)
     need(machine_mmu()->map(tables_at(cpu_self(), 1), phys(FRAME_FIRST * P), P, MMU_DATA));
 }
 
-static void tables_unmap(void) { machine_mmu()->unmap(tables_at(cpu_self(), 0), P); }
+static void tables_unmap(void) { machine_mmu()->unmap(tables_at(cpu_self(), 0), P, NULL); }
 
 static void tables_protect(void)
 {

@@ -102,13 +102,15 @@ static enum error fake_map(virt_t at, phys_t phys, uint64_t size, unsigned attri
     return OK;
 }
 
-static void fake_unmap(virt_t at, uint64_t size)
+static void fake_unmap(virt_t at, uint64_t size, pfn_t *frames)
 {
     uint64_t page, n = size >> PAGE_SHIFT;
 
     assert_true(fake_in_window(at.a, &page) && page + n <= FAKE_PAGES);
     fake_flushes++;
     for (uint64_t i = page; i < page + n; i++) {
+        if (frames != NULL)
+            frames[i - page] = pfn(fake_pages[i].mapped ? fake_pages[i].frame : 0);
         if (!fake_pages[i].mapped)
             continue;
         fake_pages[i].mapped = false;

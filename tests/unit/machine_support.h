@@ -81,9 +81,10 @@ static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes
     return OK;
 }
 
-static void unmap(virt_t at, uint64_t size)
+static void unmap(virt_t at, uint64_t size, pfn_t *frames)
 {
     assert_int_equal(size, PAGE_SIZE);
+    assert_null(frames);
     if (forgets_to_flush)
         stale[(at.a >> PAGE_SHIFT) - WINDOW] = window[(at.a >> PAGE_SHIFT) - WINDOW];
     window[(at.a >> PAGE_SHIFT) - WINDOW] = (struct window_page){ .frame = 0 };

@@ -228,11 +228,26 @@ enum error world_map(uint64_t page, uint64_t phys, uint64_t pages, unsigned attr
     return e;
 }
 
+static void unmap(uint64_t page, uint64_t pages, pfn_t *frames)
+{
+    radix_unmap(&radix, address_of(page), pages << PAGE_SHIFT, frames);
+    assert_false(unflushed);
+    for (uint64_t i = 0; frames != NULL && i < pages; i++)
+        assert_int_equal(frames[i].n, (records[page + i] & ~MAPPED) >> PAGE_SHIFT);
+    memset(records + page, 0, pages * sizeof(*records));
+}
+
 void world_unmap(uint64_t page, uint64_t pages)
 {
-    radix_unmap(&radix, address_of(page), pages << PAGE_SHIFT);
-    assert_false(unflushed);
-    memset(records + page, 0, pages * sizeof(*records));
+    unmap(page, pages, NULL);
+}
+
+void world_unmap_asking(uint64_t page, uint64_t pages)
+{
+    pfn_t *frames = malloc(pages * sizeof(*frames));
+
+    unmap(page, pages, frames);
+    free(frames);
 }
 
 enum error world_protect(uint64_t page, uint64_t pages, unsigned attributes)

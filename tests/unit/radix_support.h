@@ -43,6 +43,7 @@ int world_run_tests(const struct CMUnitTest *tests, size_t n);
 /* Apply to the tree and, where it succeeds, to the record. */
 enum error world_map(uint64_t page, uint64_t phys, uint64_t pages, unsigned attributes);
 void world_unmap(uint64_t page, uint64_t pages);
+void world_unmap_asking(uint64_t page, uint64_t pages);   /* what was behind them, which is right */
 enum error world_protect(uint64_t page, uint64_t pages, unsigned attributes);
 
 /* Does the machine have units of 2^shift bytes? */

@@ -74,13 +74,15 @@ static void takes_the_largest_units_that_fit(void **unused)
                                               : world_has_unit(21) ? 21 : 12);
     assert_int_equal(world_query(2 * GIB1).shift, world_has_unit(21) ? 21 : 12);
     assert_int_equal(world_query(2 * GIB1 + MIB2).shift, 12);
-    world_unmap(GIB1 - 1, 1 + GIB1 + MIB2 + 1);
+    world_unmap_asking(GIB1 - 1, 1 + GIB1 + MIB2 + 1);
     /* The physical address decides as well. */
     assert_int_equal(world_map(GIB1, FAR + (MIB2 << PAGE_SHIFT), GIB1, MMU_DATA), OK);
     assert_int_equal(world_query(GIB1).shift, world_has_unit(21) ? 21 : 12);
     world_unmap(GIB1, GIB1);
     assert_int_equal(world_map(GIB1, FAR + PAGE_SIZE, MIB2, MMU_DATA), OK);
     assert_int_equal(world_query(GIB1).shift, 12);
+    world_unmap_asking(GIB1 - 1, 1 + MIB2);
+    assert_int_equal(tables_live, 0);
     world_check();
 }
 
@@ -327,9 +329,9 @@ static void refuses_what_is_no_range(void **unused)
     (void)unused;
     assert_int_equal(world_map(0, FAR, MIB2, MMU_DATA), OK);
     expect_assert_failure(world_unmap(0, 0));
-    expect_assert_failure(radix_unmap(&radix, world + 1, PAGE_SIZE));
-    expect_assert_failure(radix_unmap(&radix, machine->limit - PAGE_SIZE, 2 * PAGE_SIZE));
-    expect_assert_failure(radix_unmap(&radix, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE));
+    expect_assert_failure(radix_unmap(&radix, world + 1, PAGE_SIZE, NULL));
+    expect_assert_failure(radix_unmap(&radix, machine->limit - PAGE_SIZE, 2 * PAGE_SIZE, NULL));
+    expect_assert_failure(radix_unmap(&radix, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, NULL));
     if (world_has_unit(21))
         expect_assert_failure(world_unmap(1, 1));
     expect_assert_failure((void)!world_map(7, FAR, 1, MMU_DATA));

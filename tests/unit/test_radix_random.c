@@ -77,7 +77,7 @@ static void step_unmap(uint64_t page, uint64_t pages)
     if (last.shift != 0)
         end = ((last.unit.a - world) >> PAGE_SHIFT)
             + (UINT64_C(1) << (last.shift - PAGE_SHIFT));
-    world_unmap(page, end - page);
+    (world_random(2) == 0 ? world_unmap : world_unmap_asking)(page, end - page);
 }
 
 static void random_histories(void **unused)

@@ -125,7 +125,7 @@ static void a_mapping_elsewhere_is_not_direct(void **unused)
     assert_int_equal(space_map(virt(8 * G), phys(M), 4096, MMU_DATA), OK);
     assert_false(space_is_direct(phys(8 * G), 1));
     assert_false(space_is_direct(phys(M), 1));
-    space_unmap(virt(8 * G), 4096);
+    space_unmap(virt(8 * G), 4096, NULL);
     expect_assert_failure(space_give_nothing(NULL, root, 4096));
 }
 
@@ -145,7 +145,7 @@ static void few_translations_are_dropped_one_by_one(void **unused)
     assert_int_equal(dropped, FLUSH_ADDRESSES);
     assert_int_equal(dropped_all, 1);
     assert_int_equal(flush.count, FLUSH_ADDRESSES + 1);
-    space_unmap(virt(G), 4096);
+    space_unmap(virt(G), 4096, NULL);
     assert_int_equal(dropped, FLUSH_ADDRESSES + 1);
     assert_int_equal(dropped_last, G);
 }

@@ -101,10 +101,10 @@ static void check_sees_500(void **unused)
     (void)unused;
     assert_int_equal(fake_map(virt(broken_at - P), phys(G), P, 0), OK);
     assert_broken(500);
-    fake_unmap(virt(broken_at - P), P);
+    fake_unmap(virt(broken_at - P), P, NULL);
     assert_int_equal(fake_map(virt(FAKE_FIRST + (FAKE_PAGES - 1) * P), phys(G), P, 0), OK);
     assert_broken(500);
-    fake_unmap(virt(FAKE_FIRST + (FAKE_PAGES - 1) * P), P);
+    fake_unmap(virt(FAKE_FIRST + (FAKE_PAGES - 1) * P), P, NULL);
     assert_int_equal(virt_alloc(&vmap.virt, &addresses, &out, &blame), OK);
     assert_whole();
     assert_int_equal(fake_map(virt(out.a + P), phys(G), P, 0), OK);
@@ -114,7 +114,7 @@ static void check_sees_500(void **unused)
 static void check_sees_501(void **unused)
 {
     (void)unused;
-    fake_unmap(virt(broken_at + P), P);
+    fake_unmap(virt(broken_at + P), P, NULL);
     assert_broken(501);
 }
 
