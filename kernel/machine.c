@@ -24,7 +24,10 @@ static _Atomic bool interrupt_seen;   /* by the command that runs */
 #define SIGN_LOOKS 8u                 /* a clock may be slower than what is at work */
 static void (*tell_sign)(void);
 static bool gives_sign;               /* CPU 0, just now */
-/* Of each CPU, its own: looks for a ^C, and when it gives or wants the next sign, in ticks. */
+/*
+ * Of each CPU, its own: looks for a ^C, and when it gives or wants the next sign, in ticks. CPU 0's
+ * is 0 until a command looks at the clock: most end before, and need not.
+ */
 static struct { uint64_t looks, next; } signs[SMP_MAX];
 
 const char *machine_name(void)
@@ -260,12 +263,20 @@ static uint64_t sign_period(void)
     return arch_ticks_per_second() / MACHINE_SIGNS;
 }
 
+/* CPU 0's next one. */
+static bool sign_is_due(uint64_t now)
+{
+    if (signs[0].next == 0)
+        signs[0].next = now + sign_period();
+    return now >= signs[0].next;
+}
+
 /* If none was given lately, whoever wants it. */
 static void give_sign(void)
 {
     uint64_t now = arch_ticks();
 
-    if (now < signs[0].next)
+    if (!sign_is_due(now))
         return;
     signs[0].next = now + sign_period();
     gives_sign = true;
@@ -287,13 +298,12 @@ void machine_at_work(void)
     if (signs[cpu].looks++ % SIGN_LOOKS != 0 || tell_sign == NULL || sign_period() == 0)
         return;
     now = arch_ticks();
-    if (now < signs[cpu].next)
-        return;
-    if (cpu != 0) {
+    if (cpu == 0) {
+        if (sign_is_due(now) && (lock_depth() == 0 || smp_is_alone()))
+            give_sign();
+    } else if (now >= signs[cpu].next) {
         signs[cpu].next = now + sign_period();
         smp_ask(give_sign);
-    } else if (lock_depth() == 0 || smp_is_alone()) {
-        give_sign();
     }
 }
 
@@ -317,7 +327,7 @@ bool machine_wait_interrupted(void)
 
 void machine_interrupt_clear(void)
 {
-    signs[0].next = arch_ticks() + sign_period();
+    signs[0].next = 0;
     atomic_store_explicit(&interrupt_seen, false, memory_order_relaxed);
 }
 

@@ -99,10 +99,10 @@ bool machine_wait_interrupted(void);
 
 /*
  * A sign of life: `tell` is called, on CPU 0, when a command has come to a machine_at_work() a
- * MACHINE_SIGNS'th of a second after it began, or after the last sign, on any CPU that is at work;
- * on machines without a clock never. machine_interrupted() is such a place, and so is whatever is
- * called often where long work looks for no ^C. So a command that gets no further gives no sign,
- * whatever interrupts come meanwhile.
+ * MACHINE_SIGNS'th of a second after its first few, or after the last sign, on any CPU that is at
+ * work; on machines without a clock never. machine_interrupted() is such a place, and so is
+ * whatever is called often where long work looks for no ^C. So a command that gets no further gives
+ * no sign, whatever interrupts come meanwhile; and the clock is not read for a short one.
  *
  * CPU 0 may hold locks then, if no other CPU is at work, which could wait for them; another CPU may
  * hold some, too, as it goes on at once. machine_gives_sign(): CPU 0 does.

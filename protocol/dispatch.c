@@ -72,8 +72,8 @@ static bool is_of_cpu_0(const struct command *command)
 static enum error command_run(const struct command *command, const union arguments *args,
                               struct reply *reply)
 {
-    uint64_t refused = fail_refusals(&lab.fail), explained = journal_refusals(&lab_journal);
-    uint32_t shortages = tables_shortages(&lab_tables);
+    uint64_t refused = fail_refusals(&lab.fail);
+    uint32_t explained = journal_refusals(&lab_journal), shortages = tables_shortages(&lab_tables);
     enum error e = command->run(args, reply);
 
     if (e == E_MEM_NONE && command->kind == KIND_mutator

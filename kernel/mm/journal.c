@@ -9,7 +9,7 @@ void journal_clear(struct journal *journal)
     journal->lock = (struct lock)LOCK_INIT(LOCK_JOURNAL);
     journal->count = 0;
     journal->nnames = 0;
-    journal->refusals = 0;
+    atomic_store_explicit(&journal->refusals, 0, memory_order_relaxed);
     journal->refusal = (struct refusal){ .what = REFUSED_NOTHING };
 }
 
@@ -26,19 +26,14 @@ void journal_event(struct journal *journal, enum pages_event event, pfn_t first,
 void journal_refusal(struct journal *journal, const struct refusal *refusal)
 {
     lock_take(&journal->lock);
-    journal->refusals++;
+    atomic_fetch_add_explicit(&journal->refusals, 1, memory_order_relaxed);
     journal->refusal = *refusal;
     lock_release(&journal->lock);
 }
 
-uint64_t journal_refusals(const struct journal *journal)
+uint32_t journal_refusals(const struct journal *journal)
 {
-    uint64_t refusals;
-
-    lock_take(&journal->lock);
-    refusals = journal->refusals;
-    lock_release(&journal->lock);
-    return refusals;
+    return atomic_load_explicit(&journal->refusals, memory_order_relaxed);
 }
 
 const struct journal_event *journal_at(const struct journal *journal, uint64_t index)

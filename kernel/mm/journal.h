@@ -50,7 +50,7 @@ struct journal {
     struct journal_event events[JOURNAL_EVENTS];
     unsigned nnames;
     struct owner_name names[JOURNAL_NAMES];
-    uint64_t refusals;                /* counted */
+    _Atomic uint32_t refusals;        /* counted, wrapping; read without the lock */
     struct refusal refusal;           /* the last of them */
 };
 
@@ -63,8 +63,11 @@ void journal_event(struct journal *journal, enum pages_event event, pfn_t first,
 /* Something found no place. Of CPUs that are refused at once any one is remembered. */
 void journal_refusal(struct journal *journal, const struct refusal *refusal);
 
-/* How many there were. */
-uint64_t journal_refusals(const struct journal *journal);
+/*
+ * How many there were, wrapping: is the last one that of the command that asks before and after?
+ * Nothing is handed over by it.
+ */
+uint32_t journal_refusals(const struct journal *journal);
 
 /* Event number `index` of those that were counted; it must be one of the last JOURNAL_EVENTS. */
 const struct journal_event *journal_at(const struct journal *journal, uint64_t index);

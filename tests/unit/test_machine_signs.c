@@ -78,6 +78,18 @@ static void who_is_at_work_gives_signs_of_life(void **unused)
     assert_int_equal(signs_in(1000, machine_interrupted), 0);
 }
 
+/* It costs as much as many of them do. */
+static void the_clock_is_not_read_for_a_short_command(void **unused)
+{
+    (void)unused;
+    (void)signs_in(8, machine_interrupted);
+    clock_reads = 0;
+    machine_interrupt_clear();
+    assert_int_equal(clock_reads, 0);
+    (void)signs_in(8, machine_interrupted);
+    assert_int_equal(clock_reads, 1);
+}
+
 /* Nobody waits for a lock of one that talks: not if there is nobody else. */
 static void cpu_0_gives_none_with_a_lock_that_others_may_want(void **unused)
 {
@@ -127,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_is_at_work_gives_signs_of_life, begin_alone),
+        cmocka_unit_test_setup(the_clock_is_not_read_for_a_short_command, begin_alone),
         cmocka_unit_test_setup(cpu_0_gives_none_with_a_lock_that_others_may_want, begin_alone),
         cmocka_unit_test_setup(another_cpu_has_cpu_0_give_them, begin_alone),
         cmocka_unit_test_setup(a_sign_that_comes_late_is_none, begin_alone),
