@@ -69,11 +69,12 @@ static uint32_t bucket_parent(uint32_t bucket)
     return bucket & mask_for(bucket) >> 1;
 }
 
-static void push(struct lookup *lookup, uint32_t bucket, uint32_t index)
+/* `record` is number `index`. */
+static void push(struct lookup *lookup, uint32_t bucket, struct record *record, uint32_t index)
 {
     struct record *head = record_at(lookup, bucket);
 
-    record_at(lookup, index)->next = head->head;
+    record->next = head->head;
     head->head = index;
 }
 
@@ -113,16 +114,19 @@ void lookup_destroy(struct lookup *lookup)
 static void split(struct lookup *lookup)
 {
     uint32_t bucket = rows_push(&lookup->records), index;
+    struct record *parent;
 
     record_at(lookup, bucket)->head = NONE;
     if (bucket == 0)
         return;
-    index = record_at(lookup, bucket_parent(bucket))->head;
-    record_at(lookup, bucket_parent(bucket))->head = NONE;
+    parent = record_at(lookup, bucket_parent(bucket));
+    index = parent->head;
+    parent->head = NONE;
     while (index != NONE) {
-        uint32_t next = record_at(lookup, index)->next;
+        struct record *record = record_at(lookup, index);
+        uint32_t next = record->next;
 
-        push(lookup, bucket_of(record_at(lookup, index)->key, lookup->records.count), index);
+        push(lookup, bucket_of(record->key, lookup->records.count), record, index);
         index = next;
     }
 }
@@ -133,9 +137,10 @@ static void join(struct lookup *lookup)
     uint32_t bucket = lookup->records.count - 1, index = record_at(lookup, bucket)->head;
 
     while (bucket != 0 && index != NONE) {
-        uint32_t next = record_at(lookup, index)->next;
+        struct record *record = record_at(lookup, index);
+        uint32_t next = record->next;
 
-        push(lookup, bucket_parent(bucket), index);
+        push(lookup, bucket_parent(bucket), record, index);
         index = next;
     }
 }
@@ -153,7 +158,7 @@ enum error lookup_add_marked(struct lookup *lookup, uint64_t key, uint32_t value
     record->key = key;
     record->value = value;
     record->mark = mark;
-    push(lookup, bucket_of(key, lookup->records.count), index);
+    push(lookup, bucket_of(key, lookup->records.count), record, index);
     return OK;
 }
 
@@ -171,16 +176,36 @@ static void relink(struct lookup *lookup, uint32_t bucket, uint32_t from, uint32
     record->next = to;
 }
 
+/* Take the record of `key` out of its bucket: *index is its number. NULL: it has none. */
+static struct record *take_out(struct lookup *lookup, uint64_t key, uint32_t *index)
+{
+    struct record *head, *before = NULL, *record = NULL;
+
+    if (lookup->records.count == 0)
+        return NULL;
+    head = record_at(lookup, bucket_of(key, lookup->records.count));
+    for (*index = head->head; *index != NONE; *index = record->next, before = record) {
+        record = record_at(lookup, *index);
+        if (record->key == key)
+            break;
+    }
+    if (*index == NONE)
+        return NULL;
+    if (before == NULL)
+        head->head = record->next;
+    else
+        before->next = record->next;
+    return record;
+}
+
 bool lookup_remove(struct lookup *lookup, uint64_t key, uint32_t *value)
 {
-    uint32_t hole = find(lookup, key), last = lookup->records.count - 1;
-    struct record *record;
+    uint32_t hole, last = lookup->records.count - 1;
+    struct record *record = take_out(lookup, key, &hole);
 
-    if (hole == NONE)
+    if (record == NULL)
         return false;
-    record = record_at(lookup, hole);
     *value = record->value;
-    relink(lookup, bucket_of(key, lookup->records.count), hole, record->next);
     join(lookup);
     rows_pop(&lookup->records);
     if (hole != last) {

@@ -139,7 +139,7 @@ enum error pages_alloc_use(struct pages *pages, const struct page_request *reque
     if (is_refused(pages, request))
         return E_MEM_INJECTED;
     e = OK;
-    if (use != PAGES_PLAIN || !cache_alloc(pages, request, tag, &first))
+    if (pages->caches == NULL || use != PAGES_PLAIN || !cache_alloc(pages, request, tag, &first))
         e = block_alloc(pages, request, tag, use, &first, blame);
     YIELD_POINT("zero");
     if (e == OK && !dontzero)
@@ -166,7 +166,7 @@ static enum error plain_block(struct pages *pages, pfn_t first)
 {
     if (first.n < PFN_LIMIT && use_of(pages, first) != PAGES_PLAIN)
         return E_MEM_KIND;
-    return cache_release(pages, first) ? OK : E_MEM_FREE;
+    return pages->caches == NULL || cache_release(pages, first) ? OK : E_MEM_FREE;
 }
 
 /* Under the lock. What a cache keeps is free here as well. */
@@ -281,7 +281,7 @@ enum error pages_free(struct pages *pages, pfn_t first, uint64_t count, uint64_t
 {
     enum error e;
 
-    if (count <= 1 && pages_free_cached(pages, first)) {
+    if (count <= 1 && pages->caches != NULL && pages_free_cached(pages, first)) {
         *freed = 1;
         return OK;
     }
