@@ -12,15 +12,12 @@ from pfnlab.twin import Twin
 
 OPERATIONS = 400                  # in each stage
 UNDER_WAY = 100
-SEEDS = {"native": 10}
 
 
 # Some of the maps have memory at the numbers of this window.
 @pytest.mark.options("virt=2G:1G")
-@pytest.mark.parametrize("seed", range(max(SEEDS.values())))
+@pytest.mark.seeds(2, native=10)
 def test_objects_are_where_the_model_says_in_every_stage(guest: Guest, seed: int) -> None:
-    if seed >= SEEDS.get(guest.arch, 2):
-        pytest.skip("a slower machine takes fewer seeds")
     rng = random.Random(seed)
     twin = Twin(guest, *random_map(rng, most_pages=20000), stage="early")
     heap, pages, virtual = HeapStream(twin, rng), Stream(twin, rng), VirtualStream(twin, rng)

@@ -61,10 +61,8 @@ def noisy_guest(name: str, seed: int, silence: float = 0.5) -> Iterator[Guest]:
         guest.kill()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.seeds(1, native=4)
 def test_a_damaged_line_changes_no_result(guest_name: str, seed: int) -> None:
-    if not guest_name.startswith("native") and seed > 0:
-        pytest.skip("a slower machine takes one seed")
     with noisy_guest(guest_name, seed) as guest:
         twin = Twin(guest, AREAS, [*RANGES], owners=False)
         stream = Stream(twin, random.Random(seed))
