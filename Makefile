@@ -10,6 +10,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ARCHES := $(patsubst arch/%/arch.mk,%,$(wildcard arch/*/arch.mk))
 PYTHON ?= /usr/bin/python3
 Q := $(if $(V),,@)
+# For a make in a folder of its own: as many recipes at once as there are processors, or JOBS=N,
+# unless whoever called has said how many, by -j.
+AT_ONCE = -O $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
 
 # TSAN=1 is for native: other sanitizers, a folder of its own.
 # LLVM=1 builds with clang-19 and lld-19, into a folder of its own; LLVM=-20 with those of that name.
@@ -61,37 +64,47 @@ all: image
 else
 all: $(addprefix all-,$(ARCHES)) ## every architecture; with ARCH=NAME only that one
 all-%:
-	@$(MAKE) ARCH=$* image
+	@$(MAKE) $(AT_ONCE) ARCH=$* image
 ready-%:
-	@$(MAKE) ARCH=$* ready
+	@$(MAKE) $(AT_ONCE) ARCH=$* ready
 iso:
 	@echo 'which architecture? make iso ARCH=NAME' >&2; exit 2
 endif
 
-llvm: ## every architecture with clang and lld, as LLVM=1 ./run-guest.sh boots them
+llvm: $(ARCHES:%=llvm-%) ## every architecture with clang and lld, as LLVM=1 ./run-guest.sh boots it
+llvm-deps:
 	@./arch/deps.sh llvm
-	@for arch in $(ARCHES); do $(MAKE) LLVM=1 ARCH=$$arch image || exit; done
+llvm-%: llvm-deps
+	@$(MAKE) $(AT_ONCE) LLVM=1 ARCH=$* image
 
 tsan: ## the native guest under ThreadSanitizer instead of ASan and UBSan
-	@$(MAKE) TSAN=1 ARCH=native image
+	@$(MAKE) $(AT_ONCE) TSAN=1 ARCH=native image
 
 deps: ## install the Debian packages that are missing, telling which and why
 	@./arch/deps.sh
 
-# Tests run side by side, each worker with guests of its own.
+# What is to be there and to pass before the scenarios, at once: no two of these make the same file.
+# The longest go first.
+BEFORE := lint-types native-tested $(patsubst %,ready-%,$(filter-out native,$(ARCHES))) \
+	$(ARCHES:%=llvm-%) tsan static bench-programs lint-python lint-scripts
+
+# Tests run side by side, each worker with guests of its own. They wait for a third of their time:
+# three share two processors.
+WORKERS = $(or $(JOBS),$(shell echo $$(($$(nproc) * 3 / 2))))
+
 test: deps ## everything: build all, unit tests, lint, scenarios on all machines; JOBS=N at once
-	@$(MAKE) $(addprefix ready-,$(ARCHES))
-	@$(MAKE) llvm
-	@$(MAKE) tsan
-	@$(MAKE) unit
-	@$(MAKE) bench-programs
-	@$(MAKE) lint
-	$(Q)$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) tests $(PYTEST_ARGS)
+	@$(MAKE) $(AT_ONCE) $(BEFORE)
+	$(Q)$(PYTHON) -m pytest -q -rs -n $(WORKERS) tests $(PYTEST_ARGS)
+native-tested:
+	@$(MAKE) $(AT_ONCE) ARCH=native ready unit-run
 
 SCRIPTS := run-guest.sh .ci/run $(wildcard arch/*.sh arch/*/*.sh)
-lint: ## the style of scripts and Python, the types of Python
+lint: lint-scripts lint-python lint-types ## the style of scripts and Python, the types of Python
+lint-scripts:
 	$(Q)shellcheck -x $(SCRIPTS)
+lint-python:
 	$(Q)$(PYTHON) -m flake8 --max-line-length 100 arch host tests protocol
+lint-types:
 	$(Q)MYPYPATH=host $(PYTHON) -m mypy --strict host/pfnlab $(wildcard arch/*/*.py)
 
 gdb: ## with ARCH=NAME: the guest, and gdb on it
@@ -107,5 +120,6 @@ clean: ## remove everything that was built
 	rm -rf build
 
 FORCE:
-.PHONY: all image ready gdb iso llvm tsan deps test lint help clean FORCE
+.PHONY: all image ready gdb iso llvm llvm-deps tsan deps test native-tested help clean FORCE \
+	lint lint-scripts lint-python lint-types
 .SECONDARY:

@@ -2,7 +2,7 @@
 # What reads the C code without running it. A file is read again only when it or a header changed.
 
 static: ## gcc -fanalyzer and cppcheck on what needs no machine
-	@$(MAKE) ARCH=native static-run
+	@$(MAKE) $(AT_ONCE) ARCH=native static-run
 
 lint: static
 

@@ -6,7 +6,7 @@
 LONE_CPU := kernel/lock.c kernel/lib/format.c tests/unit/lone_cpu.c
 
 unit: ## the unit tests in C, under ASan and UBSan; TEST=NAME runs one
-	@$(MAKE) ARCH=native unit-run
+	@$(MAKE) $(AT_ONCE) ARCH=native unit-run
 
 ifeq ($(ARCH),native)
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_$(or $(TEST),*).c))
@@ -29,11 +29,15 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.c.o $(BUILD)/tests/unit/support.c.o
 	$(if $(V),,@echo "  LINK $@")
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
 
-unit-run: $(UNIT_PROGRAMS)
-	@failed=; for program in $(UNIT_PROGRAMS); do \
-		if $$program >$$program.log 2>&1; then grep -h 'PASSED  \]' $$program.log | \
-			sed "s|^\[  PASSED  \]|unit $${program##*/test_}: passed|"; \
-		else cat $$program.log; failed="$$failed $${program##*/}"; fi; done; \
+# Each runs as soon as it is linked. What fails does not keep the others from running.
+$(UNIT_TESTS:%=unit-run-%): unit-run-%: $(BUILD)/tests/unit/%
+	@rm -f $<.failed
+	@if $< >$<.log 2>&1; then sed -n 's|^\[  PASSED  \]|unit $(*:test_%=%): passed|p' $<.log; \
+		else cat $<.log; touch $<.failed; fi
+
+unit-run: $(UNIT_TESTS:%=unit-run-%)
+	@failed=; for name in $(UNIT_TESTS); do \
+		[ ! -e $(BUILD)/tests/unit/$$name.failed ] || failed="$$failed $$name"; done; \
 	test -z "$$failed" || { echo "unit tests FAILED:$$failed"; exit 1; }
 
 -include $(UNIT_PROGRAMS:=.c.d) $(UNIT_OBJECTS:.o=.d)

@@ -19,16 +19,16 @@ bench-counts: ## are the counts those that are recorded? (minutes); RECORD=1: th
 
 profile: ## where the instructions and cache lines of the hot paths go; WORKLOAD=NAME only that one
 	@./arch/deps.sh
-	@$(MAKE) ARCH=native build/bench/engine_bench build/bench/lines_bench
+	@$(MAKE) $(AT_ONCE) ARCH=native build/bench/engine_bench build/bench/lines_bench
 	@PYTHONPATH=host $(PYTHON) tests/bench/profile.py build/bench $(WORKLOAD)
 
 bench-check: ## the benchmark itself: it sees a slowed engine and two that are wrong
 	@./arch/deps.sh
-	@$(MAKE) ARCH=native build/bench/engine_bench
+	@$(MAKE) $(AT_ONCE) ARCH=native build/bench/engine_bench
 	@$(PYTHON) tests/bench/check.py build/bench/engine_bench
 
 bench-programs:
-	@$(MAKE) ARCH=native build/bench/engine_bench $(addprefix build/bench/,\
+	@$(MAKE) $(AT_ONCE) ARCH=native build/bench/engine_bench $(addprefix build/bench/,\
 		virtual_bench cpus_bench peer_bench lines_bench line_client first_x86_64.elf first_s390x.elf)
 
 # An optimised build without sanitizers: what is counted is the engine, not its instrumentation.

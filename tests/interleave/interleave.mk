@@ -2,7 +2,7 @@
 # The allocators under chosen schedules: built with yield points, run by `make unit`.
 
 interleave: ## chosen schedules of two and three CPUs; a failing one tells how to run it again
-	@$(MAKE) ARCH=native interleave-run
+	@$(MAKE) $(AT_ONCE) ARCH=native interleave-run
 
 ifeq ($(ARCH),native)
 INTERLEAVE := $(BUILD)/interleave

@@ -2,7 +2,7 @@
 # What the memory orders of locks, jobs and caches promise, watched by ThreadSanitizer: see order.c.
 
 order: ## that what is handed from CPU to CPU is seen there; a weaker memory order is a race
-	@$(MAKE) ARCH=native order-run
+	@$(MAKE) $(AT_ONCE) ARCH=native order-run
 
 ifeq ($(ARCH),native)
 ORDER := $(BUILD)/order
