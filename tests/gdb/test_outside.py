@@ -17,7 +17,8 @@ import pytest
 
 from pfnlab import Guest, channel, cli, errors, outside
 from pfnlab.channel import Channel
-from pfnlab.doors import program_of
+from pfnlab.decode import Unreadable
+from pfnlab.doors import ProcessMemory, program_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "host")}
@@ -186,6 +187,17 @@ def test_a_native_guest_that_runs_is_looked_at(capsys: pytest.CaptureFixture[str
     assert ask(capsys)[0] == 2
 
 
+def test_memory_that_a_process_lacks_is_told() -> None:
+    maps = [[int(bound, 16) for bound in line.split()[0].split("-")]
+            for line in Path("/proc/self/maps").read_text().splitlines() if " r" in line]
+    end = next(end for (_, end), (after, _) in zip(maps, maps[1:]) if end < after)
+    memory = ProcessMemory(os.getpid())
+    assert len(memory.fetch(end - 8, 8)) == 8
+    for at in (end - 4, end):
+        with pytest.raises(Unreadable, match=f"no memory at {at:#x}"):
+            memory.fetch(at, 8)
+
+
 DOORS = [("native", "process"), ("native", "dump"), ("native", "gdb"), ("s390x", "dump"),
          ("x86_64", "gdb")]
 
@@ -211,7 +223,9 @@ def test_what_a_guest_does_not_say_is_told() -> None:
         assert [twin.question for twin in twins if not twin.same] == ["areas"]
         assert str(twins[0]).startswith("areas: not the same\n  from outside: realmode first=")
         guest.corrupt("count")
-        assert all(twin.same for twin in outside.compare(look, outside.ask_guest(guest)))
+        twins = list(outside.compare(look, outside.ask_guest(guest)))
+        assert all(twin.same for twin in twins)
+        assert twins[-1].question == "check" and twins[-1].outside[0].startswith("invariant=")
 
 
 def test_memory_without_a_lab_is_not_called_whole(tmp_path: Path,

@@ -24,6 +24,28 @@ def test_far_frames_are_handed_out_as_they_are(guest: Guest) -> None:
     guest.check()
 
 
+# With one area, so that blocks are kept apart by the machine's map only.
+@pytest.mark.options("areas=all")
+def test_no_block_can_be_mapped_in_part(guest: Guest) -> None:
+    """A free gives all pages of a block their attributes back, and counts on that it can."""
+    runs: list[list[int]] = []
+    for row in guest.dump("pages"):
+        first, end = int(row[0]), row[0] + row[1] * PAGE
+        if row[2] != "unmanaged" and runs and runs[-1][1] == first:
+            runs[-1][1] = end
+        elif row[2] != "unmanaged":
+            runs.append([first, end])
+    assert any(first >= FOUR_GIB for first, _ in runs)
+    for first, end in runs:
+        assert end <= FOUR_GIB or first >= FOUR_GIB
+        for at in (first, end - PAGE):
+            if at < FOUR_GIB:
+                assert guest.translate(at) == at
+            else:
+                with pytest.raises(errors.FaultAddress):
+                    guest.translate(at)
+
+
 def test_far_frames_are_reserved_and_given_back(guest: Guest) -> None:
     before = free_pages(guest, "high")
     block = guest.alloc_page(area="high")
