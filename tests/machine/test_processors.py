@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
+from pfnlab import Guest, errors
+from pfnlab.doors import open_dump, program_of
 from tests.machine.test_run_guest import ORDERLY, PANIC, answers, run
 
 ARCHES = ["x86_64", "i386", "s390x"]
@@ -181,6 +185,21 @@ def test_a_panic_that_is_survived_leaves_one_processor(arch: str, line: str) -> 
     assert re.fullmatch("= 0x0+", got[7]) and got[8].startswith("? call.state arg=cpu")
     assert got[9].startswith("? bug.dead") and ("busy" in line or " wrong=0 " in got[-1])
     assert done.returncode == PANIC
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "i386"])
+@pytest.mark.parametrize("line", ["panic", "panic busy"])
+def test_who_is_halted_by_a_panic_does_nothing_more(arch: str, line: str, tmp_path: Path) -> None:
+    """The mainframe's panic is no end before all are stopped."""
+    with Guest(f"{arch}?cpus=3&onpanic=stay&memory=24M") as guest:
+        guest.cpu("start", "all")
+        with pytest.raises(errors.GuestPanic):
+            guest.call(*line.split())
+        guest.dump_memory(tmp_path / "dump")
+    with open(program_of(arch), "rb") as file:
+        halt, = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name("cpus_halt_here")
+    there = range(halt["st_value"], halt["st_value"] + halt["st_size"])
+    assert [at in there for at in open_dump(tmp_path / "dump").places] == [False, True, True]
 
 
 @pytest.mark.parametrize("areas", [(), ("--append", "areas=all")], ids=["usual", "one"])

@@ -322,6 +322,13 @@ def test_emulator_that_dies(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "s390x"])
+def test_an_emulator_that_refuses_is_no_panic(machine: str) -> None:
+    """QEMU's status is 1 then, as it is for a panic of s390x."""
+    done = run(machine, "--cpu", "none-such")
+    assert done.returncode == EMULATOR and "the guest died" in done.stderr
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "s390x"])
 def test_reset_is_told_from_an_orderly_end(machine: str, tmp_path: Path) -> None:
     with Started(machine, "--qmp", str(tmp_path / "qmp")) as started, \
             socket.socket(socket.AF_UNIX) as control:

@@ -35,6 +35,12 @@ AROUND = (
     Mutant("the list in force is written over", "kernel/lab_map.c",
            "next = !next;", "(void)next;", "lab*"),
     Mutant("a guard stays", "kernel/trap.c", "state->depth = depth;", "(void)depth;", "trap"),
+    Mutant("memory is handed over twice", "kernel/lab.c",
+           "if (lab.stage != STAGE_EARLY)\n        return E_CALL_STATE;\n    memcpy(records",
+           "if (lab.stage > STAGE_VIRTUAL)\n        return E_CALL_STATE;\n    memcpy(records",
+           "lab*"),
+    Mutant("page tables get less than they need", "kernel/lab_options.c",
+           "size < 2 * TABLE_UNIT", "size < TABLE_UNIT", "lab_boot"),
     Mutant("poke writes anywhere", "kernel/machine.c",
            "&& phys_is_memory(&lab.phys, address, width);", "&& width > 0;", "machine"),
     Mutant("a panic in a panic begins anew", "kernel/panic.c",
@@ -129,6 +135,8 @@ AROUND = (
     # Page tables of a machine.
     Mutant("uncached is write-through", "arch/x86/pte.c",
            "UNCACHED = 0x018,", "UNCACHED = 0x008,", "pte_x86"),
+    Mutant("the entry for write-combining is as after reset", "arch/x86/pte.h",
+           "UINT64_C(0x0007040100070406)", "UINT64_C(0x0007040600070406)", "pte_x86"),
     Mutant("a large unit's PAT bit is a reserved one", "arch/x86/pte.c",
            "PAT_LARGE = 0x1000,", "PAT_LARGE = 0x2000,", "pte_x86"),
 )

@@ -25,18 +25,3 @@
 =9 262144
 >10 check
 =10
-; the same from malloc, before there is a window: that of a 32-bit machine has no GiB left
->11 reset stage=page
-=11
->12 malloc 1G
-=12 _
->13 heap
-=13 objects=1 pages=262144
->14 fill $12 262144 seed=28
-=14
->15 verify $12 262144 seed=28
-=15
->16 free $12
-=16 262144
->17 check
-=17
