@@ -27,10 +27,22 @@ void row_remove(struct page_area *area, uint32_t chunk, unsigned class)
     row_leave(area, chunk - area->chunk, class);
 }
 
+/* Sets with summaries: the calls that these are cost others registers. */
+static NOINLINE void row_move_far(struct page_area *area, uint32_t n, unsigned from, unsigned to)
+{
+    row_leave(area, n, from);
+    row_enter(area, n, to);
+}
+
 void row_move(struct page_area *area, uint32_t chunk, unsigned from, unsigned to)
 {
-    row_leave(area, chunk - area->chunk, from);
-    row_enter(area, chunk - area->chunk, to);
+    uint32_t n = chunk - area->chunk;
+    if (area->shape.levels > 1) {
+        row_move_far(area, n, from, to);
+    } else {
+        row_leave(area, n, from);
+        row_enter(area, n, to);
+    }
 }
 
 /* ---- Leaves and chunks ---- */
