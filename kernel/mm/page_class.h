@@ -108,13 +108,14 @@ static inline void chunk_class(struct page_chunk *chunk)
         chunk_move(chunk, class);
 }
 
-void chunk_empty(struct page_tree *tree, struct page_chunk *chunk);
-static inline void chunk_given(struct page_tree *tree, struct page_chunk *chunk)
+/* The same as the end of a change that gave units back. */
+enum error chunk_empty(struct page_tree *tree, struct page_chunk *chunk);
+static inline enum error chunk_given(struct page_tree *tree, struct page_chunk *chunk)
 {
     if (chunk->orders == ALL_FREE)
-        chunk_empty(tree, chunk);
-    else
-        chunk_class(chunk);
+        return chunk_empty(tree, chunk);
+    chunk_class(chunk);
+    return change_end(tree);
 }
 
 #endif

@@ -89,9 +89,8 @@ static NOINLINE enum error free_units(struct page_tree *tree, struct page_chunk 
         return free_any(tree, first, pages);
     *pages = (uint64_t)length * UNIT_PAGES;
     chunk->area->free += *pages;
-    if (node_give(&units, unit, bit_lowest(length)))
-        chunk_given(tree, chunk);
-    return change_end(tree);
+    return node_give(&units, unit, bit_lowest(length)) ? chunk_given(tree, chunk)
+                                                       : change_end(tree);
 }
 
 /* A block that is a chunk, or nothing that is known of. */

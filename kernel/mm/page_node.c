@@ -20,6 +20,11 @@ bool node_is(const struct page_node *node, enum page_cell cell)
     return true;
 }
 
+bool words_all_but(const uint64_t words[NODE_WORDS])
+{
+    return (words[1] & words[2] & words[3] & words[4] & words[5] & words[6] & words[7]) + 1 == 0;
+}
+
 bool node_fresh_uniform(const struct page_node *node, bool *fresh)
 {
     const uint64_t *f = node->fresh;

@@ -173,17 +173,18 @@ static inline bool node_take(const struct page_node *node, unsigned entry, unsig
     return orders_write(node->orders, word, all + 1 == 0 ? 0x3f : word_orders(free));
 }
 
-/* node_take() of the first 2^order entries, order at most 8, of a node that is wholly free. */
-static inline void node_take_first(const struct page_node *node, unsigned order)
+/* node_take() from a node that is wholly free. */
+static inline void node_take_only(const struct page_node *node, unsigned entry, unsigned order)
 {
+    unsigned word = entry / WORD_BITS, bit = entry % WORD_BITS;
     if (order >= WORD_ORDERS) {
-        node_take_words(node, 0, order);
+        node_take_words(node, word, order);
         return;
     }
-    uint64_t rest = ~run_bits(order);
-    node->pair[0] = (struct page_pair){ .free = rest, .head = 1 };
-    node->fresh[0] &= rest;
-    *node->orders = ALL_FREE & ~UINT64_C(0x40);   /* the word's upper half at least is free */
+    uint64_t rest = ~(run_bits(order) << bit);
+    node->pair[word] = (struct page_pair){ .free = rest, .head = bit_of(bit) };
+    node->fresh[word] &= rest;
+    *node->orders = ALL_FREE & ~(UINT64_C(0x40) << word * 8);   /* a half at least is free */
 }
 
 /*
@@ -247,6 +248,13 @@ static inline bool words_any(const uint64_t words[NODE_WORDS])
 {
     return (words[0] | words[1] | words[2] | words[3]
             | words[4] | words[5] | words[6] | words[7]) != 0;
+}
+
+/* The rest of words_all(): rare, and kept out of the way. */
+bool words_all_but(const uint64_t words[NODE_WORDS]);
+static inline bool words_all(const uint64_t words[NODE_WORDS])
+{
+    return words[0] + 1 == 0 && words_all_but(words);
 }
 
 /* True if the fresh bits are all 0 or all 1; *fresh tells which. */

@@ -85,12 +85,14 @@ enum error change_trim(struct page_tree *tree)
 
 enum error stock_fill(struct page_tree *tree, uint64_t pages)
 {
-    uint64_t before = tree->held;
-    uint64_t stocked = tree->stock != NULL ? stock_count(tree, pages) : 0;
-    for (; stocked < pages; stocked++) {
+    if (tree->stock != NULL) {
+        uint64_t stocked = stock_count(tree, pages);
+        pages -= stocked < pages ? stocked : pages;
+    }
+    for (uint64_t taken = 0; taken < pages; taken++) {
         void *page = tree->nodes.take(tree->nodes.context);
         if (page == NULL) {
-            stock_trim(tree, tree->held - before);
+            stock_trim(tree, taken);
             return E_MEM_METADATA;
         }
         tree->held++;

@@ -14,7 +14,7 @@
 
 /* ---- Leaves ---- */
 
-static bool slab_in_use(const struct page_chunk *chunk, unsigned slab)
+static inline bool slab_in_use(const struct page_chunk *chunk, unsigned slab)
 {
     unsigned unit = slab * SLAB_LEAVES;
     uint64_t leaves = chunk->open[unit / WORD_BITS] | chunk->mixed[unit / WORD_BITS];
@@ -43,7 +43,7 @@ void slabs_trim(struct page_tree *tree, struct page_chunk *chunk, uint32_t slabs
 }
 
 /* A unit has no leaf any more; nor, perhaps, has its slab. */
-static void slab_leave(struct page_tree *tree, struct page_chunk *chunk, unsigned slab)
+static inline void slab_leave(struct page_tree *tree, struct page_chunk *chunk, unsigned slab)
 {
     if (slab_in_use(chunk, slab))
         return;
@@ -99,13 +99,19 @@ void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
         word_fill(&chunk->pair[unit / WORD_BITS], bit_of(unit % WORD_BITS), CELL_HEAD);
 }
 
+/* A leaf of which one half is free, and that is in no class yet. */
+static inline void leaf_first(struct page_chunk *chunk, unsigned unit)
+{
+    *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;
+    leaf_enter(chunk, unit, LEAF_CLASSES - 1);
+}
+
 /* The first block of a leaf that is wholly free. */
 static inline void leaf_begin(struct page_chunk *chunk, unsigned unit, unsigned order)
 {
     struct page_node leaf = chunk_leaf(chunk, unit);
-    node_take_first(&leaf, order);
-    *chunk_leaf_class(chunk, unit) = LEAF_CLASSES - 1;   /* its upper half is free */
-    leaf_enter(chunk, unit, LEAF_CLASSES - 1);
+    node_take_only(&leaf, 0, order);
+    leaf_first(chunk, unit);
 }
 
 /* leaf_split() of a unit that keeps no leaf. */
@@ -131,6 +137,20 @@ void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
     leaf_begin(chunk, unit, order);
 }
 
+/* The chunk's own entry of the unit is the caller's to take. */
+void leaf_reserve(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned word,
+                  uint64_t pages)
+{
+    struct page_node leaf = leaf_make(tree, chunk, unit);
+    bool in_half = pages >> 32 == 0 || (uint32_t)pages == 0;
+    node_fill_all(&leaf, CELL_FREE);
+    leaf.pair[word].head = pages;
+    orders_write(leaf.orders, word, in_half ? 0x3f : word_orders(~pages));
+    if (word != 0 || !(pages & 1))
+        bitmap_set(chunk->lead, unit);
+    leaf_first(chunk, unit);
+}
+
 /* All pages of the leaf are `cell`: make the unit so. */
 static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigned unit,
                        enum page_cell cell)
@@ -151,7 +171,6 @@ static void leaf_close(struct page_tree *tree, struct page_chunk *chunk, unsigne
         node_fill_all(&leaf, CELL_FREE);
 }
 
-/* The block was not fresh, so that not all pages are. */
 enum error leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
 {
     struct page_node leaf = chunk_leaf(chunk, unit);
@@ -160,16 +179,18 @@ enum error leaf_empty(struct page_tree *tree, struct page_chunk *chunk, unsigned
     chunk->open[word] &= others;
     chunk->lead[word] &= others;
     chunk->fresh[word] &= others;
-    if (words_any(leaf.fresh))
+    bool fresh = words_any(leaf.fresh);
+    if (fresh && !words_all(leaf.fresh)) {
         chunk->mixed[word] |= ~others;
-    else
+    } else {
+        if (fresh)
+            chunk->fresh[word] |= ~others;
         slab_leave(tree, chunk, unit / SLAB_LEAVES);
+    }
     if (class < LEAF_CLASSES)
         leaf_leave(chunk, unit, class);
     struct page_node units = chunk_units(chunk);
-    if (node_give(&units, unit, 0))
-        chunk_given(tree, chunk);
-    return change_end(tree);
+    return node_give(&units, unit, 0) ? chunk_given(tree, chunk) : change_end(tree);
 }
 
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit)
@@ -227,6 +248,13 @@ struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_plac
     return chunk;
 }
 
+/* A chunk that was wholly free, of which one half still is. */
+static inline void chunk_first(struct page_chunk *chunk)
+{
+    chunk->class = MAX_ORDER - 1;
+    row_move(chunk->area, chunk->index, MAX_ORDER, MAX_ORDER - 1);
+}
+
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order)
 {
     struct page_chunk *chunk = chunk_make(tree, place);
@@ -234,9 +262,19 @@ void chunk_split(struct page_tree *tree, const struct page_place *place, unsigne
     node_fill_all(&units, CELL_FREE);
     if (order < UNIT_SHIFT)
         leaf_split_new(tree, chunk, 0, order);
-    node_take_first(&units, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
-    chunk->class = MAX_ORDER - 1;     /* its upper half is free */
-    row_move(chunk->area, chunk->index, MAX_ORDER, MAX_ORDER - 1);
+    node_take_only(&units, 0, order < UNIT_SHIFT ? 0 : order - UNIT_SHIFT);
+    chunk_first(chunk);
+}
+
+void chunk_reserve(struct page_tree *tree, const struct page_place *place, uint64_t pages)
+{
+    struct page_chunk *chunk = chunk_make(tree, place);
+    struct page_node units = chunk_units(chunk);
+    unsigned unit = place->offset / UNIT_PAGES;
+    node_fill_all(&units, CELL_FREE);
+    leaf_reserve(tree, chunk, unit, place->offset / WORD_BITS % NODE_WORDS, pages);
+    node_take_only(&units, unit, 0);
+    chunk_first(chunk);
 }
 
 static bool chunk_fresh_uniform(const struct page_chunk *chunk, bool *fresh)
@@ -269,12 +307,17 @@ static void chunk_close(struct page_tree *tree, struct page_chunk *chunk, enum p
 }
 
 /* A slab would hold a leaf that is kept for its fresh bits. */
-void chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
+enum error chunk_empty(struct page_tree *tree, struct page_chunk *chunk)
 {
     if (chunk->class != MAX_ORDER)
         chunk_move(chunk, MAX_ORDER);
-    if (chunk->slabs == 0 && !words_any(chunk->fresh))
-        chunk_drop(tree, chunk, CELL_FREE);
+    if (chunk->slabs == 0) {
+        if (!words_any(chunk->fresh))
+            chunk_drop(tree, chunk, CELL_FREE);
+        else if (words_all(chunk->fresh))
+            chunk_drop(tree, chunk, CELL_FREE | CHUNK_FRESH);
+    }
+    return change_end(tree);
 }
 
 void chunk_settle(struct page_tree *tree, struct page_chunk *chunk)

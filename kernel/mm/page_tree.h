@@ -235,10 +235,13 @@ void tree_set_head(struct page_tree *tree, uint64_t frame);
 /*
  * The steps of a change. Open: the leaf or node of what is closed, from nodes secured before.
  * Split: open what is wholly free for the block of 2^order pages at its first page, all in one.
+ * Reserve: the same for `pages` of one word, that of the place.
  * Settle: after any change, close it or enter it in its class (page_class.h has the short ways).
  */
 void leaf_open(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 void leaf_split(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned order);
+void leaf_reserve(struct page_tree *tree, struct page_chunk *chunk, unsigned unit, unsigned word,
+                  uint64_t pages);
 void leaf_settle(struct page_tree *tree, struct page_chunk *chunk, unsigned unit);
 struct page_chunk *chunk_activate(struct page_tree *tree, const struct page_place *place);
 static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct page_place *place)
@@ -247,6 +250,7 @@ static inline struct page_chunk *chunk_open(struct page_tree *tree, const struct
     return chunk != NULL ? chunk : chunk_activate(tree, place);
 }
 void chunk_split(struct page_tree *tree, const struct page_place *place, unsigned order);
+void chunk_reserve(struct page_tree *tree, const struct page_place *place, uint64_t pages);
 void chunk_settle(struct page_tree *tree, struct page_chunk *chunk);
 
 /*

@@ -99,10 +99,8 @@ static inline unsigned word_order_at(uint64_t free, unsigned bit)
 /* Make the cells of one word that are in `mask` `cell`; the orders are the caller's to update. */
 static inline void word_fill(struct page_pair *pair, uint64_t mask, enum page_cell cell)
 {
-    pair->free = cell == CELL_FREE || cell == CELL_RESERVED ? pair->free | mask
-                                                            : pair->free & ~mask;
-    pair->head = cell == CELL_HEAD || cell == CELL_RESERVED ? pair->head | mask
-                                                            : pair->head & ~mask;
+    pair->free = (pair->free & ~mask) | (cell & 2 ? mask : 0);
+    pair->head = (pair->head & ~mask) | (cell & 1 ? mask : 0);
 }
 
 #endif
