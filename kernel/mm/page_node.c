@@ -34,18 +34,6 @@ bool node_fresh_uniform(const struct page_node *node, bool *fresh)
     return any == all && (any == 0 || ~any == 0);
 }
 
-unsigned node_last_edge(const struct page_node *node, unsigned entry)
-{
-    unsigned w = entry / WORD_BITS;
-    uint64_t edges = pair_edges(&node->pair[w]) & bits_between(0, entry % WORD_BITS + 1);
-    while (edges == 0) {
-        if (w-- == 0)
-            return NODE_ENTRIES;
-        edges = pair_edges(&node->pair[w]);
-    }
-    return w * WORD_BITS + bit_highest(edges);
-}
-
 /* A run of 2^order is maximal if its buddy of the same order is not free as well. */
 static uint64_t count_maximal(uint64_t runs, uint64_t larger)
 {

@@ -302,21 +302,37 @@ static inline bool node_is_block(const struct page_node *node)
 }
 
 /* The last entry up to `entry` that is not CONTINUED, or 512 if there is none. */
-unsigned node_last_edge(const struct page_node *node, unsigned entry);
+static inline unsigned node_last_edge(const struct page_node *node, unsigned entry)
+{
+    const struct page_pair *pair = &node->pair[entry / WORD_BITS];
+    uint64_t edges = pair_edges(pair) << (~entry & (WORD_BITS - 1));
+    if (edges != 0)
+        return entry - (WORD_BITS - 1) + bit_highest(edges);
+    while (pair > node->pair)
+        if (pair_edges(--pair) != 0)
+            return (unsigned)(pair - node->pair) * WORD_BITS + bit_highest(pair_edges(pair));
+    return NODE_ENTRIES;
+}
+
+/* The order of the largest aligned run of free words, 6..9, that holds `word`, which is free. */
+static inline unsigned words_order_at(uint64_t orders, unsigned word)
+{
+    uint64_t pairs = free_pairs(free_words(orders));
+    if (!(pairs >> (word & ~1u) * 8 & 1))
+        return 6;
+    uint64_t quads = free_quads(pairs);
+    if (!(quads >> (word & ~3u) * 8 & 1))
+        return 7;
+    return quads == EACH_FOURTH ? 9 : 8;
+}
 
 /* The order of the largest aligned run of free cells that holds `entry`, which is FREE. */
 static inline unsigned node_order_at(const struct page_node *node, unsigned entry)
 {
     unsigned word = entry / WORD_BITS;
-    uint64_t words = free_words(*node->orders);
-    if (!(words >> word * 8 & 1))
-        return word_order_at(node_free_bits(node, word), entry % WORD_BITS);
-    uint64_t pairs = free_pairs(words), quads = free_quads(pairs);
-    if (!(pairs >> (word & ~1u) * 8 & 1))
-        return 6;
-    if (!(quads >> (word & ~3u) * 8 & 1))
-        return 7;
-    return quads == EACH_FOURTH ? 9 : 8;
+    uint64_t free = node_free_bits(node, word);
+    return free + 1 == 0 ? words_order_at(*node->orders, word)
+                         : word_order_at(free, entry % WORD_BITS);
 }
 
 /* Add the maximal aligned runs of free cells to counts[0..9], by order. */

@@ -125,29 +125,43 @@ static NOINLINE void query_page(const struct page_tree *tree, uint64_t frame,
     }
 }
 
-/* A closed unit, allocated: its block may begin, and go on, in an open one. */
+/* A closed unit of which not all is alike: reserved, free and mixed, or of a block. */
+static NOINLINE void query_closed(const struct page_tree *tree, uint64_t frame,
+                                  struct page_info *info, const struct page_chunk *chunk)
+{
+    unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS;
+    if (chunk->pair[unit / WORD_BITS].free >> unit % WORD_BITS & 1) {
+        query_any(tree, frame, info);
+    } else {
+        uint64_t first = reach_first(tree, chunk, unit + 1);
+        info_block(info, first, reach_limit(tree, chunk, unit + 1) - first);
+    }
+}
+
+/* A closed unit, free and not mixed, in a word of which not all is free. */
 static NOINLINE void query_units(const struct page_tree *tree, uint64_t frame,
                                  struct page_info *info, const struct page_chunk *chunk)
 {
+    (void)tree;
     unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS;
-    uint64_t first = reach_first(tree, chunk, unit + 1);
-    info_block(info, first, reach_limit(tree, chunk, unit + 1) - first);
+    uint64_t free = pair_free(&chunk->pair[unit / WORD_BITS]);
+    info_free(info, frame, bitmap_test(chunk->fresh, unit),
+              UNIT_SHIFT + word_order_at(free, unit % WORD_BITS));
 }
 
 static NOINLINE void query_unit(const struct page_tree *tree, uint64_t frame,
                                 struct page_info *info, const struct page_chunk *chunk)
 {
     unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS, word = unit / WORD_BITS;
-    const struct page_pair *pair = &chunk->pair[word];
-    uint64_t bit = bit_of(unit % WORD_BITS);
-    struct page_node units = chunk_units(chunk);
+    uint64_t free = pair_free(&chunk->pair[word]);
     info->area = chunk->area->index;
-    if ((pair_free(pair) & bit) && !(chunk->mixed[word] & bit))
-        info_free(info, frame, chunk->fresh[word] & bit, UNIT_SHIFT + node_order_at(&units, unit));
-    else if (pair->free & bit)
-        query_any(tree, frame, info);
-    else
+    if (!((free & ~chunk->mixed[word]) >> unit % WORD_BITS & 1))
+        query_closed(tree, frame, info, chunk);
+    else if (free + 1 != 0)
         query_units(tree, frame, info, chunk);
+    else
+        info_free(info, frame, chunk->fresh[word] >> unit % WORD_BITS & 1,
+                  UNIT_SHIFT + words_order_at(chunk->orders, word));
 }
 
 void tree_query(const struct page_tree *tree, uint64_t frame, struct page_info *info)
