@@ -110,6 +110,17 @@ static NOINLINE enum error alloc_slot(struct page_tree *tree, const struct page_
     return E_MEM_NONE;
 }
 
+static NOINLINE enum error alloc_lead(struct page_tree *tree, const struct page_request *request,
+                                      pfn_t *out);
+
+/* alloc_lead() when the hot word must be flushed. */
+static NOINLINE enum error hot_alloc_lead(struct page_tree *tree,
+                                          const struct page_request *request, pfn_t *out)
+{
+    hot_flush(tree);
+    return alloc_lead(tree, request, out);
+}
+
 /*
  * One page that begins a unit or more: straight from the first area that may serve it, if that has
  * a chunk for it.
@@ -118,7 +129,9 @@ static NOINLINE enum error alloc_lead(struct page_tree *tree, const struct page_
                                       pfn_t *out)
 {
     unsigned align = request->align;
-    hot_drop(tree);
+    if (hot_pending(&tree->hot))
+        return hot_alloc_lead(tree, request, out);
+    hot_forget(&tree->hot);
     for (size_t i = 0; i < tree->nareas; i++) {
         struct page_area *area = &tree->area[tree->scan[i]];
         if (!(request->areas >> tree->scan[i] & 1))

@@ -123,15 +123,11 @@ static uint64_t aligned_bits(unsigned align)
 
 unsigned chunk_lead(const struct page_chunk *chunk, unsigned from, unsigned align)
 {
-    for (unsigned w = from / WORD_BITS; w < NODE_WORDS; w++) {
-        uint64_t units = pair_free(&chunk->pair[w]) | chunk->lead[w];
-        unsigned order = align - UNIT_SHIFT;
-        if (order > 6 && w % (1u << (order - 6)) != 0)
-            continue;
-        units &= aligned_bits(order);
-        if (w == from / WORD_BITS)
-            units &= ~UINT64_C(0) << from % WORD_BITS;
-        if (units != 0)
+    unsigned order = align - UNIT_SHIFT, within = order > 6 ? (1u << (order - 6)) - 1 : 0;
+    uint64_t starts = aligned_bits(order), mask = starts & ~UINT64_C(0) << from % WORD_BITS;
+    for (unsigned w = from / WORD_BITS; w < NODE_WORDS; w++, mask = starts) {
+        uint64_t units = (pair_free(&chunk->pair[w]) | chunk->lead[w]) & mask;
+        if (units != 0 && (w & within) == 0)
             return w * WORD_BITS + bit_lowest(units);
     }
     return CHUNK_UNITS;
