@@ -111,7 +111,7 @@ static NOINLINE enum error free_chunk(struct page_tree *tree, uint64_t first, ui
  * A block of an open leaf. Nothing is called on the common way, and what is rare computes anew, so
  * that nothing is to be saved.
  */
-static NOINLINE enum error free_page(struct page_tree *tree, struct page_chunk *chunk,
+static inline enum error free_page(struct page_tree *tree, struct page_chunk *chunk,
                                      uint64_t *pages, uint64_t first)
 {
     struct page_slab *slab = chunk->slab.at[first / UNIT_PAGES / SLAB_LEAVES % SLABS];
