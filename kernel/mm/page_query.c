@@ -103,7 +103,7 @@ static NOINLINE void query_run(const struct page_tree *tree, uint64_t frame,
         query_any(tree, frame, info);
 }
 
-static NOINLINE void query_page(const struct page_tree *tree, uint64_t frame,
+static inline void query_page(const struct page_tree *tree, uint64_t frame,
                                 struct page_info *info, const struct page_chunk *chunk)
 {
     const struct page_slab *slab = chunk->slab.at[frame / UNIT_PAGES / SLAB_LEAVES % SLABS];
@@ -149,7 +149,7 @@ static NOINLINE void query_units(const struct page_tree *tree, uint64_t frame,
               UNIT_SHIFT + word_order_at(free, unit % WORD_BITS));
 }
 
-static NOINLINE void query_unit(const struct page_tree *tree, uint64_t frame,
+static inline void query_unit(const struct page_tree *tree, uint64_t frame,
                                 struct page_info *info, const struct page_chunk *chunk)
 {
     unsigned unit = frame / UNIT_PAGES % CHUNK_UNITS, word = unit / WORD_BITS;
