@@ -20,7 +20,7 @@
  * "Slot", "largest free order" as in engine.h; a slot of 1. lies in its leaf, of 2. in its chunk.
  *
  * Cost: alloc and free of one block of any order without window, freshness or extra alignment, and
- * query(): a bounded number of instructions, whatever the memory size and the order: 569 on x86_64
+ * query(): a bounded number of instructions, whatever the memory size and the order: 565 on x86_64
  * is the most that `make bench` found (its rows worst-*), below the 600 that the design allows.
  * Scans, reserve and exact counts grow with the leaves that they cross.
  */
