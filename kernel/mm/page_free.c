@@ -129,7 +129,7 @@ static inline enum error free_page(struct page_tree *tree, struct page_chunk *ch
     *pages = length;
     chunk->area->free += length;
     if (first % UNIT_PAGES == 0)
-        bitmap_set(chunk->lead, first / UNIT_PAGES % CHUNK_UNITS);
+        bitmap_set(chunk->lead, (uint32_t)first / UNIT_PAGES % CHUNK_UNITS);
     if (orders_tell(slab->orders[first / UNIT_PAGES % SLAB_LEAVES],
                     first / WORD_BITS % NODE_WORDS, order))
         return change_end(tree);
