@@ -290,8 +290,7 @@ static void step_extend(struct twin *t)
 
 static void step_reserve(struct twin *t, bool back)
 {
-    static const unsigned sizes[] = { 3, 70, 600, 5000 };
-    uint64_t frame = random_frame(t), pages = rnd(sizes[rnd(ARRAY_SIZE(sizes))]);
+    uint64_t frame = random_frame(t), pages = rnd((unsigned[]){ 3, 70, 600, 5000 }[rnd(4)]);
     pfn_t a = pfn(1), b = pfn(1);
     struct page_info info;
     uint64_t run = oracle_run(&t->o, pfn(frame), pfn(PFN_LIMIT), &info);

@@ -319,26 +319,6 @@ static void a_whole_gib_with_a_used_page_is_taken_in_a_window(void **state)
     fixture_done(&f);
 }
 
-/* In a chunk that is closed, in a unit that is, in one that is open. */
-static void a_unit_whose_first_page_is_reserved_leads_nothing(void **state)
-{
-    struct page_request aligned = request_aligned(1, 9);
-    struct fixture f;
-    (void)state;
-    fixture_one(&f, GIB_PAGES, 4 * 512);
-    reserve(&f, GIB_PAGES, 2);
-    reserve(&f, GIB_PAGES + 512, 1);
-    assert_whole(&f);
-    unreserve(&f, GIB_PAGES, 1);
-    assert_whole(&f);
-    reserve(&f, GIB_PAGES, 1);
-    assert_whole(&f);
-    assert_int_equal(take(&f, aligned), GIB_PAGES + 1024);
-    unreserve(&f, GIB_PAGES, 1);
-    assert_int_equal(take(&f, aligned), GIB_PAGES);
-    fixture_done(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,7 +341,6 @@ int main(void)
         cmocka_unit_test(fresh_is_exact_for_each_page),
         both_unit_tests(a_gib_with_one_used_page_is_not_fresh),
         both_unit_tests(a_whole_gib_with_a_used_page_is_taken_in_a_window),
-        cmocka_unit_test(a_unit_whose_first_page_is_reserved_leads_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
