@@ -34,6 +34,7 @@ class Ear:
         self.events: deque[Row] = deque(maxlen=EVENTS)
         self.reason: GuestGone | None = None
         self.heard = 0                # lines, damaged ones too
+        self.signs = 0                # of life, of what is at work
         self.bytes_out = self.bytes_in = 0
         self.connected = False        # has it answered?
         self.on_event: Callable[[Row], None] | None = None
@@ -118,6 +119,7 @@ class Ear:
         """Something said unasked. GuestGone: that was the end of it."""
         row = line.row()
         self.events.append(row)
+        self.signs += line.words[:1] == ["busy"]
         if self._panic or line.words[:1] == ["panic"]:
             self._panic.append(line.raw)
             if line.words[:2] == ["end", "panic"]:      # it outranks whatever was waited for

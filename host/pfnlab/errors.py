@@ -81,7 +81,8 @@ class GuestSilent(PfnlabError, TimeoutError):
 
 
 class GuestHung(GuestSilent):
-    """The guest says nothing at all, in a request that would show that it is at work."""
+    """The guest says nothing at all, in a request that would show that it is at work; or it says
+    so for longer than anything takes."""
 
 
 class LinkLost(PfnlabError):

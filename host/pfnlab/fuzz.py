@@ -11,37 +11,34 @@ from __future__ import annotations
 import math
 import os
 import random
-import re
 import signal
 import threading
 import time
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from pfnlab import errors, wire
-from pfnlab.fuzz_lines import Dice, Lines
+from pfnlab import errors
+from pfnlab.findings import keep
+from pfnlab.fuzz_lines import Dice, Habits, Lines
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.pool import Pool
 from pfnlab.replica import Exchange, Lost, Replica, replica_on
 from pfnlab.request import Request
-from pfnlab.shrink import NothingToShrink, Shrinker
 from pfnlab.stream import random_map
-from pfnlab.transcript import Run, Step, Transcript
+from pfnlab.transcript import Run, Step
 from pfnlab.twin import window
-from pfnlab.trial import Trials
+from pfnlab.trial import LONGEST, UNDER_WAY
 
 LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
 CHECK_EVERY = 25
 LOOKS = ("dump heap", "dump virt", "dump pages")  # one before each check, all at the end
-UNDER_WAY = 20                    # lines that are not answered yet
 LOOK = 0.2                        # seconds between two looks at how far the workers are
 
 
@@ -105,6 +102,7 @@ class Life:
     """The lines of one, made as they are needed."""
 
     memory_map: MemoryMap
+    stage: str                    # at which it begins
     lines: Lines
     choose: Dice
     steps: list[Step] = field(default_factory=list)
@@ -116,7 +114,7 @@ class Life:
 
     def make(self, count: int) -> Iterator[Step]:
         """So many lines behind those that make the map."""
-        for text in ("map_begin", *self.memory_map.lines(), "map_commit"):
+        for text in ("map_begin", *self.memory_map.lines(), f"map_commit stage={self.stage}"):
             yield self.add(text)
         for i in range(count):
             self.lines.tag = len(self.steps)
@@ -129,6 +127,8 @@ class Life:
 
     def answered(self, step: Step, request: Request) -> None:
         """There is a reply to a line."""
+        if request.final is not None and request.final.sigil == "=":
+            self.lines.worked(step.tag)
         if request.final is not None and request.final.sigil == "?":
             self.lines.gone(step.tag)
         elif request.final is not None:
@@ -146,11 +146,15 @@ def _look(i: int, count: int) -> str | None:
     return "check" if i % CHECK_EVERY == CHECK_EVERY - 1 else None
 
 
-def new_life(guest: Guest, rng: random.Random) -> Life:
-    """On a map of its own."""
+def new_life(guest: Guest, rng: random.Random, habits: Habits | None = None) -> Life:
+    """On a map of its own. `habits` are those of the lives before, and of this one."""
     areas, ranges = random_map(rng, most_pages=PAGES)
     memory_map = MemoryMap(areas, [r for r in ranges if r[1] >> 12 < PAGES or r[2] == "reserved"])
-    return Life(memory_map, Lines(guest.table, memory_map, window(guest)), Dice(rng))
+    stages = guest.table.types["stage"].words
+    lines = Lines(guest.table, memory_map, window(guest), habits={} if habits is None else habits)
+    life = Life(memory_map, rng.choice((*stages, stages[-1])), lines, Dice(rng))
+    lines.narrow_down(life.choose)
+    return life
 
 
 def judge(request: Request, model: Replica | None) -> None:
@@ -168,7 +172,7 @@ def judge(request: Request, model: Replica | None) -> None:
 def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE,
          on_command: Callable[[Figures], None] = lambda figures: None) -> str | None:
     """Run a life; what is wrong with it, None if nothing is."""
-    run = Run(guest)
+    run = Run(guest, LONGEST)
     model: Replica | None = replica_on(guest, life.memory_map)
     posted: deque[tuple[Step, Request]] = deque()
 
@@ -200,67 +204,6 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE,
         return str(error)
 
 
-def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path) -> Path:
-    """Shrink what was found, and save it with what the model expects. ^C ends the shrinking only.
-    """
-    trials = Trials(pool, name)
-    shrinker: Shrinker | None = None
-    try:
-        shrinker = Shrinker(steps, trials.failure)
-        steps, note = shrinker.run(), shrinker.signature
-    except NothingToShrink as error:
-        note = f"not shrunk: {error}"
-    except KeyboardInterrupt:
-        steps = shrinker.best if shrinker is not None else steps
-        note = "shrinking was stopped"
-    steps = renumbered(steps)
-    expect(trials, steps)
-    transcript = Transcript("")
-    transcript.steps = list(steps)
-    text = transcript.text()
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"found-{zlib.crc32(text.encode()):08x}.t"
-    path.write_text(f"; found by pfnlab fuzz: {note}\n; {' '.join(why.split())}\n{text}", "ascii",
-                    "backslashreplace")
-    return path
-
-
-def renumbered(steps: Sequence[Step]) -> list[Step]:
-    """The same steps with tags from 1 on."""
-    tags = {step.tag: n for n, step in enumerate(steps, 1)}
-
-    def renamed(reference: re.Match[str]) -> str:
-        return f"${tags.get(int(reference[1]), int(reference[1]))}"
-    return [Step(n, re.sub(r"\$(\d+)\b", renamed, step.text), n)
-            for n, step in enumerate(steps, 1)]
-
-
-def expect(trials: Trials, steps: Sequence[Step]) -> None:
-    """Write into each step what the model says of it, until the guest says otherwise."""
-    guest = trials.guest()
-    run, model = Run(guest), trials.model(guest)
-    for step in steps:
-        try:
-            request = run.wait(run.submit(step))
-            assert request.final is not None
-            told = None if model is None else model.follow(
-                Exchange(request.tag, request.text(), request.final, request.rows))
-        except (errors.PfnlabError, Lost):
-            return
-        if told is not None:
-            tags = {one.tag: tag for tag, one in run.done.items()}
-            *rows, final = re.sub(r"(?<=owner=)\d+", lambda m: str(tags.get(int(m[0]), 0)),
-                                  told).split("\n")
-            step.rows = [row.split()[1:] for row in rows]
-            step.final = wire.parse(f"{final[0]}{step.tag}{final[1:]}".encode())
-            return
-        if request.final.words[:1] and request.final.words[0].startswith("bug."):
-            step.final = wire.parse(f"={step.tag}".encode())
-            return
-        plain = [word for word in request.final.words if "=" not in word or word.startswith("at=")]
-        step.final = wire.parse(" ".join([f"{request.final.sigil}{step.tag}", *plain]).encode())
-
-
 # ---- campaigns ----
 
 Campaign = Callable[[str, int, Limit, Path, Callable[[Figures], None]], Figures]
@@ -271,21 +214,28 @@ def campaign(name: str, seed: int, limit: Limit, directory: Path,
     """Lives one after another until the limit is reached, something is found, or ^C. The same seed
     makes the same lives."""
     figures = Figures()
+    habits: Habits = {}
     start = time.monotonic()
     with Pool() as pool:
         try:
             while not limit.reached(figures) and not figures.found:
                 guest = pool.acquire(name)
-                life = new_life(guest, random.Random(f"{seed}/{figures.lives}"))
-                guest.link.log.clear()
-                left = limit.commands - figures.commands - life.beginning
-                why = live(guest, life, figures, int(max(1, min(LIFE, left))), on_command)
+                life = new_life(guest, random.Random(f"{seed}/{figures.lives}"), habits)
+                why = live_to(limit, guest, life, figures, on_command)
                 if why is not None:
                     figures.found.append(str(keep(pool, name, life.steps, why, directory)))
                 figures.seconds = time.monotonic() - start
         except KeyboardInterrupt:
             figures.stopped = True
     return figures
+
+
+def live_to(limit: Limit, guest: Guest, life: Life, figures: Figures,
+            on_command: Callable[[Figures], None]) -> str | None:
+    """A whole life, or as much of it as the limit leaves: as live()."""
+    guest.link.log.clear()
+    left = limit.commands - figures.commands - life.beginning
+    return live(guest, life, figures, int(max(1, min(LIFE, left))), on_command)
 
 
 _count: Any = None                # of commands, shared by the workers

@@ -8,11 +8,13 @@ then shrink it.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from pfnlab.memory_map import MemoryMap
+from pfnlab.shrink import RENEW
 from pfnlab.table import ADDRESS_TYPES, Argument, Command, Table, Type
 from pfnlab.values import ADDRESS_LIMIT, PAGE_SIZE
 
@@ -22,9 +24,16 @@ T = TypeVar("T")
 NOT_FUZZED = ("map_begin", "map_area", "map_add", "map_commit", "map_machine", "store", "run",
               "stress", "info", "help", "mark", "echo")
 LIVE_MOST = 60                    # results that lines refer to
+PAST_MOST = 10                    # of those that are given back
+SIZES = 3                         # that come again and again
 GIVES_BACK = ("count", "size", "address")      # results of mutators that end what they are given
 BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
 TEXTS = ("a", "b.c", "low", "page")
+
+
+# Whose results did for an argument, of all lives so far: by command and argument, the names of
+# commands; "" is an address of no line.
+Habits = dict[tuple[str, str], list[str]]
 
 
 class Chooser(Protocol):
@@ -63,6 +72,7 @@ class Dice:
 class Result:
     """What a line has, as far as it is known."""
 
+    maker: str                    # its command
     kind: str                     # its type
     size: int                     # bytes that were asked for
     at: int | None = None         # known once there is a reply
@@ -77,34 +87,52 @@ class Lines:
     memory_map: MemoryMap
     window: tuple[int, int]       # of the virtual allocator
     tag: int = 0                  # of the last line
+    habits: Habits = field(default_factory=dict)
     live: dict[int, Result] = field(default_factory=dict)     # by tag
 
     def __post_init__(self) -> None:
+        self._meant: dict[int, list[tuple[tuple[str, str], str]]] = {}    # by tag, as habits
+        self._at: int | None = None       # the address that the line names
+        self._named: Result | None = None           # what has it, or had
+        self._past: deque[Result] = deque(maxlen=PAST_MOST)       # given back
         self.commands = [command for name, command in self.table.commands.items()
                          if command.kind != "session" and name not in NOT_FUZZED]
         # What gives or takes memory comes more often than what looks at it.
         self.busy = [c for c in self.commands if c.kind == "mutator" and (
             c.result in ADDRESS_TYPES or any(a.type in ADDRESS_TYPES for a in c.arguments))]
         self._weighted = [*self.commands, *self.busy * 3]
+        self._sizes: list[int] = []
         self.edges = sorted({edge for base, size, _ in self.memory_map.ranges
                              for edge in (base, base + size)})
         self.names = [name for name, _ in self.memory_map.areas]
+
+    def narrow_down(self, choose: Chooser) -> None:
+        """Do without many of the commands, and ask for some sizes again and again: what those that
+        are left do to each other shows sooner."""
+        percent = choose.pick((10, 25, 50, 100))
+        some = [c for c in self.commands if choose.chance(percent)] or self.commands
+        self._weighted = [*some, *3 * [c for c in self.busy if c in some]]
+        self._sizes = [choose.number(1, 1 << choose.number(0, 12)) for _ in range(SIZES)]
 
     def line(self, choose: Chooser, command: Command | None = None) -> str:
         """The next line, of that command or of any."""
         command = command or choose.pick(self._weighted)
         words = [command.name]
         freed, size = None, PAGE_SIZE
+        self._at = self._named = None
         for argument in self._given(choose, command):
-            word, used = self._word(choose, argument, freed)
+            word, used = self._word(choose, command, argument)
             freed = used or freed
             size = _bytes(argument, word) or size
             words.append(f"{argument.name}={word}" if argument.role == "key" else word)
         self.tag += 1
+        if command.name in RENEW:
+            self.live.clear()
+            self._past.clear()
         if freed is not None and command.kind == "mutator" and command.result in GIVES_BACK:
-            self.gone(freed)
+            self._give_back(freed)
         if command.kind == "mutator" and command.result in ADDRESS_TYPES:
-            self.live[self.tag] = Result(command.result, size)
+            self.live[self.tag] = Result(command.name, command.result, size)
             if len(self.live) > LIVE_MOST:
                 self.gone(next(iter(self.live)))
         return " ".join(words)
@@ -119,18 +147,30 @@ class Lines:
                     argument.role == "key" and choose.chance(12)):
                 yield argument
 
+    def worked(self, tag: int) -> None:
+        """The line was not refused: what it was given may do once more."""
+        for argument, maker in self._meant.pop(tag, ()):
+            makers = self.habits.setdefault(argument, [])
+            if maker not in makers:
+                makers.append(maker)
+
     def gone(self, tag: int) -> None:
-        """The line has no result, or what it gave is given back."""
+        """The line has no result, or it is not referred to any more."""
         self.live.pop(tag, None)
+
+    def _give_back(self, tag: int) -> None:
+        result = self.live.pop(tag)
+        if result.at is not None:
+            self._past.append(result)
 
     def placed(self, tag: int, address: int) -> None:
         """The line has that result."""
         if tag in self.live:
             self.live[tag].at = address
 
-    def _word(self, choose: Chooser, argument: Argument, of: int | None) -> tuple[str, int | None]:
-        """A value, and the tag that it refers to if it is the result of a line. `of` is the tag
-        that the line refers to already."""
+    def _word(self, choose: Chooser, command: Command, argument: Argument
+              ) -> tuple[str, int | None]:
+        """A value, and the tag that it refers to if it is the result of a line."""
         kind = self.table.types[argument.type]
         if choose.chance(1):
             return choose.pick(BAD_WORDS), None
@@ -143,17 +183,36 @@ class Lines:
         if kind.form != "number":
             return choose.pick(TEXTS), None
         if argument.type in ADDRESS_TYPES:
-            # A required address is mostly one that was given out before, mostly by its kind.
-            if argument.role == "arg" and self.live and choose.chance(80):
-                alike = [tag for tag, result in self.live.items()
-                         if (result.kind == "virtual") == (argument.type == "virtual")]
-                tag = choose.pick(alike if alike and choose.chance(90) else list(self.live))
+            tag = self._given_out(choose, command, argument) if argument.role == "arg" else None
+            if argument.role == "arg":
+                self._meant.setdefault(self.tag + 1, []).append(
+                    ((command.name, argument.name), "" if tag is None else self.live[tag].maker))
+            if tag is not None:
+                self._named, self._at = self.live[tag], self.live[tag].at
                 return f"${tag}", tag
-            return f"{self._place(choose, argument.type == 'virtual'):#x}", None
+            self._at = self._place(choose, argument.type == "virtual")
+            return f"{self._at:#x}", None
         if choose.chance(60) and (kind.name == "size" or argument.name == "pages"):
-            size = self._size(choose, of)
+            size = self._size(choose)
             return str(size if kind.name == "size" else -(-size // PAGE_SIZE)), None
         return str(self._number(choose, kind)), None
+
+    def _given_out(self, choose: Chooser, command: Command, argument: Argument) -> int | None:
+        """A tag whose result a required address is, None for one of no line: mostly one such as did
+        before, else mostly one of its kind, of any command that gave some."""
+        placed = {tag: result for tag, result in self.live.items() if result.at is not None}
+        live = placed if placed and choose.chance(90) else self.live
+        makers = self.habits.get((command.name, argument.name), [])
+        if not (makers and choose.chance(60)):
+            if not live or not choose.chance(70):
+                return None
+            virtual = argument.type == "virtual"
+            alike = [r.maker for r in live.values() if (r.kind == "virtual") == virtual]
+            some = alike if alike and choose.chance(90) else [r.maker for r in live.values()]
+            makers = list(dict.fromkeys(some))
+        maker = choose.pick(makers)
+        tags = [tag for tag, result in live.items() if result.maker == maker]
+        return choose.pick(tags) if tags else None
 
     def _set(self, choose: Chooser) -> str:
         if choose.chance(30):
@@ -163,19 +222,29 @@ class Lines:
     def _joined(self, choose: Chooser, words: Sequence[str]) -> str:
         return "|".join(choose.pick(words) for _ in range(choose.number(1, 2)))
 
-    def _size(self, choose: Chooser, of: int | None) -> int:
-        """Bytes: as many as something has, mostly what the line refers to, or some pages; or a few
-        more or less."""
-        if self.live and choose.chance(60):
-            result = self.live.get(of or 0) or self.live[choose.pick(list(self.live))]
-            size = result.size
+    def _size(self, choose: Chooser) -> int:
+        """Bytes: as many as something has, mostly what the line refers to, or some pages, or all up
+        to an edge of the map; or a few more or less."""
+        if self._sizes and choose.chance(30):
+            return choose.pick(self._sizes)
+        ahead = [edge - self._at for edge in self.edges if self._at is not None and edge > self._at]
+        if ahead and choose.chance(25):
+            size = ahead[0]
+        elif (self._named or self.live) and choose.chance(60):
+            size = (self._named or self.live[choose.pick(list(self.live))]).size
         else:
             size = PAGE_SIZE * choose.number(1, 1 << choose.number(0, 5))
         size += choose.pick((0, 1, -1)) + PAGE_SIZE * choose.pick((0, 0, 1, -1))
         return max(1, size)
 
     def _place(self, choose: Chooser, virtual: bool) -> int:
-        """An address in or next to something, on the map, or in the window."""
+        """An address in or next to something, or where something was, on the map, or in the window.
+        """
+        past = [one for one in self._past if (one.kind == "virtual") == virtual]
+        if past and choose.chance(30):
+            self._named = choose.pick(past)
+            assert self._named.at is not None
+            return self._named.at
         known = [result for result in self.live.values() if result.at is not None
                  and (result.kind == "virtual") == virtual]
         if known and choose.chance(40):

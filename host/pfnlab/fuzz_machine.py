@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The fuzzer as a hypothesis state machine: a rule for each command of the guest's table, and every
-invariant verified after each. What is found is shrunk as lines (pfnlab.shrink), which is quicker
-than to shrink what was drawn for them."""
+invariant verified after each; in turn with longer lives. What is found is shrunk as lines
+(pfnlab.shrink), which is quicker than to shrink what was drawn for them."""
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed as seeded, settings
 from hypothesis import strategies as st
@@ -16,16 +16,21 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
                                  run_state_machine_as_test)
 
 from pfnlab import errors
-from pfnlab.fuzz import LOOKS, Figures, Life, Limit, Wrong, judge, keep, new_life
+from pfnlab.findings import keep
+from pfnlab.fuzz import LOOKS, Figures, Life, Limit, Wrong, judge, live_to, new_life
+from pfnlab.fuzz_lines import Habits
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool
 from pfnlab.replica import Lost, Replica, replica_on
 from pfnlab.table import Command
 from pfnlab.transcript import Run, Step
+from pfnlab.trial import LONGEST
 
 T = TypeVar("T")
-EXAMPLES = 50                     # of one run of hypothesis
+Finding = tuple[Sequence[Step], str]      # the lines, and what is wrong
+EXAMPLES = 20                     # of one run of hypothesis
 STEPS = 40
+LONG_LIVES = 10                   # behind each
 MANY = 3                          # rules for a command that gives or takes pages
 
 
@@ -50,7 +55,8 @@ class Drawn:
 
 
 class Enough(BaseException):
-    """The limit is reached. No error: hypothesis would look for the smallest example of it."""
+    """The limit is reached, or something is found. No error: hypothesis would run it once more, on
+    a guest that may be gone."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -58,6 +64,7 @@ class Machine(RuleBasedStateMachine):
     and `culprit` holds the steps that show it."""
 
     guest: Guest
+    habits: Habits
     figures: Figures
     limit: Limit
     tell: Callable[[Figures], None]          # of each command; Enough: no more of them
@@ -66,7 +73,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.run = Run(self.guest)
+        self.run = Run(self.guest, LONGEST)
         self.model: Replica | None = None
         self.life: Life | None = None
 
@@ -74,7 +81,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, number: int) -> None:
         """A map."""
         self.guest.link.log.clear()
-        self.life = new_life(self.guest, random.Random(number))
+        self.life = new_life(self.guest, random.Random(number), self.habits)
         self.figures.lives += 1
         self.model = replica_on(self.guest, self.life.memory_map)
         for step in self.life.make(0):
@@ -94,12 +101,12 @@ class Machine(RuleBasedStateMachine):
             self.model = None
         except (Wrong, errors.GuestGone, errors.GuestSilent) as error:
             self._blame(str(error))
-            raise
         type(self).tell(self.figures)
 
-    def _blame(self, why: str) -> None:
-        if not self.why and self.life is not None:
-            type(self).why, type(self).culprit = why, self.life.steps
+    def _blame(self, why: str) -> NoReturn:
+        assert self.life is not None
+        type(self).why, type(self).culprit = why, self.life.steps
+        raise Enough
 
     def command(self, command: Command, data: Any) -> None:
         """Any arguments for it."""
@@ -115,7 +122,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole state, if the life has begun."""
-        if self.model is None or self.guest.dead or self.life is None or (
+        if self.model is None or self.why or self.life is None or (
                 len(self.life.steps) < self.life.beginning):
             return
         for look in LOOKS:
@@ -124,11 +131,10 @@ class Machine(RuleBasedStateMachine):
         told = self.model.compare_state(self.guest) if self.model is not None else None
         if told is not None:
             self._blame(told)
-            raise Wrong(told)
 
 
-def machine_for(guest: Guest, figures: Figures, limit: Limit, tell: Callable[[Figures], None]
-                ) -> type[Machine]:
+def machine_for(guest: Guest, habits: Habits, figures: Figures, limit: Limit,
+                tell: Callable[[Figures], None]) -> type[Machine]:
     """The machine with a rule for each command that the guest knows."""
     life = new_life(guest, random.Random(0))
     rules: dict[str, Any] = {}
@@ -136,7 +142,8 @@ def machine_for(guest: Guest, figures: Figures, limit: Limit, tell: Callable[[Fi
         for i in range(MANY if command in life.lines.busy else 1):
             rules[f"{command.name}_{i}"] = _rule_for(command)
     return type("GuestMachine", (Machine,), {
-        "guest": guest, "figures": figures, "limit": limit, "tell": staticmethod(tell), **rules})
+        "guest": guest, "habits": habits, "figures": figures, "limit": limit,
+        "tell": staticmethod(tell), **rules})
 
 
 def _rule_for(command: Command) -> Any:
@@ -146,10 +153,38 @@ def _rule_for(command: Command) -> Any:
     return rule(data=st.data())(run)
 
 
+def _short_lives(machine: type[Machine], seed: int) -> Finding | None:
+    """One run of hypothesis."""
+    how = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None,
+                   suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
+                   phases=[Phase.generate])
+    try:
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            seeded(seed)(machine), settings=how)
+    except Enough:
+        pass
+    return (machine.culprit, machine.why) if machine.why else None
+
+
+def _long_lives(pool: Pool, name: str, machine: type[Machine], seed: int) -> Finding | None:
+    """Some of those of pfnlab.fuzz: what takes many lines to come about shows in them."""
+    for number in range(LONG_LIVES):
+        guest = pool.acquire(name)
+        life = new_life(guest, random.Random(f"{seed}/{number}"), machine.habits)
+        try:
+            why = live_to(machine.limit, guest, life, machine.figures, machine.tell)
+        except Enough:
+            return None
+        if why is not None:
+            return life.steps, why
+    return None
+
+
 def machine_campaign(name: str, seed: int, limit: Limit, directory: Path,
                      on_command: Callable[[Figures], None] = lambda figures: None) -> Figures:
-    """As pfnlab.fuzz.campaign."""
+    """As pfnlab.fuzz.campaign, with the machine in turn."""
     figures = Figures()
+    habits: Habits = {}
     start = time.monotonic()
 
     def tell(figures: Figures) -> None:
@@ -157,23 +192,16 @@ def machine_campaign(name: str, seed: int, limit: Limit, directory: Path,
         on_command(figures)
         if limit.reached(figures):
             raise Enough
-    how = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None,
-                   suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet,
-                   phases=[Phase.generate])
     with Pool() as pool:
-        while not limit.reached(figures) and not figures.found:
-            machine = seeded(seed)(machine_for(pool.acquire(name), figures, limit, tell))
-            seed += 1_000_003
-            try:
-                run_state_machine_as_test(  # type: ignore[no-untyped-call]
-                    machine, settings=how)
-            except KeyboardInterrupt:
-                figures.stopped = True
-                break
-            except (Exception, Enough) as end:
-                if not (machine.why or isinstance(end, Enough)):
-                    raise
-            if machine.why:
-                figures.found.append(str(keep(pool, name, machine.culprit, machine.why,
-                                              directory)))
+        try:
+            while not limit.reached(figures) and not figures.found:
+                machine = machine_for(pool.acquire(name), habits, figures, limit, tell)
+                found = _short_lives(machine, seed)
+                if found is None and not limit.reached(figures):
+                    found = _long_lives(pool, name, machine, seed)
+                if found is not None:
+                    figures.found.append(str(keep(pool, name, *found, directory)))
+                seed += 1_000_003
+        except KeyboardInterrupt:
+            figures.stopped = True
     return figures

@@ -175,13 +175,13 @@ class Link(Ear):
         that gives signs of life may take its time."""
         return LONG if "signs" in self.hello else min(max(20.0, 2000 * self.round_trip), LONG)
 
-    def _hung(self) -> GuestSilent:
-        """Nothing was heard, neither of the request that runs nor of any other."""
+    def _hung(self, how: str = "without a sign of life") -> GuestSilent:
+        """Nothing was heard, neither of the request that runs nor of any other; or too much."""
         if "signs" not in self.hello:
             return GuestSilent("the guest does not answer")
         self.overdue = self.silence
         runs = next((request.text() for request in self._pending if not request.done), "")
-        return GuestHung(f"the guest hangs, without a sign of life, in: {runs}")
+        return GuestHung(f"the guest hangs, {how}, in: {runs}")
 
     def _await_sync(self, nonce: int, deadline: float) -> bool:
         """Wait for the answer to the last try. That to an earlier one says nothing: the line of the
@@ -287,13 +287,19 @@ class Link(Ear):
         self._transmit(request)
         return request
 
-    def wait(self, request: Request, timeout: float = 20.0) -> Request:
-        """Wait until the outcome of a request is known."""
+    def wait(self, request: Request, timeout: float = 20.0, work: float = math.inf) -> Request:
+        """Wait until the outcome of a request is known. GuestHung: also if the guest was at work
+        for more than `work` seconds, as its signs of life tell, or silent for so long."""
         deadline = self.deadline = self.transport.now() + timeout
-        patience = self.silence
+        patience, signs = self.silence, self.signs
         while not request.done:
-            if self._listen(patience, deadline):
+            heard = self._listen(min(patience, work), deadline)
+            if request.done or (heard and self.signs - signs < work * self.limit("signs", 1)):
                 continue
+            if heard:
+                raise self._hung(f"at work for more than {work:g} s")
+            if work <= patience:
+                raise self._hung()
             patience *= 2                 # a query that takes long is asked anew by a recovery
             if self.transport.now() >= deadline:
                 self.overdue = timeout

@@ -24,12 +24,12 @@ LARGEST = PAGE_SIZE << MAX_ORDER       # block and alignment, in bytes
 
 class Oracle:
     """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved");
-    `engine` is one of ENGINES."""
+    `engine` is one of ENGINES. With `memory` there is some behind pages: attributes can be had."""
 
     def __init__(self, areas: Iterable[tuple[str, int]], ranges: Iterable[tuple[int, int, str]],
                  stage: str = "virtual", window: tuple[int, int] = (1 << 40, 1 << 42),
-                 engine: str = "tree") -> None:
-        self._pages = ENGINES[engine]
+                 engine: str = "tree", memory: bool = False) -> None:
+        self._pages, self._memory = ENGINES[engine], memory
         self.areas = [(name, limit >> PAGE_SHIFT) for name, limit in areas]
         self.ranges = list(ranges)
         self.window = window
@@ -124,7 +124,8 @@ class Oracle:
             raise Refusal("mem.unaligned", at)
         if keys.get("attributes") is not None:
             attribute_set(keys["attributes"])
-            raise Refusal("call.unsupported")        # there is no memory on an injected map
+            if not self._memory:
+                raise Refusal("call.unsupported")
         want = Request(found, pages, align, lowest, highest, bool(keys.get("fresh")),
                        None if at is None else at >> PAGE_SHIFT)
         return engine.alloc(want, owner) << PAGE_SHIFT

@@ -101,7 +101,7 @@ class Replica:
         if self._engine not in ENGINES:
             raise Lost(f"the engine {self._engine} has no model")
         self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early", self._window,
-                             engine=self._engine)
+                             self._engine, memory_map is self._machine[0])
         self.oracle.phys.used += list(used)
         while self.oracle.heap.stage != stage:
             self.oracle.advance()

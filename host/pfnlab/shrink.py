@@ -2,21 +2,25 @@
 """The smallest transcript that still shows a failure.
 
 In this order: what is behind the failure goes; then lines, many at once, then fewer, each with
-those that refer to its result; then the numbers become smaller. The signature of the failure stays
-the same throughout, each try begins on a clean guest, and the result is confirmed three times.
+those that refer to its result; then the numbers become smaller, and addresses become results. The
+signature of the failure stays the same throughout, each try begins on a clean guest, and the result
+is confirmed three times.
 """
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from pfnlab import errors
 from pfnlab.transcript import Step
 from pfnlab.trial import Trial
 
 CONFIRMATIONS = 3
 RENEW = ("map_commit", "map_machine", "reset")     # the guest forgets what was
-_MAP = ("map_begin", "map_area", "map_add", "map_commit")
+_MAP = ("map_begin", "map_area", "map_add")
 
 
 class NothingToShrink(ValueError):
@@ -24,26 +28,32 @@ class NothingToShrink(ValueError):
 
 
 class Shrinker:
-    """`best` is the smallest list of steps so far, at any time."""
+    """`best` is the smallest list of steps so far, at any time. `hasty` is a trial for hangs, which
+    takes less time and may err. After so many `seconds` nothing more is tried."""
 
     def __init__(self, steps: Sequence[Step], trial: Trial,
-                 on_try: Callable[[int, int], None] | None = None) -> None:
+                 on_try: Callable[[int, int], None] | None = None, hasty: Trial | None = None,
+                 seconds: float = math.inf) -> None:
         self.trial = trial
         self.on_try = on_try or (lambda tries, left: None)
+        self._end = time.monotonic() + seconds
         self.tries = 0
         self.best = [replace(step) for step in steps]
-        signature = self._run(self.best)
+        signature = self._run(self.best, trial)
         if signature is None:
             raise NothingToShrink("the transcript runs through: nothing is wrong with it")
         self.signature: str = signature
+        hangs = signature.startswith(errors.GuestHung.__name__)
+        self._quick = hasty if hasty is not None and hangs else trial
 
-    def _run(self, steps: Sequence[Step]) -> str | None:
+    def _run(self, steps: Sequence[Step], trial: Trial) -> str | None:
         self.tries += 1
         self.on_try(self.tries, len(steps))
-        return self.trial(steps)
+        return trial(steps)
 
     def _accept(self, steps: list[Step]) -> bool:
-        if steps == self.best or not steps or self._run(steps) != self.signature:
+        if (steps == self.best or not steps or time.monotonic() > self._end
+                or self._run(steps, self._quick) != self.signature):
             return False
         self.best = steps
         return True
@@ -51,12 +61,21 @@ class Shrinker:
     def run(self) -> list[Step]:
         """Shrink until nothing helps any more. NothingToShrink: the failure comes and goes."""
         self._drop_tail()
-        while self._drop_lines() | self._shrink_numbers():
+        self._drop_lines()
+        lines = self.best
+        while self._shrink_numbers() | self._drop_lines():
             pass
-        for _ in range(CONFIRMATIONS):
-            if self._run(self.best) != self.signature:
-                raise NothingToShrink(f"the failure comes and goes: {self.signature}")
+        certain = self._shows_again()
+        if not certain and self._quick is not self.trial:
+            self.best = lines         # with smaller numbers it took less time, and was no hang
+            certain = self._shows_again()
+        if not certain:
+            raise NothingToShrink(f"the failure comes and goes: {self.signature}")
         return self.best
+
+    def _shows_again(self) -> bool:
+        return all(self._run(self.best, self.trial) == self.signature
+                   for _ in range(CONFIRMATIONS))
 
     def _drop_tail(self) -> None:
         """The shortest beginning that fails, by bisection."""
@@ -90,10 +109,11 @@ class Shrinker:
         return shrunk
 
     def _shrink_line(self, index: int) -> bool:
-        """The smallest that still fails of what smaller() says."""
-        return any(self._accept([*self.best[:index], replace(self.best[index], text=text),
+        """The smallest that still fails of what smaller() says, or what needs no address."""
+        step, tags = self.best[index], [one.tag for one in self.best[:index]]
+        return any(self._accept([*self.best[:index], replace(step, text=text),
                                  *self.best[index + 1:]])
-                   for text in smaller(self.best[index].text))
+                   for text in (*smaller(step.text), *referring(step.text, tags)))
 
 
 def with_checks(steps: Sequence[Step]) -> list[Step]:
@@ -139,4 +159,19 @@ def smaller(text: str) -> list[str]:
                 if number < most:
                     out.append(" ".join([name, *words[:i], f"{key}{equals}{number}",
                                          *words[i + 1:]]))
+    return out
+
+
+def referring(text: str, tags: Sequence[int]) -> list[str]:
+    """The line with an address replaced by the result of one of these, the last one first: what
+    placed it there is not needed then."""
+    name, *words = text.split(" ")
+    if name in _MAP:
+        return []
+    out = []
+    for i, word in enumerate(words):
+        key, equals, value = word.rpartition("=")
+        if value.startswith("0x"):
+            out += [" ".join([name, *words[:i], f"{key}{equals}${tag}", *words[i + 1:]])
+                    for tag in reversed(tags)]
     return out

@@ -16,6 +16,7 @@ are compared if there are any of that request.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,11 @@ class Step:
     line: int                     # in the file
     rows: list[list[str]] = field(default_factory=list)
     final: wire.Line | None = None
+
+    @property
+    def name(self) -> str:
+        """The command."""
+        return self.text.split(" ")[0]
 
 
 @dataclass
@@ -142,10 +148,12 @@ class Transcript:
 
 
 class Run:
-    """A guest that is led through a transcript: knows the request of each tag of the file."""
+    """A guest that is led through a transcript: knows the request of each tag of the file. What is
+    at work for more than `work` seconds hangs."""
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(self, guest: Guest, work: float = math.inf) -> None:
         self.guest = guest
+        self.work = work
         self.done: dict[int, Request] = {}
 
     def submit(self, step: Step) -> Request:
@@ -164,7 +172,7 @@ class Run:
     def wait(self, request: Request) -> Request:
         """Wait for its end, as long as it takes unless somebody said how long that may be."""
         patience = self.guest.timeout if self.guest.impatient else max(self.guest.timeout, PATIENCE)
-        return self.guest.link.wait(request, patience)
+        return self.guest.link.wait(request, patience, self.work)
 
     def compare(self, step: Step, request: Request) -> None:
         """Mismatch: the reply is not as written."""

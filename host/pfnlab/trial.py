@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from pfnlab import errors
@@ -23,6 +24,9 @@ _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": opera
               "==": operator.eq, "!=": operator.ne}
 
 
+LONGEST = 3.0                     # seconds of work: no line of a search takes that; it hangs
+UNDER_WAY = 20                    # lines that are not answered yet
+HASTY = 0.3                       # the same, where one that hangs is expected
 OF_THE_MOMENT = ("call.reference", "call.state", "call.unsupported")   # not mistakes in the line
 
 
@@ -93,24 +97,28 @@ class Trials:
         """A panic, an end, silence, a broken invariant or assertion, a reply that the model
         contradicts, or pages at the end that are not as it says. What the file expects does not
         count: with lines left out, other replies are right."""
+        return self._failure(steps, LONGEST)
+
+    def hasty(self, steps: Sequence[Step]) -> str | None:
+        """The same, for a failure that is a hang: it is presumed as soon as a line takes long."""
+        return self._failure(steps, HASTY)
+
+    def _failure(self, steps: Sequence[Step], work: float) -> str | None:
         guest = self.guest()
-        run, model = Run(guest), self.model(guest)
-        for step in steps:
-            name = step.text.split(" ")[0]
-            if name == "poweroff":
-                continue
-            try:
-                request = run.wait(run.submit(step))
-            except errors.GuestPanic as panic:
-                return " ".join(["panic", *re.findall(r"(?:kind|at)=\S+", str(panic))])
-            except errors.PfnlabError as error:
-                return f"{type(error).__name__} in {name}"
-            try:
-                wrong = _wrong(request, model)
-            except Lost:
-                wrong = model = None
-            if wrong is not None:
-                return f"{wrong} in {name}"
+        run, model = Run(guest, work), self.model(guest)
+        posted: deque[tuple[Step, Request]] = deque()      # the first one is waited for
+        try:
+            for request in _answers(run, steps, posted):
+                try:
+                    wrong = _wrong(request, model)
+                except Lost:
+                    wrong = model = None
+                if wrong is not None:
+                    return f"{wrong} in {posted[0][0].name}"
+        except errors.GuestPanic as panic:
+            return " ".join(["panic", *re.findall(r"(?:kind|at)=\S+", str(panic))])
+        except errors.PfnlabError as error:
+            return f"{type(error).__name__} in {posted[0][0].name if posted else 'nothing'}"
         if model is not None and model.compare_state(guest) is not None:
             return "the pages at the end are not as the model says"
         return None
@@ -136,6 +144,25 @@ class Trials:
             found = first_difference(self, [self.name, *others], steps)
             return f"the guests differ in {found.step.text.split(' ')[0]}" if found else None
         return trial
+
+
+def _answers(run: Run, steps: Sequence[Step], posted: deque[tuple[Step, Request]]
+             ) -> Iterator[Request]:
+    """The answered requests, of which many are under way: a search has no time for round trips."""
+    def settled(leave: int) -> Iterator[Request]:
+        while len(posted) > leave:
+            yield run.wait(posted[0][1])
+            posted.popleft()
+    for step in steps:
+        if step.name == "poweroff":
+            continue
+        try:
+            posted.append((step, run.submit(step)))
+        except errors.PfnlabError:        # one of those under way was the last
+            yield from settled(0)
+            raise
+        yield from settled(UNDER_WAY)
+    yield from settled(0)
 
 
 def _wrong(request: Request, model: Replica | None) -> str | None:

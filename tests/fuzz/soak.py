@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "host"), str(ROOT)]
 
 from pfnlab import errors  # noqa: E402
-from pfnlab.fuzz import Figures, keep, live, new_life  # noqa: E402
+from pfnlab.findings import keep  # noqa: E402
+from pfnlab.fuzz import Figures, live, new_life  # noqa: E402
 from pfnlab.guest import Guest  # noqa: E402
 from pfnlab.lockstep import Difference, Lockstep, Mixture  # noqa: E402
 from pfnlab.pool import Pool  # noqa: E402
