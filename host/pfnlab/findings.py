@@ -28,6 +28,8 @@ def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path
     expect(trials, steps)
     transcript = Transcript("")
     transcript.steps = list(steps)
+    if note.startswith(errors.GuestHung.__name__):
+        transcript.within = LONGEST
     text = transcript.text()
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"found-{zlib.crc32(text.encode()):08x}.t"

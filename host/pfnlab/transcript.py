@@ -4,6 +4,7 @@
     ; free text
     ; with memory=3G              options that the guest needs (pfnlab.spec)
     ; also x86_64?boot=iso        pytest runs it on this guest too, where x86_64 is tested
+    ; within 3                    what is at work for more seconds hangs
     >1 alloc_pages_area low 3
     =1 0x0000000000800000
     >2 free $1
@@ -83,6 +84,7 @@ class Transcript:
         self.steps: list[Step] = []
         self.options = ""
         self.also: list[str] = []
+        self.within = math.inf
         for number, raw in enumerate(text.splitlines(), 1):
             if not raw.strip():
                 continue
@@ -99,12 +101,14 @@ class Transcript:
             raise TranscriptError("only a remark may hold what is not ASCII")
         if line.sigil == ";":
             word, _, rest = line.text.partition(" ")
-            if word in ("with", "also") and len(rest.split()) != 1:
+            if word in ("with", "also", "within") and len(rest.split()) != 1:
                 raise TranscriptError(f"`{word}` takes one word; a text begins otherwise")
             if word == "with":
                 self.options = rest.strip()
             elif word == "also":
                 self.also.append(rest.strip())
+            elif word == "within":
+                self.within = _seconds(rest)
         elif line.sigil == ">":
             tag = line.tag if line.tag is not None else len(self.steps) + 1
             self.steps.append(Step(tag, raw.partition(" ")[2], number))
@@ -125,7 +129,7 @@ class Transcript:
                compare: bool = True) -> int:
         """Run it; the number of requests. Mismatch: a reply was not as expected. `on_step` hears of
         each step that is done."""
-        run = Run(guest)
+        run = Run(guest, self.within)
         for step in self.steps:
             if step.text == "poweroff":
                 continue
@@ -139,12 +143,20 @@ class Transcript:
     def text(self) -> str:
         """It as a file."""
         lines = [*(f"; with {self.options}" for _ in [0] if self.options),
-                 *(f"; also {name}" for name in self.also)]
+                 *(f"; also {name}" for name in self.also),
+                 *(f"; within {self.within:g}" for _ in [0] if self.within != math.inf)]
         for step in self.steps:
             lines.append(f">{step.tag} {step.text}")
             lines += [" ".join([f":{step.tag}", *row]) for row in step.rows]
             lines += [step.final.raw] if step.final is not None else []
         return "\n".join([*lines, ""])
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise TranscriptError("`within` takes a number of seconds") from None
 
 
 class Run:

@@ -11,7 +11,7 @@ from pfnlab import Guest, errors
 from pfnlab.findings import keep
 from pfnlab.pool import Pool
 from pfnlab.shrink import Shrinker, referring
-from pfnlab.transcript import Mismatch, Step, read_transcript
+from pfnlab.transcript import Mismatch, Step, Transcript, TranscriptError, read_transcript
 
 LONG = "stress 100000000 seed=1"  # gives signs of life until it is stopped
 
@@ -36,7 +36,21 @@ def test_a_hang_is_shrunk(guest: Guest, tmp_path: Path, monkeypatch: pytest.Monk
         steps = steps_of("malloc 8", "panic hang", "check")
         path = keep(pool, "native", steps, "it hangs", tmp_path)
     assert "GuestHung in panic" in path.read_text()
-    assert [step.text for step in read_transcript(path).steps] == ["panic hang"]
+    kept = read_transcript(path)
+    assert [step.text for step in kept.steps] == ["panic hang"]
+    kept.within = 0.1
+    with pytest.raises(errors.GuestHung):
+        kept.replay(guest)
+
+
+@pytest.mark.only("native")
+def test_a_transcript_tells_how_long_is_too_long(guest: Guest) -> None:
+    transcript = Transcript(f"; within 0.2\n>1 {LONG}\n")
+    assert Transcript(transcript.text()).within == 0.2
+    with pytest.raises(errors.GuestHung, match="at work for more than 0.2 s"):
+        transcript.replay(guest)
+    with pytest.raises(TranscriptError, match="a number of seconds"):
+        Transcript("; within reach\n")
 
 
 def test_haste_is_for_hangs_alone() -> None:
