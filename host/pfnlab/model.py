@@ -5,6 +5,17 @@
 byte for each page: there are no free lists, no tree, nothing to be kept in order but `_orders`,
 which is counted anew wherever a page has changed. Meant for maps of up to a few hundred thousand
 pages. An expected refusal is a `Refusal`; nothing has changed then.
+
+Each layer has a file of its own, under 400 lines, that knows models and no guest:
+
+    model.py          pages: runs of states, one byte each; blocks as first frame -> length
+    model_early.py    early memory: sets of ranges, subtracted from each other when asked
+    model_virtual.py  ranges of addresses in a list; what is behind them, page by page
+    model_heap.py     objects by address; slots by going through all that could be free
+    model_cpus.py     what the start of a processor takes of these
+    model_line.py     the line: numbers, words, `$7`, and their mistakes
+    model_list.py     pages as the engine `list` has them: where it puts a block depends on the
+                      order of its lists, so these are here, too, the only such thing
 """
 from __future__ import annotations
 

@@ -2,14 +2,33 @@
 """The model, against the headers' words on maps small enough to see through, and transcripts."""
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from pfnlab.model import Pages, Refusal, Request, largest_order
 from pfnlab.model_early import Phys, subtract
+from pfnlab.spec import project_root
 from pfnlab.transcript import Transcript, TranscriptError
 
 ALL = frozenset({0, 1})
 LEAF = 512
+
+
+BESIDES = {"model_line": {"pfnlab", "pfnlab.table"},         # what lines are made of
+           "model_cpus": {"pfnlab.oracle"}}                  # a start takes what commands give
+
+
+def test_each_model_is_short_and_knows_nothing_but_models() -> None:
+    paths = sorted((project_root() / "host/pfnlab").glob("model*.py"))
+    models = {f"pfnlab.{path.stem}" for path in paths}
+    for path in paths:
+        text = path.read_text()
+        assert text.count("\n") < 400, path
+        known = {node.module for node in ast.walk(ast.parse(text))
+                 if isinstance(node, ast.ImportFrom) and str(node.module).startswith("pfnlab")}
+        of_others = known - models - {"pfnlab.values"}
+        assert of_others <= BESIDES.get(path.stem, set()), path
 
 
 def pages(*ranges: tuple[int, int]) -> Pages:
