@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One stream of commands to several guests, whose replies must be equal, line by line.
 
-The same map is injected everywhere, so that nothing of a machine is left in a reply. The first
-guest leads: what it answers is what the stream builds on, the others follow as fast as they can.
+The same map is injected everywhere, so that nothing of a machine is left in a reply; but for what
+is written and read (pfnlab.lockstep_memory), on each machine's own map. The first guest leads: what
+it answers is what the stream builds on, the others follow as fast as they can.
 """
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from pfnlab.errors import LinkLost
 from pfnlab.guest import Guest, Pending
+from pfnlab.lockstep_memory import Memory
 from pfnlab.request import Request
 from pfnlab.stream import EarlyStream, HeapStream, Range, Stream, VirtualStream, random_map
 from pfnlab.table import argument_word
@@ -27,6 +29,9 @@ WINDOW = "virt=2G:1G"              # one that all of them have free
 UNDER_WAY = 200                   # commands that the others may lag behind
 AFRESH = ("reset", "map_commit", "map_machine")       # what they answer, whatever went before
 PATIENCE = 120.0                  # seconds for one answer on a slow machine under load
+
+
+Telling = Callable[[Request], list[str]]      # what is to be the same of a reply
 
 
 class Difference(AssertionError):
@@ -43,7 +48,7 @@ class Lockstep:
         self.commands = 0
         self.on_command: Callable[[], None] = lambda: None      # in front of each
         self.resets = 0               # lines that make a fresh instance
-        self._posted: deque[tuple[int, list[Pending]]] = deque()
+        self._posted: deque[tuple[int, Telling, list[Pending]]] = deque()
         with ExitStack() as stack:
             self.guests = [stack.enter_context(Guest(with_window(name))) for name in names]
             for guest in self.guests:
@@ -68,6 +73,13 @@ class Lockstep:
 
     def send(self, text: str) -> Request:
         """A line to all of them; what the first answered."""
+        return self._send(text, reply)
+
+    def send_apart(self, text: str) -> Request:
+        """The same, where a result is each machine's own: whether there is one must be the same."""
+        return self._send(text, success)
+
+    def _send(self, text: str, told: Telling) -> Request:
         self.on_command()
         self.commands += 1
         self.resets += text.partition(" ")[0] in AFRESH
@@ -75,7 +87,7 @@ class Lockstep:
             raise LinkLost("a line was lost on the way to a guest: its tags are not those of the "
                            "others any more")
         pending = [guest.submit_line(text) for guest in self.guests]
-        self._posted.append((self.commands, pending))
+        self._posted.append((self.commands, told, pending))
         leader = self.guests[0].link.wait(pending[0].request, PATIENCE)
         self.collect(UNDER_WAY)
         return leader
@@ -91,16 +103,16 @@ class Lockstep:
     def collect(self, leave: int = 0) -> None:
         """Compare the replies to all but the last `leave` commands."""
         while len(self._posted) > leave:
-            number, pending = self._posted.popleft()
+            number, told, pending = self._posted.popleft()
             for one in pending[1:]:
                 one.guest.link.wait(one.request, PATIENCE)
-            self._compare(number, [one.request for one in pending])
+            self._compare(number, told, [one.request for one in pending])
 
-    def _compare(self, number: int, requests: list[Request]) -> None:
+    def _compare(self, number: int, told: Telling, requests: list[Request]) -> None:
         """Every line of the reply, with the text for people that it may have."""
-        for told in zip_longest(*map(reply, requests)):
-            if any(line != told[0] for line in told):
-                each = "\n".join(f"  {name}: {line}" for name, line in zip(self.names, told))
+        for lines in zip_longest(*map(told, requests)):
+            if any(line != lines[0] for line in lines):
+                each = "\n".join(f"  {name}: {line}" for name, line in zip(self.names, lines))
                 raise Difference(f"command {number}, >{requests[0].tag} {requests[0].text()}\n"
                                  + each)
 
@@ -111,9 +123,18 @@ def with_window(name: str) -> str:
 
 
 def reply(request: Request) -> list[str]:
-    """A reply, line by line."""
+    """A reply, line by line; of a fault without the text, which tells where in the program."""
+    final = request.final
+    assert final is not None
+    if final.words[:1] and final.words[0].startswith("fault."):
+        return [" ".join([final.sigil, *final.words])]
+    return [*map(repr, request.rows), final.raw]
+
+
+def success(request: Request) -> list[str]:
+    """Whether a request had any."""
     assert request.final is not None
-    return [*map(repr, request.rows), request.final.raw]
+    return [request.final.sigil]
 
 
 # ---- every kind of command at random ----
@@ -126,6 +147,7 @@ WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", 
          "area=any", "fresh=2", "min=1M", "max=0", "width=3", "align=3", "order=19", "kind=spare",
          "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")
 STAGES = ("early", "page", "virtual")
+IN_MEMORY = 0.5                   # of the episodes have one in front of them that touches memory
 # A machine's own, or its end.
 NEVER = ("sync", "info", "poweroff", "panic", "corrupt", "trace", "ioremap", "truth", "probe",
          "translate")
@@ -149,8 +171,17 @@ class Mixture:
         """At least so many commands, and every reply compared."""
         end = self.player.commands + commands
         while self.player.commands < end:
+            if self.rng.random() < IN_MEMORY:
+                self._in_memory(min(end, self.player.commands + self.rng.randrange(100, 400)))
             self._episode(min(end, self.player.commands + self.rng.randrange(300, 1500)))
         self.player.collect()
+
+    def _in_memory(self, end: int) -> None:
+        self.player.send("map_machine")
+        memory = Memory(self.player, self.rng)
+        while self.player.commands < end:
+            memory.step()
+        self.player.send("check")
 
     def _episode(self, end: int) -> None:
         stage = self.rng.choice(STAGES)
