@@ -289,15 +289,19 @@ class Link(Ear):
 
     def wait(self, request: Request, timeout: float = 20.0, work: float = math.inf) -> Request:
         """Wait until the outcome of a request is known. GuestHung: also if the guest was at work
-        for more than `work` seconds, as its signs of life tell, or silent for so long."""
+        for more than `work` seconds by its own clock, from its first sign of life on, or silent for
+        so long."""
         deadline = self.deadline = self.transport.now() + timeout
-        patience, signs = self.silence, self.signs
+        patience, signs, worked = self.silence, self.signs, Silence(self.transport)
         while not request.done:
             heard = self._listen(min(patience, work), deadline)
-            if request.done or (heard and self.signs - signs < work * self.limit("signs", 1)):
-                continue
-            if heard:
+            if heard and self.signs != signs and work < math.inf:
+                signs = self.signs
+                worked.go_on()
+            if worked.seconds >= work and not request.done:
                 raise self._hung(f"at work for more than {work:g} s")
+            if heard or request.done:
+                continue
             if work <= patience:
                 raise self._hung()
             patience *= 2                 # a query that takes long is asked anew by a recovery
