@@ -154,7 +154,7 @@ MUST_USE enum error lab_check(struct page_violation *violation);
  * To test whoever should notice: break an invariant of the instance in force, so that lab_check()
  * names just that one; a reset heals. `what` counts the rows: the words of the type `corruption`,
  * in their order, and the invariant that each breaks. CALL_STATE: there is nothing now to break it
- * with. CALL_UNSUPPORTED: the engine is another one. MEM_METADATA: no record, or no page table, for
+ * with. CALL_UNSUPPORTED: it is another engine's. MEM_METADATA: no record, or no page table, for
  * what is entered against the rules.
  */
 #define LAB_CORRUPTIONS(row) \
@@ -162,6 +162,8 @@ MUST_USE enum error lab_check(struct page_violation *violation);
     row("row", 6) row("open_unit", 7) row("active_chunk", 8) row("kept_leaf", 9) row("nodes", 10) \
     row("unmanaged", 11) row("fresh_block", 12) row("headless", 13) row("count", 14) \
     row("hot_word", 15) row("hot_slots", 16) row("hot_choice", 17) \
+    row("list_areas", 51) row("piece", 52) row("fresh_piece", 53) row("next_piece", 54) \
+    row("buddies", 55) row("list", 56) row("unlisted", 57) row("list_count", 58) \
     row("owner", 100) row("cache", 101) \
     row("records", 201) row("extent", 202) row("overlap", 203) row("alike", 204) \
     row("early", 205) row("frame_zero", 206) row("scrap", 207) row("alignment", 208) \

@@ -2,8 +2,6 @@
 /* Breaks what lab_check() verifies, one invariant at a time: each in the room that knows it. */
 #include "kernel/lab.h"
 #include "kernel/lab_parts.h"
-#include "kernel/mm/page.h"
-#include "kernel/mm/page_tree.h"
 #include "kernel/mm/phys_extents.h"
 
 #define STRAY UINT32_MAX              /* an owner that no request is */
@@ -218,10 +216,8 @@ static enum error corrupt_attributes(unsigned invariant)
 
 static enum error corrupt_engine(unsigned invariant)
 {
-    if (lab.engine != &page_engine_tree)
-        return E_CALL_UNSUPPORTED;
     pages_drain(&lab.pages);
-    return page_corrupt(lab.pages.state, invariant);
+    return lab.engine->corrupt(lab.pages.state, invariant);
 }
 
 /* What there is from STAGE_PAGE on. */

@@ -14,14 +14,14 @@ from pfnlab.decode_place import Place
 
 UNIT = "kernel/mm/list_check.c"
 TEXT = {
-    1: "areas and ranges ascend, numbers follow each other, the scan order is a permutation",
-    2: "a piece is aligned, in its range, and its pages say the same; a reserved one is a page",
-    3: "no allocated page is fresh",
-    4: "a piece that goes on is behind its block; no block is longer than 2^18 pages",
-    5: "no free piece has a free buddy of its order",
-    6: "a list holds free pieces of its order and area, linked both ways, as many as it counts",
-    7: "every free piece is in a list",
-    8: "the totals of an area are the sums of its pages",
+    51: "areas and ranges ascend, numbers follow each other, the scan order is a permutation",
+    52: "a piece is aligned, in its range, and its pages say the same; a reserved one is a page",
+    53: "no allocated page is fresh",
+    54: "a piece that goes on is behind its block; no block is longer than 2^18 pages",
+    55: "no free piece has a free buddy of its order",
+    56: "a list holds free pieces of its order and area, linked both ways, as many as it counts",
+    57: "every free piece is in a list",
+    58: "the totals of an area are the sums of its pages",
 }
 
 
@@ -128,22 +128,22 @@ class ListEngine:
                 yield from self._list(area, order, total.pieces[order])
             if (area.managed, area.free, area.reserved) != (total.managed, total.free,
                                                             total.reserved):
-                yield _broken(8, area.first)
+                yield _broken(58, area.first)
 
     def _roots(self) -> Iterator[Violation]:
         limit = number = 0
         for area in self.areas:
             if area.first != limit or area.limit <= limit:
-                yield _broken(1, area.first)
+                yield _broken(51, area.first)
             limit = area.limit
         if sorted(self.scan) != list(range(len(self.areas))):
-            yield _broken(1, 0)
+            yield _broken(51, 0)
         limit = 1
         for span in self.spans:
             area = self.areas[span.area]
             if span.first < limit or span.limit <= span.first or span.number != number \
                     or span.first < area.first or span.limit > area.limit:
-                yield _broken(1, span.first)
+                yield _broken(51, span.first)
             limit, number = span.limit, number + span.limit - span.first
 
     def _pieces(self, span: Range, sums: _Sums) -> Iterator[Violation]:
@@ -154,15 +154,15 @@ class ListEngine:
             pages, end = 1 << order, self._limit(span, at)
             if order > self.max_order or at % pages or at + pages > span.limit \
                     or (kind == RESERVED and order):
-                yield _broken(2, at)
+                yield _broken(52, at)
             yield from self._alike(span, at, end, byte)
             if kind == CONTINUED and not block:
-                yield _broken(4, at)
+                yield _broken(54, at)
             block = {HEAD: pages, CONTINUED: block + pages}.get(kind, 0)
             if block > 1 << self.max_order:
-                yield _broken(4, at)
+                yield _broken(54, at)
             if kind == FREE and self._has_free_buddy(span, at, order):
-                yield _broken(5, at)
+                yield _broken(55, at)
             sums.add(kind, order, end - at)
             at = end
 
@@ -170,9 +170,9 @@ class ListEngine:
         for frame in range(first, end):
             other = self._of(span, frame)
             if (other ^ byte) & ~self._byte.fresh:
-                yield _broken(2, frame)
+                yield _broken(52, frame)
             elif self._byte.kind(byte) in (HEAD, CONTINUED) and other & self._byte.fresh:
-                yield _broken(3, frame)
+                yield _broken(53, frame)
 
     def _has_free_buddy(self, span: Range, first: int, order: int) -> bool:
         buddy = first ^ 1 << order
@@ -185,20 +185,20 @@ class ListEngine:
         count = int(area.at["count"][order])
         for _ in range(min(count, self._total)):
             if number >= self._total:
-                yield _broken(6, area.first)
+                yield _broken(56, area.first)
                 return
             span = next(s for s in reversed(self.spans) if s.number <= number)
             frame, link = span.first + number - span.number, self._at["link"][number]
             if span.area != area.index or frame % (1 << order) \
                     or not self._byte.is_free(self._of(span, frame), order) \
                     or int(link["previous"]) != previous:
-                yield _broken(6, frame)
+                yield _broken(56, frame)
                 return
             previous, number = number, int(link["next"])
         if number != self._no_page:
-            yield _broken(6, area.first)
+            yield _broken(56, area.first)
         elif there != count:
-            yield _broken(7, area.first)
+            yield _broken(57, area.first)
 
 
 class _Sums:

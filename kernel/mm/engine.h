@@ -190,6 +190,13 @@ struct page_engine {
                            struct page_violation *violation);
 
     /*
+     * To test whoever should notice: break that invariant, so that check() names just that one.
+     * Nothing changes on error: CALL_STATE: there is nothing to break it with. CALL_UNSUPPORTED: it
+     * is none of this engine's.
+     */
+    MUST_USE enum error (*corrupt)(void *engine, unsigned invariant);
+
+    /*
      * Order in which areas are tried: order[0] first, `n` distinct indices, all areas. At init it
      * is highest area first. CALL_RANGE: not a permutation.
      */

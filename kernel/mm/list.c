@@ -381,5 +381,6 @@ const struct page_engine page_engine_list = {
     .count_free = list_count_free,
     .area_info = list_area_info,
     .check = list_check,
+    .corrupt = list_corrupt,
     .set_scan_order = list_set_scan_order,
 };

@@ -5,14 +5,14 @@
 
 static const char *const text[] = {
     [0] = "stopped before all was looked at",
-    [1] = "areas and ranges ascend, numbers follow each other, the scan order is a permutation",
-    [2] = "a piece is aligned, in its range, and its pages say the same; a reserved one is a page",
-    [3] = "no allocated page is fresh",
-    [4] = "a piece that goes on is behind its block; no block is longer than 2^18 pages",
-    [5] = "no free piece has a free buddy of its order",
-    [6] = "a list holds free pieces of its order and area, linked both ways, as many as it counts",
-    [7] = "every free piece is in a list",
-    [8] = "the totals of an area are the sums of its pages",
+    [51] = "areas and ranges ascend, numbers follow each other, the scan order is a permutation",
+    [52] = "a piece is aligned, in its range, and its pages say the same; a reserved one is a page",
+    [53] = "no allocated page is fresh",
+    [54] = "a piece that goes on is behind its block; no block is longer than 2^18 pages",
+    [55] = "no free piece has a free buddy of its order",
+    [56] = "a list holds free pieces of its order and area, linked both ways, as many as it counts",
+    [57] = "every free piece is in a list",
+    [58] = "the totals of an area are the sums of its pages",
 };
 
 #define STOP_PAGES 512u       /* between two questions whether to stop, about */
@@ -52,8 +52,8 @@ static bool check_alike(struct checker *c, const struct list_range *range, uint6
     for (uint64_t frame = first; frame < limit; frame++) {
         unsigned other = page_byte(c->engine, range, frame);
         bool allocated = byte_kind(byte) == PIECE_FIRST || byte_kind(byte) == PIECE_NEXT;
-        if (!holds(c, ((other ^ byte) & ~BYTE_FRESH) == 0, 2, frame)
-            || !holds(c, !allocated || !(other & BYTE_FRESH), 3, frame))
+        if (!holds(c, ((other ^ byte) & ~BYTE_FRESH) == 0, 52, frame)
+            || !holds(c, !allocated || !(other & BYTE_FRESH), 53, frame))
             return false;
     }
     return true;
@@ -61,13 +61,13 @@ static bool check_alike(struct checker *c, const struct list_range *range, uint6
 
 static bool check_block(struct checker *c, uint64_t first, uint64_t pages, enum piece_kind kind)
 {
-    if (kind == PIECE_NEXT && !holds(c, c->block != 0, 4, first))
+    if (kind == PIECE_NEXT && !holds(c, c->block != 0, 54, first))
         return false;
     if (kind == PIECE_FREE || kind == PIECE_RESERVED)
         c->block = 0;
     else
         c->block = kind == PIECE_FIRST ? pages : c->block + pages;
-    return holds(c, c->block <= MAX_BLOCK_PAGES, 4, first);
+    return holds(c, c->block <= MAX_BLOCK_PAGES, 54, first);
 }
 
 static bool check_buddy(struct checker *c, const struct list_range *range, uint64_t first,
@@ -75,7 +75,7 @@ static bool check_buddy(struct checker *c, const struct list_range *range, uint6
 {
     uint64_t pages = order_pages(order), buddy = first ^ pages;
     return order == MAX_ORDER || buddy < range->first || buddy + pages > range->limit
-           || holds(c, (page_byte(c->engine, range, buddy) & ~BYTE_FRESH) != order, 5, first);
+           || holds(c, (page_byte(c->engine, range, buddy) & ~BYTE_FRESH) != order, 55, first);
 }
 
 static bool check_piece(struct checker *c, const struct list_range *range, uint64_t first,
@@ -91,7 +91,7 @@ static bool check_piece(struct checker *c, const struct list_range *range, uint6
     sums->reserved += kind == PIECE_RESERVED ? pages : 0;
     sums->pieces[order % ORDERS] += kind == PIECE_FREE;
     return holds(c, order <= MAX_ORDER && is_aligned(first, pages) && *limit <= range->limit
-                    && (kind != PIECE_RESERVED || order == 0), 2, first)
+                    && (kind != PIECE_RESERVED || order == 0), 52, first)
            && check_alike(c, range, first, *limit, byte)
            && check_block(c, first, pages, kind)
            && (kind != PIECE_FREE || check_buddy(c, range, first, order))
@@ -108,20 +108,20 @@ static bool check_list(struct checker *c, unsigned index, unsigned order)
     uint64_t total = last > c->engine->range ? last[-1].number + (last[-1].limit - last[-1].first)
                                              : 0;
     for (uint64_t n = 0; n < area->count[order]; n++) {
-        if (!holds(c, number < total, 6, area->first))
+        if (!holds(c, number < total, 56, area->first))
             return false;
         const struct list_range *range = range_numbered(c->engine, number);
         uint64_t frame = range->first + (number - range->number);
         if (!holds(c, range->area == index && is_aligned(frame, order_pages(order))
                       && (page_byte(c->engine, range, frame) & ~BYTE_FRESH) == order
-                      && c->engine->link[number].previous == previous, 6, frame)
+                      && c->engine->link[number].previous == previous, 56, frame)
             || !goes_on(c, 1))
             return false;
         previous = number;
         number = c->engine->link[number].next;
     }
-    return holds(c, number == NO_PAGE, 6, area->first)
-           && holds(c, c->sums[index].pieces[order] == area->count[order], 7, area->first);
+    return holds(c, number == NO_PAGE, 56, area->first)
+           && holds(c, c->sums[index].pieces[order] == area->count[order], 57, area->first);
 }
 
 /* ---- Roots ---- */
@@ -132,14 +132,14 @@ static bool check_areas(struct checker *c)
     uint64_t limit = 0;
     for (size_t a = 0; a < engine->nareas; a++) {
         const struct list_area *area = &engine->area[a];
-        if (!holds(c, area->first == limit && area->limit > limit, 1, area->first))
+        if (!holds(c, area->first == limit && area->limit > limit, 51, area->first))
             return false;
         limit = area->limit;
     }
     uint32_t scanned = 0;
     for (size_t a = 0; a < engine->nareas; a++)
         scanned |= UINT32_C(1) << engine->scan[a];
-    return holds(c, scanned == (UINT32_C(1) << engine->nareas) - 1, 1, 0);
+    return holds(c, scanned == (UINT32_C(1) << engine->nareas) - 1, 51, 0);
 }
 
 static bool check_ranges(struct checker *c)
@@ -151,7 +151,7 @@ static bool check_ranges(struct checker *c)
         const struct list_area *area = &engine->area[range->area];
         if (!holds(c, range->first >= limit && range->limit > range->first
                       && range->number == number && range->first >= area->first
-                      && range->limit <= area->limit, 1, range->first))
+                      && range->limit <= area->limit, 51, range->first))
             return false;
         limit = range->limit;
         number += range->limit - range->first;
@@ -164,7 +164,7 @@ static bool check_totals(struct checker *c, unsigned index)
     const struct list_area *area = &c->engine->area[index];
     const struct sums *sums = &c->sums[index];
     return holds(c, area->managed == sums->managed && area->free == sums->free
-                    && area->reserved == sums->reserved, 8, area->first);
+                    && area->reserved == sums->reserved, 58, area->first);
 }
 
 bool list_check(const void *memory, bool (*stop)(void), struct page_violation *violation)

@@ -107,5 +107,6 @@ uint64_t list_count_free(void *engine, uint32_t areas);
 bool list_area_info(void *engine, unsigned area, struct page_area_info *info);
 MUST_USE bool list_check(const void *engine, bool (*stop)(void),
                          struct page_violation *violation);
+MUST_USE enum error list_corrupt(void *engine, unsigned invariant);
 
 #endif

@@ -267,5 +267,6 @@ const struct page_engine page_engine_tree = {
     .count_free = page_count_free,
     .area_info = page_area_info,
     .check = page_check,
+    .corrupt = page_corrupt,
     .set_scan_order = page_set_scan_order,
 };

@@ -161,8 +161,12 @@ static enum error lose_row(struct page_tree *tree)
     return E_CALL_STATE;
 }
 
-enum error page_corrupt(struct page_tree *tree, unsigned invariant)
+enum error page_corrupt(void *engine, unsigned invariant)
 {
+    struct page_tree *tree = engine;
+
+    if (invariant > 17)
+        return E_CALL_UNSUPPORTED;
     if (invariant >= 15)
         return corrupt_hot(tree, invariant);
     hot_drop(tree);

@@ -14,16 +14,19 @@ NUMBERS = {
     "areas": 1, "orders": 2, "leaf_class": 3, "lead": 4, "chunk_class": 5, "row": 6,
     "open_unit": 7, "active_chunk": 8, "kept_leaf": 9, "nodes": 10, "unmanaged": 11,
     "fresh_block": 12, "headless": 13, "count": 14, "hot_word": 15, "hot_slots": 16,
-    "hot_choice": 17, "owner": 100, "cache": 101, "records": 201, "extent": 202, "overlap": 203,
-    "alike": 204, "early": 205, "frame_zero": 206, "scrap": 207, "alignment": 208, "handed": 300,
-    "fresh": 301, "range": 400, "range_order": 401, "balance": 402, "gap": 403, "ranges": 404,
-    "busy": 405, "mapped": 500, "unmapped": 501, "frame": 502, "frames": 503, "tables": 510,
-    "table_pieces": 511, "table_walk": 512, "heap_page": 600, "slab": 601, "slots": 602,
-    "waiting": 603, "queue": 604, "slab_page": 605, "heap_block": 606, "zone": 607, "recent": 608,
-    "attribute": 700, "attributes": 701, "slot": 800,
+    "hot_choice": 17, "list_areas": 51, "piece": 52, "fresh_piece": 53, "next_piece": 54,
+    "buddies": 55, "list": 56, "unlisted": 57, "list_count": 58, "owner": 100, "cache": 101,
+    "records": 201, "extent": 202, "overlap": 203, "alike": 204, "early": 205, "frame_zero": 206,
+    "scrap": 207, "alignment": 208, "handed": 300, "fresh": 301, "range": 400, "range_order": 401,
+    "balance": 402, "gap": 403, "ranges": 404, "busy": 405, "mapped": 500, "unmapped": 501,
+    "frame": 502, "frames": 503, "tables": 510, "table_pieces": 511, "table_walk": 512,
+    "heap_page": 600, "slab": 601, "slots": 602, "waiting": 603, "queue": 604, "slab_page": 605,
+    "heap_block": 606, "zone": 607, "recent": 608, "attribute": 700, "attributes": 701,
+    "slot": 800,
 }
-# A history of their own is below.
-RARE = ("hot_slots", "cache")
+OF_LIST = [word for word, number in NUMBERS.items() if 50 < number < 100]
+# A history of their own, or an engine, is below.
+RARE = ["hot_slots", "cache", *OF_LIST]
 # Early memory, and malloc out of it.
 OF_EARLY = [word for word, number in NUMBERS.items() if number // 100 in (2, 6, 8)]
 
@@ -165,11 +168,38 @@ def test_where_there_is_no_room_nothing_is_broken(guest: Guest) -> None:
     refuse(guest, "owner")
 
 
-@pytest.mark.only("native")
+@pytest.mark.parametrize("what", OF_LIST)
+@pytest.mark.options("engine=list")
+def test_the_list_is_broken_by_words_of_its_own(guest: Guest, what: str) -> None:
+    block = make_history(guest)
+    expect_broken(guest, what)
+    guest.reset()
+    guest.check()
+    assert make_history(guest) == block
+
+
+@pytest.mark.options("engine=list")
+def test_what_a_list_has_not_cannot_be_broken(guest: Guest) -> None:
+    for what in ("fresh_piece", "next_piece"):
+        refuse(guest, what)
+    put_map(guest, 2)
+    guest.alloc_pages(1)
+    for what in ("piece", "buddies", "list", "unlisted"):
+        refuse(guest, what)
+    expect_broken(guest, "next_piece")
+
+
+def test_the_words_of_another_engine_break_nothing(guest: Guest) -> None:
+    for what in OF_LIST:
+        with pytest.raises(errors.CallUnsupported):
+            guest.corrupt(what)
+    guest.check()
+
+
 @pytest.mark.options("engine=list")
 def test_the_words_of_the_tree_are_the_trees(guest: Guest) -> None:
     for what, number in NUMBERS.items():
-        if number < 100:
+        if number < 50:
             with pytest.raises(errors.CallUnsupported):
                 guest.corrupt(what)
     guest.check()

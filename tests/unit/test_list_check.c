@@ -51,23 +51,23 @@ static void each_invariant_is_named(void **state)
     struct list_engine *engine = prepare(&f);
     struct list_area *high = &engine->area[1];
     (void)state;
-    BREAK(&f, engine->scan[0], 0, 1);
-    BREAK(&f, high->first, 999, 1);
-    BREAK(&f, engine->range[1].number, 7, 1);
-    BREAK(&f, engine->range[1].limit, 4096, 1);
-    BREAK(&f, *byte_of(engine, 4097), PIECE_FIRST << BYTE_KIND_SHIFT, 2);
-    BREAK(&f, *byte_of(engine, 4107), 1 | PIECE_RESERVED << BYTE_KIND_SHIFT, 2);
-    BREAK(&f, *byte_of(engine, 4104), 4 | PIECE_FIRST << BYTE_KIND_SHIFT, 2);
-    BREAK(&f, *byte_of(engine, 4106), BYTE_FRESH | PIECE_NEXT << BYTE_KIND_SHIFT, 3);
-    BREAK(&f, *byte_of(engine, 4107), PIECE_NEXT << BYTE_KIND_SHIFT, 8);
-    BREAK(&f, *byte_of(engine, 4106), PIECE_RESERVED << BYTE_KIND_SHIFT, 8);
-    BREAK(&f, high->count[2], high->count[2] - 1, 6);
-    BREAK(&f, high->head[2], NO_PAGE, 6);
-    BREAK(&f, engine->link[high->head[2]].previous, 5, 6);
-    BREAK(&f, engine->link[high->head[2]].next, 1u << 30, 6);
-    BREAK(&f, high->free, 1, 8);
-    BREAK(&f, high->reserved, 2, 8);
-    BREAK(&f, engine->area[0].managed, 2, 8);
+    BREAK(&f, engine->scan[0], 0, 51);
+    BREAK(&f, high->first, 999, 51);
+    BREAK(&f, engine->range[1].number, 7, 51);
+    BREAK(&f, engine->range[1].limit, 4096, 51);
+    BREAK(&f, *byte_of(engine, 4097), PIECE_FIRST << BYTE_KIND_SHIFT, 52);
+    BREAK(&f, *byte_of(engine, 4107), 1 | PIECE_RESERVED << BYTE_KIND_SHIFT, 52);
+    BREAK(&f, *byte_of(engine, 4104), 4 | PIECE_FIRST << BYTE_KIND_SHIFT, 52);
+    BREAK(&f, *byte_of(engine, 4106), BYTE_FRESH | PIECE_NEXT << BYTE_KIND_SHIFT, 53);
+    BREAK(&f, *byte_of(engine, 4107), PIECE_NEXT << BYTE_KIND_SHIFT, 58);
+    BREAK(&f, *byte_of(engine, 4106), PIECE_RESERVED << BYTE_KIND_SHIFT, 58);
+    BREAK(&f, high->count[2], high->count[2] - 1, 56);
+    BREAK(&f, high->head[2], NO_PAGE, 56);
+    BREAK(&f, engine->link[high->head[2]].previous, 5, 56);
+    BREAK(&f, engine->link[high->head[2]].next, 1u << 30, 56);
+    BREAK(&f, high->free, 1, 58);
+    BREAK(&f, high->reserved, 2, 58);
+    BREAK(&f, engine->area[0].managed, 2, 58);
     fixture_done(&f);
 }
 
@@ -83,13 +83,13 @@ static void what_is_continued_needs_a_head(void **state)
     for (uint64_t frame = 4096; frame < 4100; frame++)
         *byte_of(engine, frame) &= (uint8_t)~(PIECE_FIRST << BYTE_KIND_SHIFT);
     assert_false(f.engine->check(f.memory, never, &violation));
-    assert_int_equal(violation.invariant, 4);
+    assert_int_equal(violation.invariant, 54);
     for (uint64_t frame = 4096; frame < 4100; frame++)
         *byte_of(engine, frame) = 2 | PIECE_FIRST << BYTE_KIND_SHIFT;
     fixture_done(&f);
 }
 
-static void buddies_that_did_not_join_are_5(void **state)
+static void buddies_that_did_not_join_are_55(void **state)
 {
     struct fixture f;
     struct list_engine *engine = prepare(&f);
@@ -101,13 +101,13 @@ static void buddies_that_did_not_join_are_5(void **state)
     for (uint64_t frame = 4104; frame < 4112; frame++)
         *byte_of(engine, frame) = 2;
     assert_false(f.engine->check(f.memory, never, &violation));
-    assert_int_equal(violation.invariant, 5);
+    assert_int_equal(violation.invariant, 55);
     for (uint64_t frame = 4104; frame < 4112; frame++)
         *byte_of(engine, frame) = 3;
     fixture_done(&f);
 }
 
-static void a_free_piece_in_no_list_is_7(void **state)
+static void a_free_piece_in_no_list_is_57(void **state)
 {
     struct fixture f;
     struct list_engine *engine = prepare(&f);
@@ -120,7 +120,7 @@ static void a_free_piece_in_no_list_is_7(void **state)
     if (next != NO_PAGE)
         engine->link[next].previous = NO_PAGE;
     assert_false(f.engine->check(f.memory, never, &violation));
-    assert_int_equal(violation.invariant, 7);
+    assert_int_equal(violation.invariant, 57);
     high->head[2] = lost;
     high->count[2]++;
     if (next != NO_PAGE)
@@ -163,8 +163,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_invariant_is_named),
         cmocka_unit_test(what_is_continued_needs_a_head),
-        cmocka_unit_test(buddies_that_did_not_join_are_5),
-        cmocka_unit_test(a_free_piece_in_no_list_is_7),
+        cmocka_unit_test(buddies_that_did_not_join_are_55),
+        cmocka_unit_test(a_free_piece_in_no_list_is_57),
         cmocka_unit_test(a_check_that_is_stopped_says_so),
         cmocka_unit_test(more_pages_than_numbers_are_refused),
     };
