@@ -8,7 +8,8 @@ guests (guest.py) has a column of its own, and a line that ran only there counts
 exception is refuted by that, as an optimised program shares instructions among lines.
 
 A line that no test runs must stand in exceptions.txt, with its reason: `FILE | TEXT OF THE LINE |
-REASON`. One that stands there and is run is an error, too. The failing branch of an ASSERT is not
+REASON`; where several lines have the same text, each that is not run has a row. A row too many, or
+for a line that is run, is an error, too. The failing branch of an ASSERT is not
 counted: no test can make it come true, or it is a defect. Status 0: 100 % of the lines but for
 these, and at least 95 % of the branches.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,17 @@ EXCEPTIONS = Path(__file__).with_name("exceptions.txt")
 LEAST_BRANCHES = 95.0
 
 Lines = dict[str, dict[int, int]]
+Texts = Counter[tuple[str, str]]          # of (file, text of a line), how many
 
 
-def exceptions() -> set[tuple[str, str]]:
-    """(file, text of the line) of each."""
+def exceptions() -> Texts:
+    """Those of exceptions.txt."""
     rows = [line.split(" | ") for line in EXCEPTIONS.read_text().splitlines()
             if line.strip() and not line.startswith("#")]
     for row in rows:
         if len(row) != 3 or not row[2].strip():
             raise SystemExit(f"{EXCEPTIONS}: FILE | TEXT | REASON, not {' | '.join(row)}")
-    return {(row[0].strip(), row[1].strip()) for row in rows}
+    return Counter((row[0].strip(), row[1].strip()) for row in rows)
 
 
 def files(path: str) -> list[dict[str, Any]]:
@@ -75,10 +77,11 @@ def read_guests(paths: list[str], lines: Lines) -> dict[str, list[int]]:
     return {name: [sum(ran.values()), len(ran)] for name, ran in seen.items()}
 
 
-def missed(lines: Lines) -> set[tuple[str, str]]:
-    """(file, text) of each line that was not run."""
-    return {(name, (ROOT / name).read_text().splitlines()[number - 1].strip())
-            for name, counts in lines.items() for number, count in counts.items() if count == 0}
+def missed(lines: Lines) -> Texts:
+    """The lines that were not run."""
+    return Counter((name, (ROOT / name).read_text().splitlines()[number - 1].strip())
+                   for name, counts in lines.items()
+                   for number, count in counts.items() if count == 0)
 
 
 def percent(part: int, whole: int) -> float:
@@ -107,11 +110,11 @@ def main() -> int:
         total = [whole + part for whole, part in zip(total, row)]
         print(f"{name:34} {cells(row)}")
     print(f"{'all':34} {cells(total)}")
-    for name, text in sorted(unknown):
+    for name, text in sorted(unknown.elements()):
         print(f"not run: {name} | {text}")
-    for name, text in sorted(stale):
+    for name, text in sorted(stale.elements()):
         print(f"run, though tests/coverage/exceptions.txt says otherwise: {name} | {text}")
-    return int(bool(unknown | stale) or percent(*total[2:4]) < LEAST_BRANCHES)
+    return int(bool(unknown or stale) or percent(*total[2:4]) < LEAST_BRANCHES)
 
 
 if __name__ == "__main__":
