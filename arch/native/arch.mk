@@ -7,6 +7,7 @@ LDFLAGS := -fsanitize=address,undefined
 ifdef COVERAGE
 CFLAGS := -O0 --coverage -fprofile-update=atomic
 LDFLAGS := --coverage -fsanitize=undefined
+KEEP := tests/coverage/keep.c
 endif
 # TSAN=1 watches the CPUs instead, which are threads.
 ifdef TSAN
@@ -15,7 +16,7 @@ LDFLAGS := -fsanitize=thread
 endif
 # Its page tables are those of x86_64, simulated.
 SOURCES := $(wildcard arch/common/radix*.c) arch/common/space.c arch/x86/areas.c arch/x86/pte.c \
-	$(sort $(wildcard arch/native/*.c))
+	$(sort $(wildcard arch/native/*.c)) $(KEEP)
 # The C library has the memory functions, and the sanitizers check its.
 SKIP := kernel/lib/string.c
 IMAGES := $(BUILD)/pfnlab
@@ -23,4 +24,4 @@ IMAGES := $(BUILD)/pfnlab
 # At a fixed place: the addresses that a fault or a panic tells are those of addr2line and of gdb.
 $(BUILD)/pfnlab: $(OBJECTS)
 	$(if $(V),,@echo "  LINK $@")
-	$(Q)$(CC) $(LDFLAGS) -no-pie -o $@ $^
+	$(Q)$(CC) $(LDFLAGS) $(KEEP:%=-Wl,--wrap=_exit) -no-pie -o $@ $^

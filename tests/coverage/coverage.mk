@@ -5,6 +5,7 @@
 COVERAGE_TREE := build/coverage/tree
 COVERAGE_GUESTS ?= $(filter-out native,$(ARCHES))
 COVERAGE_TESTS ?= tests/scenarios tests/protocol tests/fuzz tests/host/test_guest.py
+COVERAGE_PANICS := tests/machine/test_processors.py -k 'panic and native'
 
 coverage: ## lines and branches of kernel/mm and protocol/ that the tests run, and those they do not
 	@./arch/deps.sh coverage
@@ -15,6 +16,8 @@ coverage: ## lines and branches of kernel/mm and protocol/ that the tests run, a
 	@COVERAGE=1 $(MAKE) -C $(COVERAGE_TREE) ARCH=native image unit-run
 	@cd $(COVERAGE_TREE) && COVERAGE=1 $(PYTHON) -m pytest -q $(COVERAGE_TESTS) --guest native \
 		-p no:cacheprovider $(PYTEST_ARGS) || echo 'not all tests passed: what follows is less than they run'
+	@cd $(COVERAGE_TREE) && COVERAGE=1 $(PYTHON) -m pytest -q $(COVERAGE_PANICS) \
+		-p no:cacheprovider $(PYTEST_ARGS) || echo 'not all panics came'
 	@cd $(COVERAGE_TREE) && gcovr -r . --filter 'kernel/mm/' --filter 'protocol/' \
 		--exclude-throw-branches --json ../native.json build/native
 	@for arch in $(COVERAGE_GUESTS); do $(MAKE) ARCH=$$arch image && \

@@ -221,3 +221,11 @@ def test_the_fuzzer_notices(guest: Guest, what: str) -> None:
     ours = itertools.cycle(9 * [""] + [f"corrupt {what}", "check"])
     setattr(life.lines, "line", lambda choose: next(ours) or lines(choose))
     assert "bug.check invariant=" in str(live(guest, life, Figures(), 200))
+
+
+@pytest.mark.only("native")
+@pytest.mark.options("virt=32T:1G")
+def test_a_red_zone_far_above_all_memory_is_broken_too(guest: Guest) -> None:
+    guest.reset(stage="virtual")
+    assert guest.malloc(100, redzone=1) >= 32 << 40
+    expect_broken(guest, "zone")

@@ -109,6 +109,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(guest: Guest) -> Non
             ("stress 1 cpus=0", errors.CallRange), ("stress 1 cpus=5", errors.CallCpu),
             ("stress 1 cpus=18446744073709551615", errors.CallCpu),
             ("stress 1 cpus=some", errors.CallWord), ("stress 1 mix=banana", errors.CallWord),
+            ("panic busy 4", errors.CallCpu), ("panic busy 3", errors.CallState),
+            ("panic fault 1", errors.CallConflict),
             ("stress", errors.CallMissing)):
         with pytest.raises(error):
             guest.line(line)

@@ -79,3 +79,35 @@ def test_a_map_that_needs_more_of_the_pool_than_there_is_tells_how_much(
         guest.map_commit()
     assert caught.value.fields["needed"] > 64 << 10
     guest.check()
+
+
+def test_check_sees_the_unit_that_serves_while_it_serves(guest: Guest) -> None:
+    """2 MiB at once: the last word of units in which such a block was found."""
+    first = guest.alloc_pages(9)
+    assert guest.alloc_pages(9) == first + (2 << 20)
+    guest.check()
+    guest.free(first)
+    guest.check()
+    assert guest.alloc_pages(9) == first
+
+
+def test_why_tells_of_the_first_ranges_that_are_in_the_way(guest: Guest) -> None:
+    first = guest.vmalloc(PAGE, guard="both") - PAGE
+    for _ in range(9):
+        guest.vmalloc(PAGE, guard="both")
+    with pytest.raises(errors.MemBusy):
+        guest.vmalloc(256 * PAGE, at=first)
+    rows = guest.why()
+    assert [row[1] for row in rows] == ["lacks"] + 8 * ["vmalloc"]
+    assert rows[0].blocks == 10
+
+
+def test_a_red_zone_that_cannot_be_written_is_told_of(guest: Guest) -> None:
+    at = guest.malloc(100, redzone=1)
+    page = at // PAGE * PAGE
+    guest.protect(page, 1, "ro")
+    with pytest.raises(errors.FaultProtection) as caught:
+        guest.realloc(at, 90)
+    assert page <= caught.value.fields["at"] < page + PAGE
+    assert guest.dump("heap").find(at).redzone == 28
+    guest.free(at)

@@ -117,6 +117,27 @@ static void a_single_page_goes_back_to_a_cache(void **unused)
     assert_int_equal(take().n, out.n);
 }
 
+/* Of the pages behind a block that cannot be had, those that a cache keeps can. */
+static void what_caches_keep_is_room_behind_a_block(void **unused)
+{
+    const struct page_request request = {
+        .areas = ALL_AREAS, .pages = 2, .max = pfn(PFN_LIMIT),
+    };
+    struct page_info info;
+    bool zeroed;
+    pfn_t block, blame;
+
+    (void)unused;
+    assert_int_equal(pages_alloc(&pages, &request, 7, true, &block, &zeroed, &blame), OK);
+    assert_true(take().n != block.n + 2);
+    pages.engine->query(pages.state, pfn(block.n + 2), &info);
+    assert_int_equal(info.state, PAGE_ALLOCATED);
+    assert_int_equal(pages_extend(&pages, block, 1, pfn(PFN_LIMIT), &blame), OK);
+    pages.engine->query(pages.state, block, &info);
+    assert_int_equal(info.block.n, block.n);
+    assert_int_equal(info.pages, 3);
+}
+
 static void caches_without_memory_for_them_are_refused(void **unused)
 {
     uint64_t needed = 0;
@@ -133,6 +154,7 @@ int main(void)
         cmocka_unit_test_setup(a_full_cache_gives_some_of_its_pages_back, begin),
         cmocka_unit_test_setup(what_caches_keep_is_free_for_who_asks_how_much_there_is, begin),
         cmocka_unit_test_setup(a_single_page_goes_back_to_a_cache, begin),
+        cmocka_unit_test_setup(what_caches_keep_is_room_behind_a_block, begin),
         cmocka_unit_test_setup(caches_without_memory_for_them_are_refused, begin),
     };
 
