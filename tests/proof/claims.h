@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The claims of claims.c, each `bool claim_NAME(void)`, and what they ask of whoever tries them. */
+#ifndef PFNLAB_PROOF_CLAIMS_H
+#define PFNLAB_PROOF_CLAIMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CLAIMS(row) \
+    row(lowest_bit) row(highest_bit) row(count_of_bits) row(bits_from_to) \
+    row(bits_from_to_in_a_word) row(one_bit_written) row(bits_filled) row(runs_of_a_word) \
+    row(runs_folded) row(orders_of_a_word) row(order_around_a_bit) row(what_orders_hold) \
+    row(lowest_word_of_an_order) row(largest_order) row(order_around_an_entry) row(block_taken) \
+    row(block_given) row(block_taken_and_given) row(first_block_taken) row(entries_filled) \
+    row(edges)
+
+#define CLAIM(name) bool claim_##name(void)
+#define CLAIM_PROTOTYPE(name) CLAIM(name);
+CLAIMS(CLAIM_PROTOTYPE)
+
+/* Any value at all; each of 0..limit-1. */
+uint64_t any_word(void);
+unsigned each_below(unsigned limit);
+
+#endif
