@@ -347,16 +347,16 @@ CLAIM(block_taken_and_given)
            & (((all.orders ^ before.orders) >> w * 8 & 0xff) == 0) & (!inside | (taken == given));
 }
 
-/* The first block of a node that is all free. */
-CLAIM(first_block_taken)
+/* A block of a node that is all free. */
+CLAIM(only_block_taken)
 {
     struct all_of_a_node all = any_cells(), other;
     struct page_node node = node_of(&all), same = node_of(&other);
-    unsigned order = each_below(NODE_ORDER), w = each_below(NODE_WORDS);
+    unsigned order = each_below(NODE_ORDER), slot = each_slot(order), w = each_below(NODE_WORDS);
     node_fill_all(&node, CELL_FREE);
     other = all;
-    bool told = is_told(&all, w), changed = node_take(&same, 0, order);
-    node_take_first(&node, order);
+    bool told = is_told(&all, w), changed = node_take(&same, slot, order);
+    node_take_only(&node, slot, order);
     return told & changed & (all.orders == other.orders)
            & (all.pair[w].free == other.pair[w].free) & (all.pair[w].head == other.pair[w].head)
            & (all.fresh[w] == other.fresh[w]);

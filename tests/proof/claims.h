@@ -11,7 +11,7 @@
     row(bits_from_to_in_a_word) row(one_bit_written) row(bits_filled) row(runs_of_a_word) \
     row(runs_folded) row(orders_of_a_word) row(order_around_a_bit) row(what_orders_hold) \
     row(lowest_word_of_an_order) row(largest_order) row(order_around_an_entry) row(block_taken) \
-    row(block_given) row(block_taken_and_given) row(first_block_taken) row(entries_filled) \
+    row(block_given) row(block_taken_and_given) row(only_block_taken) row(entries_filled) \
     row(edges)
 
 #define CLAIM(name) bool claim_##name(void)
