@@ -20,7 +20,7 @@ fuzz-afl: ## the same targets under AFL++; TIME=SECONDS each, JOBS=N that tell e
 ifeq ($(ARCH),native)
 # All of the guest but its console and its start.
 FUZZ_line := tests/fuzz/fuzz_line.c \
-	$(filter-out %/main.c %/console.c,$(SOURCES)) \
+	$(filter-out %/main.c %/console.c $(KEEP),$(SOURCES)) \
 	$(filter-out kernel/main.c $(SKIP),$(KERNEL_SOURCES))
 FUZZ_ops := tests/fuzz/fuzz_ops.c $(wildcard tests/fuzz/ops_*.c) \
 	$(wildcard kernel/mm/*.c) kernel/error.c $(LONE_CPU)
