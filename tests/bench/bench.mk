@@ -11,6 +11,10 @@ bench: ## the benchmark's table (some minutes); MARKDOWN=1: as in README.md; REC
 	@PYTHONPATH=host $(PYTHON) tests/bench/bench.py build/bench \
 		$(if $(RECORD),record,$(MARKDOWN:1=markdown))
 
+bench-long: ## `make test` by the clock, the oracle's 10 million; LONG='test oracle'; RECORD=1
+	@PYTHONPATH=host $(PYTHON) tests/bench/long_runs.py $(if $(RECORD),record) \
+		$(or $(LONG),test oracle)
+
 bench-counts: ## are the counts those that are recorded? (minutes); RECORD=1: they are from now on
 	@./arch/deps.sh
 	@$(MAKE) bench-programs
@@ -95,4 +99,4 @@ build/bench/cpus_bench: $(CPUS_OBJECTS)
 -include $(BENCH_OBJECTS:.o=.d) $(OWN_STRING:.o=.d) $(VIRTUAL_OBJECTS:.o=.d) $(CPUS_OBJECTS:.o=.d) \
 	$(LINES_COUNTED:%=build/lines/%.d) $(BENCH_MAINS:%=build/bench/%.d)
 endif
-.PHONY: bench bench-check bench-counts bench-programs profile
+.PHONY: bench bench-check bench-counts bench-long bench-programs profile

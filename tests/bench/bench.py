@@ -115,6 +115,7 @@ def main(folder: str, form: str = "tables") -> int:
         record.write(figures)
         record.README.write_text(record.with_tables(record.README.read_text(), record.read()))
     elif form != "tables":
+        figures.long = record.read().get("long", {})
         print(markdown(figures))
     else:
         console = Console(width=None if sys.stdout.isatty() else 150)

@@ -3,7 +3,8 @@
 README.md are made, and with which a run on another machine is compared.
 
 What is counted and what the clock told are two parts, each with its commit: the first repeats on
-any machine with the same compiler, the second nowhere.
+any machine with the same compiler, the second nowhere. A third is what takes too long for the
+benchmark (long_runs.py).
 """
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def figures(data: dict[str, Any]) -> Figures:
     return Figures({name: engine.Row(**row) for name, row in counts["engines"].items()},
                    {name: virtual.Row(**row) for name, row in counts["virtual"].items()},
                    {name: cpus.Row(**row) for name, row in times["cpus"].items()},
-                   [Row(**row) for row in times["rows"]], counts["commit"], times["commit"])
+                   [Row(**row) for row in times["rows"]], counts["commit"], times["commit"],
+                   data.get("long", {}))
 
 
 def write(measured: Figures, path: Path = RECORDED) -> None:
@@ -72,6 +74,14 @@ def write(measured: Figures, path: Path = RECORDED) -> None:
             "cpus": {name: rounded(asdict(row)) for name, row in measured.cpus.items()},
             "rows": [rounded(row.data()) for row in measured.times],
         }
+    path.write_text(json.dumps(data, indent=1) + "\n")
+
+
+def write_long(took: dict[str, int], path: Path = RECORDED) -> None:
+    """Record what long_runs.py measured, each with the commit."""
+    data = read(path)
+    runs = {what: {"commit": commit(), "value": value} for what, value in took.items()}
+    data["long"] = data.get("long", {}) | runs
     path.write_text(json.dumps(data, indent=1) + "\n")
 
 

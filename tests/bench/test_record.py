@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import record
+from long_runs import compared
 
 TOOLS = ("compiler", "counted by")
 
@@ -75,3 +76,23 @@ def test_counts_alone_leave_the_times_as_they_are(data: dict[str, Any], tmp_path
     assert written["times"] == data["times"]
     assert written["counts"]["engines"]["fill0"]["net"] == 30.1235
     assert written["licence"] == "SPDX-License-Identifier: MIT"
+
+
+def test_long_runs_have_a_commit_each_and_stay(data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "recorded.json"
+    path.write_text(json.dumps(data))
+    record.write_long({"oracle": 10_000_040}, path)
+    record.write_long({"test": 421}, path)
+    record.write(record.figures(data), path)
+    at = record.commit()
+    table = record.markdown(record.figures(record.read(path)))
+    assert f"| 8 minutes | 7 min 1 s, at {at} |" in table
+    assert f"| 10 million, 0 differences | 10,000,040, 0 differences, at {at} |" in table
+
+
+def test_the_oracle_counts_for_the_engine_under_test() -> None:
+    line = "seed 2: {} operations, all as the oracle says\n"
+    said = f"{line.format(5)}{line.format(12)}[       OK ] a\n{line.format(3)}[       OK ] b\n"
+    assert compared(said) == 12
+    with pytest.raises(ValueError, match="tells of no operations"):
+        compared("[       OK ] a\n" + line.format(3))
