@@ -23,7 +23,8 @@ bench-counts: ## are the counts those that are recorded? (minutes); RECORD=1: th
 
 profile: ## where the instructions and cache lines of the hot paths go; WORKLOAD=NAME only that one
 	@./arch/deps.sh
-	@$(MAKE) $(AT_ONCE) ARCH=native build/bench/engine_bench build/bench/lines_bench
+	@$(MAKE) $(AT_ONCE) ARCH=native $(addprefix build/bench/,engine_bench lines_bench \
+		virtual_bench cpus_bench)
 	@PYTHONPATH=host $(PYTHON) tests/bench/profile.py build/bench $(WORKLOAD)
 
 bench-check: ## the benchmark itself: it sees a slowed engine and two that are wrong

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -167,6 +168,47 @@ def each(program: str, engine: str, workload: str, seed: int = 0) -> list[int]:
         with open(out, encoding="ascii") as dumps:
             counts = [int(line.split()[1]) for line in dumps if line.startswith("summary: ")]
     return [count for count in counts if count > 0]
+
+
+def step_costs(part: str) -> Counter[str]:
+    """Instructions by file and function of one part of a dump."""
+    found: Counter[str] = Counter()
+    file = function = ""
+    called = False                     # the next line is what a call took: told where it went
+    for line in part.splitlines():
+        if line.startswith(("fl=", "fi=", "fe=")):
+            file = line[3:]
+        elif line.startswith("fn="):
+            function = line[3:]
+        elif line.startswith("calls="):
+            called = True
+        elif line and line[0] in "0123456789+-*":
+            found[f"{file}:{function}"] += 0 if called else int(line.split()[1])
+            called = False
+    return found
+
+
+@dataclass(frozen=True)
+class Longest:
+    """The longest hundredth of some operations: instructions by file and function, and of all."""
+
+    parts: list[Counter[str]]
+    total: int
+    operations: int
+
+
+def longest_steps(program: str, engine: str, workload: str) -> Longest:
+    """What each() counts, of the longest."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        callgrind(program, engine, workload, str(out), "--dump-after=measured",
+                  "--combine-dumps=yes", "--compress-strings=no")
+        parts = [(int(part.split(maxsplit=1)[0]), part)
+                 for part in out.read_text(encoding="ascii").split("\nsummary: ")[1:]]
+    took = sorted((part for part in parts if part[0] > 0), key=lambda part: part[0])
+    longest = took[len(took) * 99 // 100:]
+    return Longest([step_costs(part.partition("\n")[2]) for _, part in longest],
+                   sum(count for count, _ in longest), len(took))
 
 
 def figure(program: str, engine: str, workload: str) -> tuple[int, int]:
