@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The allocators under all schedules of two or three CPUs with few preemptions. Without words all
- * scenarios; `interleave NAME STEP>CPU...` runs one schedule of one and tells where it went.
+ * scenarios; `interleave NAME STEP>CPU...` runs one schedule of one and tells where it went. Exits
+ * with 1 if something was wrong, with 2 for words that are no schedule of the scenario.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,12 +25,16 @@ static int replay(const char *program, char **words, int n)
 
     if (scenario == NULL)
         scenario = find(planted_races, planted_races_count, words[0]);
-    if (scenario == NULL || !schedule_parse(&schedule, words + 1, n - 1)) {
+    if (scenario == NULL || !schedule_parse(scenario, words + 1, n - 1, &schedule)) {
         fprintf(stderr, "usage: %s [SCENARIO [STEP>CPU...]]\n", program);
         return 2;
     }
     failure = schedule_run(scenario, &schedule);
     schedule_print_trace();
+    if (failure == NULL && !schedule_was_followed()) {
+        fprintf(stderr, "%s: it ended before the last step of this schedule\n", scenario->name);
+        return 2;
+    }
     printf("%s: %s\n", scenario->name, failure == NULL ? "passed" : failure);
     return failure != NULL;
 }

@@ -231,7 +231,8 @@ void schedule_print(const struct schedule *schedule)
         printf(" '%u>%u'", schedule->at[i].step, schedule->at[i].cpu);
 }
 
-bool schedule_parse(struct schedule *schedule, char **words, int n)
+bool schedule_parse(const struct scenario *scenario, char **words, int n,
+                    struct schedule *schedule)
 {
     schedule->n = 0;
     for (int i = 0; i < n; i++) {
@@ -239,12 +240,18 @@ bool schedule_parse(struct schedule *schedule, char **words, int n)
         char end;
 
         if (schedule->n == PREEMPTIONS_MAX || sscanf(words[i], "%u>%u%c", &step, &cpu, &end) != 2
-            || cpu >= CPUS_MAX)
+            || cpu >= CPUS_MAX || scenario->cpu[cpu] == NULL
+            || (i > 0 && step <= schedule->at[i - 1].step))
             return false;
         schedule->at[schedule->n].step = step;
         schedule->at[schedule->n++].cpu = cpu;
     }
     return true;
+}
+
+bool schedule_was_followed(void)
+{
+    return run.next == run.schedule->n;
 }
 
 void schedule_print_trace(void)

@@ -38,9 +38,15 @@ const char *schedule_search(const struct scenario *scenario, struct schedule *fa
 /* Before and after a run: from now on this CPU acts. */
 void schedule_be(unsigned cpu);
 
-/* The words of a schedule, "STEP>CPU" each; and from them, false: not such words. */
+/* The words of a schedule, "STEP>CPU" each. */
 void schedule_print(const struct schedule *schedule);
-bool schedule_parse(struct schedule *schedule, char **words, int n);
+
+/* And from them; false: not such words, steps that do not go up, a CPU that the scenario lacks. */
+bool schedule_parse(const struct scenario *scenario, char **words, int n,
+                    struct schedule *schedule);
+
+/* Did the last run come to all steps of its schedule? If not, it has shown nothing of the rest. */
+bool schedule_was_followed(void);
 
 /* The points of the last run, in their order, with the CPU that came to each. */
 void schedule_print_trace(void);
