@@ -17,10 +17,14 @@ prove: $(PROOF_TARGETS:%=prove-%) ## what tests/proof claims (minutes; installs 
 prove-%:
 	@./arch/deps.sh prove
 	@mkdir -p build/proof
-	$(Q)clang$(LLVM_SUFFIX) --target=$*-linux-gnu -std=c11 -ffreestanding -I. $(WARNINGS) \
-		-Wno-bitwise-instead-of-logical -O1 -Xclang -disable-llvm-passes \
-		-fno-discard-value-names -S -emit-llvm -o build/proof/$*.raw.ll tests/proof/claims.c
-	$(Q)opt$(LLVM_SUFFIX) -S -passes='function(sroa,simplifycfg)' $(NOT_AHEAD) -o build/proof/$*.ll \
-		build/proof/$*.raw.ll
-	$(Q)$(PYTHON) tests/proof/prove.py build/proof/$*.ll
+	$(Q)for c in wrong claims; do \
+		clang$(LLVM_SUFFIX) --target=$*-linux-gnu -std=c11 -ffreestanding -I. $(WARNINGS) \
+			-Wconditional-uninitialized -Wno-bitwise-instead-of-logical -O1 \
+			-Xclang -disable-llvm-passes -fno-discard-value-names -S -emit-llvm \
+			-o build/proof/$*-$$c.raw.ll tests/proof/$$c.c && \
+		opt$(LLVM_SUFFIX) -S -passes='function(sroa,simplifycfg)' $(NOT_AHEAD) \
+			-o build/proof/$*-$$c.ll build/proof/$*-$$c.raw.ll || exit; \
+	done
+	$(Q)$(PYTHON) tests/proof/prove.py --wrong build/proof/$*-wrong.ll
+	$(Q)$(PYTHON) tests/proof/prove.py build/proof/$*-claims.ll
 .PHONY: prove

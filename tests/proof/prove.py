@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Every claim of claims.c, proven for all values: prove.py FILE.ll [CLAIM...]"""
+"""Every claim of a file, proven for all values: prove.py [--wrong] FILE.ll [CLAIM...]"""
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from multiprocessing import Pool
@@ -16,8 +17,8 @@ from tests.proof.values import Refuted  # noqa: E402
 PREFIX = "claim_"
 
 
-def prove(task: tuple[str, str]) -> tuple[bool, str]:
-    """Is it true, and what is told of it."""
+def prove(task: tuple[str, str]) -> tuple[str, str]:
+    """Proven, refuted or unknown, and what is told of it."""
     text, name = task
     start = time.process_time()
     sys.setrecursionlimit(100_000)
@@ -25,23 +26,31 @@ def prove(task: tuple[str, str]) -> tuple[bool, str]:
     try:
         paths = machine.prove(PREFIX + name)
     except (Refuted, Unknown) as why:
-        return False, f"{name}: {type(why).__name__.upper()}: {why}"
-    return True, f"{name}: proven, {paths} paths, {machine.asked} questions, " \
+        answer = type(why).__name__
+        return answer.lower(), f"{name}: {answer.upper()}: {why}"
+    return "proven", f"{name}: proven, {paths} paths, {machine.asked} questions, " \
         f"{time.process_time() - start:.0f} s"
 
 
 def main() -> int:
-    """Status 0: all are true."""
-    text = Path(sys.argv[1]).read_text()
-    names = sys.argv[2:] or [name.removeprefix(PREFIX) for name in read(text).functions
-                             if name.startswith(PREFIX)]
-    proven = 0
+    """Status 0: all are true; with --wrong, all are false."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--wrong", action="store_true", help="each is to be refuted")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("claims", nargs="*")
+    options = parser.parse_args()
+    text = options.file.read_text()
+    names = options.claims or [name.removeprefix(PREFIX) for name in read(text).functions
+                               if name.startswith(PREFIX)]
+    wanted, good = "refuted" if options.wrong else "proven", 0
     with Pool() as pool:
-        for holds, told in pool.imap_unordered(prove, [(text, name) for name in names]):
-            print(f"  {told}", flush=True)
-            proven += holds
-    print(f"{sys.argv[1]}: {proven} of {len(names)} claims proven")
-    return int(proven < len(names) or not names)
+        for answer, told in pool.imap_unordered(prove, [(text, name) for name in names]):
+            as_wanted = answer == wanted
+            good += as_wanted
+            if not (as_wanted and options.wrong):
+                print(f"  {told}", flush=True)
+    print(f"{options.file}: {good} of {len(names)} claims {wanted}")
+    return int(good < len(names) or not names)
 
 
 if __name__ == "__main__":

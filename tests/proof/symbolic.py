@@ -17,7 +17,7 @@ from typing import Any
 import z3
 
 from tests.proof.llvm import Function, Module, Unknown, split
-from tests.proof.values import (ANY, COMPARED, KNOWN, NOWHERE, Path, Pointer, Refuted, Value,
+from tests.proof.values import (ANY, COMPARED, KNOWN, NOWHERE, WIDE, Path, Pointer, Refuted, Value,
                                 count_zeros, joined, known, signed, vector)
 
 
@@ -156,8 +156,9 @@ class Machine:
         if found := re.match(r"store (\S+) (\S+), ptr (\S+?)(, align \d+)?$", line):
             self._store(path, self._pointer(found[3], scope, path), self.module.size(found[1]),
                         self._value(found[2], scope))
-        elif re.match(r"call void @llvm\.lifetime\.", line):
-            pass
+        elif found := re.match(r"call void @llvm\.lifetime\..* (%\S+)\)", line):
+            content = path.objects[self._pointer(found[1], scope, path).object]
+            content.update({offset: (size, None) for offset, (size, _) in content.items()})
         elif found := re.match(r"call void @llvm\.mem(cpy|set)\.\S+\((.*)\)", line):
             self._copy(found[1], split(found[2]), scope, path)
         elif found := re.match(r"(%\S+) = (?:tail )?(\w+) (.*)", line):
@@ -195,7 +196,8 @@ class Machine:
         a, b = (self._operand(text, width, scope) for text in found.group(3, 4))
         if isinstance(a, Pointer) and isinstance(b, Pointer) and name == "sub":
             self.oblige(path, a.object == b.object, "places of two objects")
-            a, b = a.offset, b.offset
+            a, b = (one.offset if isinstance(one.offset, int)
+                    else z3.Extract(width - 1, 0, one.offset) for one in (a, b))
         if name in ("shl", "lshr"):
             self.oblige(path, b < width if isinstance(b, int) else z3.ULT(b, width),
                         "a shift by too much")
@@ -232,7 +234,7 @@ class Machine:
         found = re.fullmatch(r"(\w+) (\S+) (\S+), (\S+)", rest)
         if found is None:
             raise Unknown(f"icmp {rest}")
-        width = 8 * self.module.pointer if found[2] == "ptr" else int(found[2][1:])
+        width = WIDE if found[2] == "ptr" else int(found[2][1:])
         a, b = (self._pointer(text, scope, path) if found[2] == "ptr"
                 else self._operand(text, width, scope) for text in found.group(3, 4))
         if isinstance(a, Pointer):
@@ -310,25 +312,25 @@ class Machine:
     def _getelementptr(self, rest: str, scope: dict[str, Value], path: Path) -> Value:
         kind, base, *indices = split(re.sub(r"^(inbounds |nuw |nusw )*", "", rest))
         place = self._pointer(base.split()[1], scope, path)
-        width, offset = 8 * self.module.pointer, vector(place.offset, 8 * self.module.pointer)
+        offset = vector(place.offset, WIDE)
         for level, text in enumerate(indices):
             bits, name = text.split()
             index = self._operand(name, int(bits[1:]), scope)
             if level == 0 or kind.startswith("["):
                 kind = self.module.element(kind, 0)[1] if level else kind
-                wide = vector(index, int(bits[1:]))
-                wide = z3.SignExt(width - wide.size(), wide) if wide.size() < width \
-                    else z3.Extract(width - 1, 0, wide)
+                wide = z3.SignExt(WIDE - int(bits[1:]), vector(index, int(bits[1:])))
                 offset = offset + wide * self.module.size(kind)
             else:
                 start, kind = self.module.element(kind, index)
                 offset = offset + start
+                if isinstance(at := known(offset), int):
+                    place = replace(place, first=at, limit=at + self.module.size(kind))
         return replace(place, offset=known(offset))
 
     def _slot(self, path: Path, at: Pointer, size: int) -> dict[int, Value]:
         """The values that may lie at a place, by offset; that it is one of them is proven."""
         slots = {offset: value for offset, (wide, value) in path.objects[at.object].items()
-                 if wide == size}
+                 if wide == size and at.first <= offset < at.limit}
         if isinstance(at.offset, int):
             self.oblige(path, at.offset in slots, "beyond an object, or into the middle of a word")
             return {at.offset: slots[at.offset]}
@@ -351,6 +353,8 @@ class Machine:
 
     def _store(self, path: Path, at: Pointer, size: int, value: Value) -> None:
         slots = self._slot(path, at, size)
+        if len(slots) > 1 and None in slots.values():
+            raise Unknown("a word, nobody knows which, is written for the first time")
         if isinstance(value, int):
             value &= (1 << 8 * size) - 1
         for offset, before in slots.items():
@@ -366,9 +370,11 @@ class Machine:
         source = self._pointer(arguments[1].split()[-1], scope, path) if what == "cpy" else None
         if source is None and arguments[1] != "i8 0":
             raise Unknown(f"memset {arguments}")
-        inside = [o for o in target if to.offset <= o < to.offset + length]
+        inside = [o for o in target if to.offset <= o < min(to.offset + length, to.limit)]
         self.oblige(path, sum(target[offset][0] for offset in inside) == length,
                     "a copy beyond an object")
+        if source is not None:
+            self.oblige(path, source.offset + length <= source.limit, "a copy from beyond a member")
         for offset in inside:
             size, value = target[offset][0], 0
             if source is not None:

@@ -17,12 +17,18 @@ class Refuted(Exception):
     """Something does not hold; for which values."""
 
 
+WIDE = 128                        # bits in which places are counted, so that none comes round
+
+
 @dataclass(frozen=True)
 class Pointer:
-    """A place: bytes from the begin of an object."""
+    """A place: bytes from the begin of an object. What is reached from there lies from `first` on,
+    below `limit`: a member of a struct that it was made of ends where the next one begins."""
 
     object: int
     offset: Value
+    first: int = 0
+    limit: int = 1 << 64
 
 
 NOWHERE = Pointer(-1, 0)
