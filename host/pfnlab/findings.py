@@ -17,6 +17,7 @@ from pfnlab.transcript import Run, Step, Transcript
 from pfnlab.trial import LONGEST, Trials
 
 SHRINKING = 40.0                  # seconds; what is smallest then has to do
+LOOKS = ("dump heap", "dump virt", "dump pages")  # at all that the model foretells
 
 
 def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path) -> Path:
@@ -42,7 +43,8 @@ def _shrunk(trials: Trials, steps: Sequence[Step]) -> tuple[Sequence[Step], str]
     """The smallest that could be had, and what is to be said of it."""
     shrinker: Shrinker | None = None
     try:
-        shrinker = Shrinker(steps, trials.failure, hasty=trials.hasty, seconds=SHRINKING)
+        shrinker = Shrinker(steps, trials.failure, hasty=trials.hasty, seconds=SHRINKING,
+                            looks=(*LOOKS, "check"))
         return shrinker.run(), shrinker.signature
     except NothingToShrink as error:
         return steps, f"not shrunk: {error}"

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pfnlab import errors
-from pfnlab.findings import keep
+from pfnlab.findings import LOOKS, keep
 from pfnlab.fuzz_lines import Dice, Habits, Lines
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
@@ -38,7 +38,6 @@ from pfnlab.trial import LONGEST, UNDER_WAY
 LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
 CHECK_EVERY = 25
-LOOKS = ("dump heap", "dump virt", "dump pages")  # one before each check, all at the end
 LOOK = 0.2                        # seconds between two looks at how far the workers are
 
 
@@ -138,7 +137,8 @@ class Life:
 
 
 def _look(i: int, count: int) -> str | None:
-    """What line `i` of a life looks at, if it is to look at all: see LOOKS."""
+    """What line `i` of a life looks at, if it is to look at all: one of LOOKS before each check,
+    all at the end."""
     if i >= count - 1 - len(LOOKS):
         return (*LOOKS, "check")[i - count]
     if i % CHECK_EVERY == CHECK_EVERY - 2:

@@ -16,8 +16,8 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
                                  run_state_machine_as_test)
 
 from pfnlab import errors
-from pfnlab.findings import keep
-from pfnlab.fuzz import LOOKS, Figures, Life, Limit, Wrong, judge, live_to, new_life
+from pfnlab.findings import LOOKS, keep
+from pfnlab.fuzz import Figures, Life, Limit, Wrong, judge, live_to, new_life
 from pfnlab.fuzz_lines import Habits
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool

@@ -298,6 +298,8 @@ class Link(Ear):
             if heard and self.signs != signs and work < math.inf:
                 signs = self.signs
                 worked.go_on()
+            if worked.seconds >= work:
+                self.poll()               # its end may have come while nobody looked
             if worked.seconds >= work and not request.done:
                 raise self._hung(f"at work for more than {work:g} s")
             if heard or request.done:

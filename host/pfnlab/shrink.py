@@ -2,7 +2,8 @@
 """The smallest transcript that still shows a failure.
 
 In this order: what is behind the failure goes; then lines, many at once, then fewer, each with
-those that refer to its result; then the numbers become smaller, and addresses become results. The
+those that refer to its result; then one line takes the place of two, or of those that make a map;
+then the numbers become smaller, and addresses become results. The
 signature of the failure stays the same throughout, each try begins on a clean guest, and the result
 is confirmed three times.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pfnlab import errors
@@ -29,14 +30,17 @@ class NothingToShrink(ValueError):
 
 class Shrinker:
     """`best` is the smallest list of steps so far, at any time. `hasty` is a trial for hangs, which
-    takes less time and may err. After so many `seconds` nothing more is tried."""
+    takes less time and may err. After so many `seconds` nothing more is tried. `looks` are lines
+    that show the whole state: if they show what a reply contradicts the model in, they are what is
+    shrunk, as they need no address that must stay right."""
 
     def __init__(self, steps: Sequence[Step], trial: Trial,
                  on_try: Callable[[int, int], None] | None = None, hasty: Trial | None = None,
-                 seconds: float = math.inf) -> None:
+                 seconds: float = math.inf, looks: Sequence[str] = ()) -> None:
         self.trial = trial
         self.on_try = on_try or (lambda tries, left: None)
         self._end = time.monotonic() + seconds
+        self.looks = looks
         self.tries = 0
         self.best = [replace(step) for step in steps]
         signature = self._run(self.best, trial)
@@ -61,9 +65,11 @@ class Shrinker:
     def run(self) -> list[Step]:
         """Shrink until nothing helps any more. NothingToShrink: the failure comes and goes."""
         self._drop_tail()
+        self._look_instead()
         self._drop_lines()
         lines = self.best
-        while self._shrink_numbers() | self._drop_lines():
+        self._join_all()
+        while self._shrink_numbers() | self._drop_lines() | self._join_all():
             pass
         certain = self._shows_again()
         if not certain and self._quick is not self.trial:
@@ -87,6 +93,18 @@ class Shrinker:
             else:
                 low = middle
 
+    def _look_instead(self) -> None:
+        """Was it wrong before the last line?"""
+        if not self.looks or "the model says" not in self.signature or len(self.best) < 2:
+            return
+        last = self.best[-1]
+        steps = [*self.best[:-1], *(replace(last, tag=last.tag + i, text=text)
+                                    for i, text in enumerate(self.looks))]
+        signature = self._run(steps, self.trial)
+        if signature is not None:
+            self.best, self.signature = steps, signature
+            self._drop_tail()
+
     def _drop_lines(self) -> bool:
         """Chunks of half of it, a quarter, ... single lines."""
         dropped = False
@@ -100,6 +118,13 @@ class Shrinker:
             if size == 1:
                 return dropped
             size //= 2
+
+    def _join_all(self) -> bool:
+        """Any two lines that one can stand for, as long as there are such, then the map."""
+        joins = False
+        while any(self._accept(steps) for steps in joined(self.best)):
+            joins = True
+        return self._accept(on_old_map(self.best)) or joins
 
     def _shrink_numbers(self) -> bool:
         shrunk = False
@@ -175,3 +200,37 @@ def referring(text: str, tags: Sequence[int]) -> list[str]:
             out += [" ".join([name, *words[:i], f"{key}{equals}${tag}", *words[i + 1:]])
                     for tag in reversed(tags)]
     return out
+
+
+def joined(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """All ways in which a line can stand for one that refers to its result, too: as it is, or with
+    one of that line's numbers in the place of its own."""
+    lines = {step.tag: step for step in steps}
+    for later in steps:
+        for tag in dict.fromkeys(map(int, re.findall(r"\$(\d+)\b", later.text))):
+            if tag not in lines or lines[tag] is later:
+                continue
+            for text in (lines[tag].text, *with_numbers(lines[tag].text, later.text)):
+                one = replace(lines[tag], text=text)
+                yield [replace(step, text=re.sub(rf"\${later.tag}\b", f"${tag}", step.text))
+                       for step in (one if step.tag == tag else step for step in steps)
+                       if step is not later]
+
+
+def with_numbers(text: str, other: str) -> list[str]:
+    """The line with one of its numbers replaced by one of the other's."""
+    words, numbers = text.split(" "), [word for word in other.split(" ")[1:] if word.isdigit()]
+    return [" ".join([*words[:i], number, *words[i + 1:]])
+            for i, word in enumerate(words) if word.isdigit() and i > 0
+            for number in dict.fromkeys(numbers) if number != word]
+
+
+def on_old_map(steps: Sequence[Step]) -> list[Step]:
+    """The steps with a reset in the place of what makes the first map: it begins at the same stage,
+    on the map that there is."""
+    commit = next((i for i, step in enumerate(steps) if step.name == "map_commit"), None)
+    if commit is None:
+        return list(steps)
+    step = steps[commit]
+    reset = replace(step, text=" ".join(["reset", *step.text.split(" ")[1:]]))
+    return [*(one for one in steps[:commit] if one.name not in _MAP), reset, *steps[commit + 1:]]

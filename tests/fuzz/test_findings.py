@@ -10,9 +10,10 @@ import pytest
 from pfnlab import Guest, errors
 from pfnlab.findings import expect, keep
 from pfnlab.pool import Pool
-from pfnlab.shrink import Shrinker, referring
+from pfnlab.shrink import Shrinker, joined, on_old_map, referring
 from pfnlab.transcript import Mismatch, Step, Transcript, TranscriptError, read_transcript
 from pfnlab.trial import Trials
+from pfnlab.vigil import Silence
 
 LONG = "stress 100000000 seed=1"  # gives signs of life until it is stopped
 
@@ -27,6 +28,27 @@ def test_what_is_at_work_for_ever_hangs(guest: Guest) -> None:
     with pytest.raises(errors.GuestHung, match="at work for more than 0.3 s, in: stress"):
         guest.link.wait(guest.submit_line(LONG).request, work=0.3)
     assert guest.link.overdue is not None          # nobody goes on with it
+
+
+@pytest.mark.only("native")
+def test_what_ended_while_nobody_looked_does_not_hang(guest: Guest,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a host that was busy: much time has passed by the guest's clock, and its end is there.
+    """
+    def pass_long(silence: Silence) -> None:
+        silence.seconds = 99.0
+
+    def hear_end() -> None:
+        monkeypatch.setattr(Silence, "go_on", right)
+        guest.link.on_event = None
+        guest.interrupt()
+        guest.link.drain()
+    right = Silence.go_on
+    request = guest.submit_line(LONG).request
+    monkeypatch.setattr(guest.link, "poll", hear_end)
+    guest.link.on_event = lambda row: monkeypatch.setattr(Silence, "go_on", pass_long)
+    final = guest.link.wait(request, work=50.0).final
+    assert final is not None and final.words[0] == "stop.interrupted"
 
 
 @pytest.mark.only("native")
@@ -75,10 +97,57 @@ def test_there_is_an_end_to_shrinking() -> None:
     assert len(shrinker.run()) == 3                # confirmed as it was
 
 
+def test_what_the_state_shows_is_shrunk_without_an_address() -> None:
+    """The block is wrong once it is there; a line that names it must be led to where it is."""
+    def trial(steps: Sequence[Step]) -> str | None:
+        words = [step.text.split() for step in steps]
+        places = [w for w in words if w[0] in ("other", "block")]
+        for name, *rest in words[words.index(["block"]) if ["block"] in words else len(words):]:
+            if name == "dump" or rest == [str(4096 * places.index(["block"]))]:
+                return f"success, where the model says mem.busy, in {name}"
+        return None
+    steps = steps_of("other", "other", "other", "block", "other", "free 12288", "check")
+    assert len(Shrinker(steps, trial).run()) == 5
+    shrinker = Shrinker(steps, trial, looks=("dump",))
+    assert [step.text for step in shrinker.run()] == ["block", "dump"]
+    panic = Shrinker(steps, lambda s: "panic" if trial(s) else None, looks=("dump",))
+    assert panic.run()[-1].text == "free 12288"    # no look shows it
+
+
 def test_an_address_may_become_a_result() -> None:
     assert referring("free 0x1000 2", [1, 4]) == ["free $4 2", "free $1 2"]
     assert referring("alloc_page at=0x1000", [3]) == ["alloc_page at=$3"]
     assert referring("map_add 0x1000 5", [3]) == []
+
+
+def test_a_line_stands_for_one_that_refers_to_it() -> None:
+    steps = steps_of("memalign 1 7", "realloc $1 2049", "echo $1", "free $2")
+    told = [[step.text for step in one] for one in joined(steps)]
+    assert told[:3] == [[line, "echo $1", "free $1"] for line in (
+        "memalign 1 7", "memalign 2049 7", "memalign 1 2049")]
+    assert ["memalign 1 7", "realloc $1 2049", "free $2"] in told
+    assert not list(joined(steps_of("free $9", "echo $2")))      # nobody's result, and its own
+
+
+def test_a_map_becomes_a_reset_to_its_stage() -> None:
+    made = steps_of("check", "map_begin", "map_add 0 4096", "map_commit stage=page", "free $4")
+    told = [(step.tag, step.text) for step in on_old_map(made)]
+    assert told == [(1, "check"), (4, "reset stage=page"), (5, "free $4")]
+    assert on_old_map(made[:1]) == made[:1]
+
+
+def test_a_failure_is_shrunk_to_fewer_lines_than_any_of_them_alone() -> None:
+    """It needs a stage, and an object of that size that is resized once."""
+    def trial(steps: Sequence[Step]) -> str | None:
+        words = [step.text.split() for step in steps]
+        made = [w for w in words if w[0] == "malloc" and 32 <= int(w[1]) < 4096]
+        resized = [w for w in words if w[0] == "realloc"]
+        staged = [w for w in words if "stage=page" in w]
+        return "wrong" if staged and resized and (made or len(resized) > 1) else None
+    steps = steps_of("map_begin", "map_add 0 4096", "map_commit stage=page", "malloc 8",
+                     "realloc $4 77", "realloc $5 4097", "check")
+    assert [step.text for step in Shrinker(steps, trial).run()] == [
+        "reset stage=page", "malloc 32", "realloc $4 0"]
 
 
 @pytest.mark.only("native")
