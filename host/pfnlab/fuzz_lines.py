@@ -24,7 +24,10 @@ T = TypeVar("T")
 NOT_FUZZED = ("map_begin", "map_area", "map_add", "map_commit", "map_machine", "store", "run",
               "stress", "info", "help", "mark", "echo")
 LIVE_MOST = 60                    # results that lines refer to
-PAST_MOST = 10                    # of those that are given back
+PAST_MOST = 10                    # of those that are given back, and of places that lines named
+MOOD = 60                         # lines in which the same few commands come
+ROW = 5                           # a line may come 2 to this power times in a row
+UNANSWERED = 100                  # lines: longer ago none is waited for
 SIZES = 3                         # that come again and again
 GIVES_BACK = ("count", "size", "address")      # results of mutators that end what they are given
 BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
@@ -92,9 +95,10 @@ class Lines:
 
     def __post_init__(self) -> None:
         self._meant: dict[int, list[tuple[tuple[str, str], str]]] = {}    # by tag, as habits
+        self._places: dict[int, Result] = {}        # by tag: what the line names
         self._at: int | None = None       # the address that the line names
         self._named: Result | None = None           # what has it, or had
-        self._past: deque[Result] = deque(maxlen=PAST_MOST)       # given back
+        self._past: deque[Result] = deque(maxlen=PAST_MOST)       # given back, or named
         self.commands = [command for name, command in self.table.commands.items()
                          if command.kind != "session" and name not in NOT_FUZZED]
         # What gives or takes memory comes more often than what looks at it.
@@ -102,40 +106,77 @@ class Lines:
             c.result in ADDRESS_TYPES or any(a.type in ADDRESS_TYPES for a in c.arguments))]
         self._weighted = [*self.commands, *self.busy * 3]
         self._sizes: list[int] = []
+        self._mood: int | None = None     # the tag at which it ends, if it does
+        self._row: tuple[Command, dict[Argument, str]] | None = None      # the last line's
+        self._times = 0                   # that it comes again
         self.edges = sorted({edge for base, size, _ in self.memory_map.ranges
                              for edge in (base, base + size)})
         self.names = [name for name, _ in self.memory_map.areas]
 
     def narrow_down(self, choose: Chooser) -> None:
         """Do without many of the commands, and ask for some sizes again and again: what those that
-        are left do to each other shows sooner."""
-        percent = choose.pick((10, 25, 50, 100))
-        some = [c for c in self.commands if choose.chance(percent)] or self.commands
-        self._weighted = [*some, *3 * [c for c in self.busy if c in some]]
+        are left do to each other shows sooner. Whose results they took is among them, and what took
+        theirs. After some lines it is others: memory fills and empties."""
+        percent = choose.pick((4, 10, 25, 50, 100))
+        some = {c.name for c in self.commands if choose.chance(percent)}
+        some |= {choose.pick(makers) for (name, _), makers in self.habits.items() if name in some}
+        some |= {name for (name, _), makers in self.habits.items() if not some.isdisjoint(makers)}
+        left = [c for c in self.commands if c.name in some] or self.commands
+        self._weighted = [*left, *3 * [c for c in self.busy if c.name in some]]
         self._sizes = [choose.number(1, 1 << choose.number(0, 12)) for _ in range(SIZES)]
+        self._mood = self.tag + MOOD
 
     def line(self, choose: Chooser, command: Command | None = None) -> str:
         """The next line, of that command or of any."""
-        command = command or choose.pick(self._weighted)
-        words = [command.name]
-        freed, size = None, PAGE_SIZE
+        command, given = self._begun(choose, command)
+        words, freed, size = [command.name], None, PAGE_SIZE
         self._at = self._named = None
-        for argument in self._given(choose, command):
-            word, used = self._word(choose, command, argument)
-            freed = used or freed
+        for argument, word in given.items():
+            if not word or argument.type in ADDRESS_TYPES:
+                word, used = self._word(choose, command, argument)
+                freed = used or freed
+            given[argument] = word
             size = _bytes(argument, word) or size
             words.append(f"{argument.name}={word}" if argument.role == "key" else word)
+        self._row = command, given
         self.tag += 1
+        self._note(command, freed, size)
+        return " ".join(words)
+
+    def _begun(self, choose: Chooser, command: Command | None
+               ) -> tuple[Command, dict[Argument, str]]:
+        """A command and its arguments. Now and then it comes many times in a row, each time with
+        the same but for addresses: what becomes full or empty shows then."""
+        if command is None and self._times > 0 and self._row is not None:
+            self._times -= 1
+            return self._row
+        self._times = 0
+        if command is None:
+            if self._mood is not None and self.tag >= self._mood:
+                self.narrow_down(choose)
+            command = choose.pick(self._weighted)
+            if command in self.busy and choose.chance(8):
+                self._times = 1 << choose.number(2, ROW)
+        return command, dict.fromkeys(self._given(choose, command), "")
+
+    def _note(self, command: Command, freed: int | None, size: int) -> None:
+        """What the line does to results and places, if it works."""
+        self._meant.pop(self.tag - UNANSWERED, None)
+        self._places.pop(self.tag - UNANSWERED, None)
+        if command.kind != "mutator":
+            return
         if command.name in RENEW:
             self.live.clear()
             self._past.clear()
-        if freed is not None and command.kind == "mutator" and command.result in GIVES_BACK:
+        if freed is not None and command.result in GIVES_BACK:
             self._give_back(freed)
-        if command.kind == "mutator" and command.result in ADDRESS_TYPES:
+        elif self._at is not None:
+            kind = "virtual" if self.window[0] <= self._at < self.window[1] else "page"
+            self._places[self.tag] = Result(command.name, kind, size, self._at)
+        if command.result in ADDRESS_TYPES:
             self.live[self.tag] = Result(command.name, command.result, size)
             if len(self.live) > LIVE_MOST:
                 self.gone(next(iter(self.live)))
-        return " ".join(words)
 
     def _given(self, choose: Chooser, command: Command) -> Iterator[Argument]:
         """The required arguments, some of the optional ones up to one, and some keys."""
@@ -148,7 +189,10 @@ class Lines:
                 yield argument
 
     def worked(self, tag: int) -> None:
-        """The line was not refused: what it was given may do once more."""
+        """The line was not refused: what it was given may do once more, and where it was is worth
+        another look."""
+        if tag in self._places:
+            self._past.append(self._places.pop(tag))
         for argument, maker in self._meant.pop(tag, ()):
             makers = self.habits.setdefault(argument, [])
             if maker not in makers:
@@ -157,6 +201,7 @@ class Lines:
     def gone(self, tag: int) -> None:
         """The line has no result, or it is not referred to any more."""
         self.live.pop(tag, None)
+        self._places.pop(tag, None)
 
     def _give_back(self, tag: int) -> None:
         result = self.live.pop(tag)
@@ -182,6 +227,8 @@ class Lines:
             return self._joined(choose, kind.words), None
         if kind.form != "number":
             return choose.pick(TEXTS), None
+        if argument.type in ADDRESS_TYPES and choose.chance(1):
+            return f"${choose.number(1, max(1, self.tag))}", None     # of any line, maybe of none
         if argument.type in ADDRESS_TYPES:
             tag = self._given_out(choose, command, argument) if argument.role == "arg" else None
             if argument.role == "arg":
@@ -192,7 +239,9 @@ class Lines:
                 return f"${tag}", tag
             self._at = self._place(choose, argument.type == "virtual")
             return f"{self._at:#x}", None
-        if choose.chance(60) and (kind.name == "size" or argument.name == "pages"):
+        if kind.name == "size" and choose.chance(20):
+            return str(choose.pick(self._sizes or [PAGE_SIZE])), None
+        if choose.chance(75) and (kind.name == "size" or argument.name == "pages"):
             size = self._size(choose)
             return str(size if kind.name == "size" else -(-size // PAGE_SIZE)), None
         return str(self._number(choose, kind)), None
@@ -203,7 +252,7 @@ class Lines:
         placed = {tag: result for tag, result in self.live.items() if result.at is not None}
         live = placed if placed and choose.chance(90) else self.live
         makers = self.habits.get((command.name, argument.name), [])
-        if not (makers and choose.chance(60)):
+        if not (makers and choose.chance(75)):
             if not live or not choose.chance(70):
                 return None
             virtual = argument.type == "virtual"
@@ -225,8 +274,6 @@ class Lines:
     def _size(self, choose: Chooser) -> int:
         """Bytes: as many as something has, mostly what the line refers to, or some pages, or all up
         to an edge of the map; or a few more or less."""
-        if self._sizes and choose.chance(30):
-            return choose.pick(self._sizes)
         ahead = [edge - self._at for edge in self.edges if self._at is not None and edge > self._at]
         if ahead and choose.chance(25):
             size = ahead[0]

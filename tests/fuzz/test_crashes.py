@@ -101,20 +101,30 @@ def test_a_wild_store_is_an_error_with_its_address_and_the_guest_goes_on(guest: 
 def test_a_reset_that_nobody_asked_for_is_the_end(fresh_guest: Start) -> None:
     guest = fresh_guest()
     guilty, _ = in_a_run(guest, "stress 4000000000")
-    guest.monitor.command("system_reset")
-    with pytest.raises(errors.GuestGone):
+    guest.link.on_event = lambda row: guest.monitor.command("system_reset")     # it is at work
+    with pytest.raises(errors.GuestGone) as caught:
         guilty.result()
     assert guest.dead
+    told = reason_of(caught.value, guest)
+    assert re.match(r"GONE .*(restarted|was reset).* in >\d+ stress 4000000000$", told)
 
 
 def test_an_emulator_that_is_killed_is_gone(fresh_guest: Start) -> None:
     guest = fresh_guest()
     guilty, _ = in_a_run(guest, "stress 4T")
-    guest.transport.kill()        # type: ignore[attr-defined]
     start = time.monotonic()
-    with pytest.raises(errors.GuestGone):
+
+    def on_event(row: Row) -> None:
+        nonlocal start
+        guest.transport.kill()    # type: ignore[attr-defined]
+        start = time.monotonic()
+    guest.link.on_event = on_event                # it is at work
+    with pytest.raises(errors.GuestGone) as caught:
         guilty.result()
     print(f"told after {time.monotonic() - start:.2f} s, meant: {SOON:g}")
+    assert guest.link.recoveries == 0         # the end itself is heard, not its silence
+    told = reason_of(caught.value, guest)
+    assert re.match(r"GONE the guest has ended, exit status -9.* in >\d+ stress 4T$", told, re.S)
 
 
 def test_an_endless_loop_is_silence_with_the_request_that_began_it(fresh_guest: Start) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from pfnlab import Guest, errors
 from pfnlab.cli import main
 from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
-from pfnlab.fuzz_lines import NOT_FUZZED, Dice, Lines
+from pfnlab.fuzz_lines import MOOD, NOT_FUZZED, Dice, Habits, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
@@ -37,7 +38,7 @@ def lines_of(guest: Guest, count: int = 12000, **more: Any) -> list[str]:
 
 @pytest.mark.only("native")
 def test_every_command_and_every_argument_of_the_table_comes(guest: Guest) -> None:
-    said = lines_of(guest)
+    said = lines_of(guest, 24000)
     for command in guest.table.commands.values():
         if command.kind == "session" or command.name in NOT_FUZZED:
             continue
@@ -55,6 +56,48 @@ def test_a_command_that_is_new_in_the_table_is_fuzzed(guest: Guest) -> None:
     lines, dice = Lines(table, MAP, WINDOW), Dice(random.Random(1))
     said = [lines.line(dice) for _ in range(2000)]
     assert any(line.startswith("vmalloc ") and " align=" in line for line in said)
+
+
+@pytest.mark.only("native")
+def test_a_line_comes_many_times_in_a_row_with_other_addresses(guest: Guest) -> None:
+    longest: dict[str, int] = {}
+    for same, row in groupby(lines_of(guest)):
+        longest[same] = max(longest.get(same, 0), len(list(row)))
+    assert max(n for line, n in longest.items() if line.startswith("malloc ")) > 8
+    names = [(name, len(list(row))) for name, row in groupby(
+        line.split()[0] for line in lines_of(guest))]
+    assert max(n for name, n in names if name == "free") > 8
+
+
+@pytest.mark.only("native")
+def test_few_commands_come_for_a_while_with_those_that_they_have_to_do_with(guest: Guest) -> None:
+    habits: Habits = {("unreserve", "page"): ["reserve"]}
+    lines, dice = Lines(guest.table, MAP, WINDOW, habits=habits), Dice(random.Random(1))
+    lines.narrow_down(dice)
+    moods = []
+    for _ in range(60):
+        begins, names = lines.tag, set()
+        while lines.tag < begins + MOOD:
+            names.add(lines.line(dice).split()[0])
+        moods.append(names)
+    few = [names for names in moods if len(names) < len(lines.commands) // 4]
+    one, both = ([names for names in few if how(("reserve" in names, "unreserve" in names))]
+                 for how in (any, all))
+    assert len(few) > 10 and len(both) > len(one) // 2 > 0
+
+
+@pytest.mark.only("native")
+def test_where_something_was_done_is_looked_at_again(guest: Guest) -> None:
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    place = f"{MAP.ranges[0][0] + 77 * PAGE_SIZE:#x}"
+    reserve = guest.table.commands["reserve"]
+    while f" {place} " not in lines.line(dice, reserve):
+        lines.gone(lines.tag)             # it was refused: no place to go back to
+    lines.live.clear()
+    refused = [lines.line(dice, reserve) for _ in range(50)]
+    lines.worked(lines.tag - 50)
+    again = [lines.line(dice, reserve) for _ in range(50)]
+    assert sum(place in line for line in again) > sum(place in line for line in refused) + 5
 
 
 def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
