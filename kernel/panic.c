@@ -19,7 +19,8 @@ struct panic_state {
     _Atomic uint32_t owner;       /* the CPU that panics + 1; 0: none. All else is its own */
     unsigned entered;
     bool stay, survived;
-    const char *kind;             /* of the last panic that was survived */
+    const char *kind;             /* of the last panic that was survived, */
+    unsigned cpu;                 /* and whose it was */
     void (*write)(const char *text, size_t size);
     char buffer[PANIC_LINE_MAX + 3];
     struct text line;
@@ -165,7 +166,7 @@ static void panic_begin(void)
 static _Noreturn void unwind(void)
 {
     lock_break_all();
-    trap_panicked(state.kind);
+    trap_panicked(state.kind, state.cpu);
 }
 
 void panic(const char *kind, const char *file, int line, const struct fault *fault)
@@ -192,6 +193,7 @@ void panic(const char *kind, const char *file, int line, const struct fault *fau
     state.survived = true;
     state.entered = 0;
     state.kind = kind;
+    state.cpu = arch_cpu_self();
     atomic_store_explicit(&state.owner, 0, memory_order_release);
     if (arch_cpu_self() != 0)
         arch_cpus_leave(unwind);

@@ -63,8 +63,8 @@ void assert_failed(const char *condition, const char *file, int line)
     arch_unwind();
 }
 
-void trap_panicked(const char *kind)
+void trap_panicked(const char *kind, unsigned cpu)
 {
-    mine()->ending = (struct ending){ .outcome = PANICKED, .condition = kind };
+    mine()->ending = (struct ending){ .outcome = PANICKED, .condition = kind, .cpu = cpu };
     arch_unwind();
 }

@@ -20,13 +20,14 @@ enum outcome { ENDED, FAULTED, ASSERTED, PANICKED };
 
 /*
  * How a guarded function ended; `fault` with FAULTED, `file` and the rest with ASSERTED, the kind
- * of the panic as `condition` with PANICKED.
+ * of the panic as `condition` with PANICKED, and whose it was.
  */
 struct ending {
     enum outcome outcome;
     struct fault fault;
     const char *condition, *file;
     int line;
+    unsigned cpu;
 };
 
 /*
@@ -65,8 +66,8 @@ void panic_set_stay(bool stay);
 /* True once a panic was survived: from then on there is but a failing end. */
 bool panic_survived(void);
 
-/* For panic(): unwind as said above. */
-_Noreturn void trap_panicked(const char *kind);
+/* For panic(), on CPU 0, whichever it was that panicked: unwind as said above. */
+_Noreturn void trap_panicked(const char *kind, unsigned cpu);
 
 /* Where panic() writes; whole lines, polled, no locks, no allocation. Set once by main. */
 void panic_set_output(void (*write)(const char *text, size_t size));

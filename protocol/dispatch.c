@@ -154,6 +154,7 @@ enum error dispatch_ended(const struct ending *ending, struct reply *reply)
     if (ending->outcome == FAULTED)
         return call_faulted(&ending->fault, reply);
     reply_key_word(reply, "kind", ending->condition);
+    reply_key_number(reply, "cpu", ending->cpu);
     return E_BUG_PANIC;
 }
 

@@ -179,8 +179,9 @@ def test_a_panic_that_is_survived_leaves_one_processor(arch: str, line: str) -> 
              "alloc_page", *(["truth"] if "busy" not in line else [])]
     done = run(arch, "--cpus", "3", "--append", "onpanic=stay", given="\n".join(lines).encode())
     got = answers(done.stdout)
-    assert re.search(rf"^% panic .*cpu={2 * ('2' in line)}\b", done.stdout, re.M), done.stdout
-    assert got[2].startswith("? bug.panic")
+    cpu = 2 * ("2" in line)
+    assert re.search(rf"^% panic .*cpu={cpu}\b", done.stdout, re.M), done.stdout
+    assert got[2].startswith(f"? bug.panic kind=request cpu={cpu} ")
     assert [row.split()[2] for row in got[3:6]] == ["running", "halted", "halted"]
     assert re.fullmatch("= 0x0+", got[7]) and got[8].startswith("? call.state arg=cpu")
     assert got[9].startswith("? bug.dead") and ("busy" in line or " wrong=0 " in got[-1])

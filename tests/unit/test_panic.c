@@ -197,7 +197,8 @@ static void stays(void)
     REQUIRE(ending.outcome == PANICKED && !trap_guarded());
     /* Of another CPU: it is CPU 0 that goes on. */
     ending = trap_run(panic_elsewhere, NULL);
-    REQUIRE(ending.outcome == PANICKED && arch_cpu_self() == 0 && !trap_guarded());
+    REQUIRE(ending.outcome == PANICKED && ending.cpu == 2);
+    REQUIRE(arch_cpu_self() == 0 && !trap_guarded());
     /* Outside of a command, into the guard around it all. */
     REQUIRE(!arch_guard(panic_in_command, NULL));
     faults_in_registers = 1;
