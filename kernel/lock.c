@@ -15,6 +15,8 @@ static const struct lock nothing = LOCK_INIT(LOCK_NONE);
 
 static struct held of_cpu[ARCH_CPUS_MAX] = { [0 ... ARCH_CPUS_MAX - 1] = { .latest = &nothing } };
 static bool is_alone;               /* all others were halted, so that only one CPU looks */
+static uint32_t broken;             /* a bit for each rank */
+_Static_assert(LOCK_RANKS <= 32, "each has its bit");
 
 static const char *const names[LOCK_RANKS] = {
     [LOCK_NONE] = "none",
@@ -128,8 +130,23 @@ void lock_release_to(unsigned depth)
         lock_release(held->latest);
 }
 
+/* Nobody is in a list before it has the lock, nor when it has given it back. */
+static void note_broken(void)
+{
+    for (unsigned cpu = 0; cpu < ARCH_CPUS_MAX; cpu++)
+        for (const struct lock *lock = of_cpu[cpu].latest; lock != &nothing; lock = lock->before)
+            broken |= UINT32_C(1) << lock->rank;
+}
+
+bool lock_was_broken(const struct lock *lock)
+{
+    return (broken >> lock->rank & 1) != 0;
+}
+
 void lock_break_all(void)
 {
+    if (!is_alone)
+        note_broken();
     is_alone = true;
     of_cpu[arch_cpu_self()].latest = &nothing;
 }

@@ -79,6 +79,12 @@ void lock_release_to(unsigned depth);
  */
 void lock_break_all(void);
 
+/*
+ * Was this lock, or one of its rank, held when they were broken first? Then what it guards may be
+ * half changed for good: it is only looked at from then on.
+ */
+bool lock_was_broken(const struct lock *lock);
+
 /* The CPU that asks, for what each CPU has of its own. */
 unsigned cpu_self(void);
 

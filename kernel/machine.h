@@ -66,6 +66,7 @@ struct machine_truth {
  * what could be done there right after it was unmapped (as a part, "unmapped"), and for each part
  * of the kernel; until it returns false. Leaves nothing mapped. MEM_NONE: no address
  * is left in the window. MEM_METADATA: no page table. CALL_UNSUPPORTED: nothing can be mapped.
+ * BUG_DEAD: a panic was survived that came in the middle of a change of page tables.
  */
 MUST_USE enum error machine_truth(bool (*row)(void *context, const struct machine_truth *truth),
                                   void *context);

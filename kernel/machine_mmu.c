@@ -3,12 +3,24 @@
  * The page tables of the machine under their lock, which also guards the memory of tables
  * (mm/tables.h): nobody else takes and gives it. Held until no CPU has a stale translation, it
  * makes sure that one CPU at a time asks the others to drop some.
+ *
+ * An entry is written in one piece, so that a panic leaves tables that can be looked at; but one
+ * that came in the middle of a change may have left a list of free tables that cannot be changed.
  */
 #include "arch/arch.h"
 #include "kernel/lock.h"
 #include "kernel/machine.h"
 
 static struct lock lock = LOCK_INIT(LOCK_MMU);
+static bool changes;                  /* whoever has the lock does not only look */
+
+static enum error change_begin(void)
+{
+    if (changes && lock_was_broken(&lock))
+        return E_BUG_DEAD;
+    changes = true;
+    return OK;
+}
 
 static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes)
 {
@@ -16,7 +28,11 @@ static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes
 
     machine_at_work();
     lock_take(&lock);
-    e = arch_mmu.map(at, phys, size, attributes);
+    e = change_begin();
+    if (e == OK) {
+        e = arch_mmu.map(at, phys, size, attributes);
+        changes = false;
+    }
     lock_release(&lock);
     return e;
 }
@@ -25,7 +41,9 @@ static void unmap(virt_t at, uint64_t size, pfn_t *frames)
 {
     machine_at_work();
     lock_take(&lock);
+    changes = true;
     arch_mmu.unmap(at, size, frames);
+    changes = false;
     lock_release(&lock);
 }
 
@@ -34,7 +52,11 @@ static enum error protect(virt_t at, uint64_t size, unsigned attributes)
     enum error e;
 
     lock_take(&lock);
-    e = arch_mmu.protect(at, size, attributes);
+    e = change_begin();
+    if (e == OK) {
+        e = arch_mmu.protect(at, size, attributes);
+        changes = false;
+    }
     lock_release(&lock);
     return e;
 }

@@ -81,6 +81,8 @@ enum error cmd_truth(const struct args_truth *args, struct reply *reply)
     enum error e = machine_truth(truth_row, &rows);
 
     (void)args;
+    if (e == E_BUG_DEAD)
+        reply_text(reply, "a panic came in the middle of a change of page tables");
     if (e != OK)
         return e;
     reply_key_number(reply, "wrong", rows.wrong);

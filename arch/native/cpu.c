@@ -46,7 +46,7 @@ static void cpu_open(struct cpu *cpu)
     pthread_cond_init(&cpu->condition, NULL);
 }
 
-/* CPU 0 may be let go: whatever it or another one was in the middle of then is over. */
+/* CPU 0 may be let go. */
 static void signal_halt(int number)
 {
     (void)number;
@@ -55,8 +55,6 @@ static void signal_halt(int number)
         pause();
     while (atomic_load(&released) == NULL)
         arch_cpu_relax();
-    cpu_open(&cpus[0]);
-    processors_open();
     atomic_load(&released)();
 }
 
@@ -129,6 +127,7 @@ bool arch_cpu_stopped(unsigned cpu)
     return !atomic_load(&cpus[cpu].runs);
 }
 
+/* What others were in the middle of then is over: what they held is nobody's. */
 void arch_cpus_halt(void)
 {
     unsigned told = 0;
@@ -139,6 +138,9 @@ void arch_cpus_halt(void)
             told++;
     while (atomic_load(&halted) < told)
         arch_cpu_relax();
+    for (unsigned i = 0; i < count; i++)
+        cpu_open(&cpus[i]);
+    processors_open();
 }
 
 void arch_cpus_leave(void (*function)(void))

@@ -252,16 +252,22 @@ void arch_cpu_relax(void)
 
 /* ---- Halting ---- */
 
+/*
+ * From the interrupt that tells it, or from an exception of its own, which may come first: then
+ * nobody else says of this CPU that it does not run, and whoever asks it to forget would wait.
+ */
 void cpus_halt_here(void)
 {
     if (!atomic_load(&halting) || cpus_may_halt())
         return;
+    atomic_store(&cpus_running[cpu_self()], false);
     atomic_store(&halted[cpu_self()], true);
     while (cpu_self() != 0)
         __asm__ volatile ("cli; hlt");
     /* It may be let go, and no interrupt can tell it so. */
     while (atomic_load(&released) == NULL)
         __asm__ volatile ("pause" : : : "memory");
+    controllers_acknowledge();
     atomic_load(&released)();
 }
 

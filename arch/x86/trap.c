@@ -56,12 +56,17 @@ static struct fault describe(const struct x86_trap *trap)
     return fault;
 }
 
-/* The stack is gone. If an interrupt found that out, its controller still waits for a word. */
-static _Noreturn void double_fault(const struct fault *fault)
+void controllers_acknowledge(void)
 {
     if (cpu_self() == 0)
         pic_acknowledge();
     apic_acknowledge();
+}
+
+/* The stack is gone. An interrupt may have found that out. */
+static _Noreturn void double_fault(const struct fault *fault)
+{
+    controllers_acknowledge();
     panic("double_fault", NULL, 0, fault);
 }
 

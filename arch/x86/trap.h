@@ -48,4 +48,7 @@ void console_interrupt(void);
 void pic_open(void);
 void pic_acknowledge(void);
 
+/* Of an interrupt of this CPU that is left without its end, as both would wait for a word. */
+void controllers_acknowledge(void);
+
 #endif

@@ -141,6 +141,12 @@ static bool may_keep(const struct page_caches *caches)
         && !atomic_load_explicit(&caches->drains, memory_order_relaxed);
 }
 
+/* By a panic: the questions after it change nothing more. */
+static bool is_half_changed(const struct pages *pages)
+{
+    return lock_was_broken(&pages->lock) || lock_was_broken(&pages->caches->of_cpu[0].lock);
+}
+
 /*
  * No page comes into a cache that was looked through before the last one was, so that then all of
  * them are empty: what is freed meanwhile waits for the pages' lock.
@@ -150,7 +156,7 @@ bool cache_drain(const struct pages *pages)
     struct page_caches *caches = pages->caches;
     bool any = false;
 
-    if (caches == NULL)
+    if (caches == NULL || is_half_changed(pages))
         return false;
     flag_set(&caches->drains, true);
     for (unsigned cpu = 0; cpu < caches->cpus; cpu++) {

@@ -50,7 +50,15 @@ class Stub:
         self.line.sendall(b"\x03")
         assert self._receive()[0] in "ST"
 
-    def set(self, register: str, value: int) -> None:
+    def set(self, register: str, value: int, cpu: int = 0) -> None:
         number, size = REGISTERS[self.arch][register]
         order = "big" if self.arch == "s390x" else "little"
+        assert self.ask(f"Hg{cpu + 1:x}") == "OK"
         assert self.ask(f"P{number:x}={value.to_bytes(size, order).hex()}") == "OK"
+
+    def read(self, address: int) -> int:
+        """A byte of memory."""
+        return int(self.ask(f"m{address:x},1"), 16)
+
+    def write(self, address: int, value: int) -> None:
+        assert self.ask(f"M{address:x},1:{value:02x}") == "OK"

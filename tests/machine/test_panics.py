@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
+from pfnlab.doors import program_of
 from tests.machine.stub import Stub
 from tests.machine.test_run_guest import PANIC, SCRIPT, guest_of
 
@@ -62,13 +64,23 @@ class Broken:
                 return text
         raise AssertionError(text)
 
-    def ask(self, line: str, start: str = "=") -> str:
+    def tell(self, line: str) -> None:
         self.given.write(line + "\n")
         self.given.flush()
+
+    def ask(self, line: str, start: str = "=") -> str:
+        self.tell(line)
         return self.until(start)
 
-    def lose(self, register: str) -> None:
-        """A register leads nowhere when the guest goes on: what it does then is an exception."""
+    def peek(self, address: int) -> int:
+        """A byte of memory, for which the guest stands still."""
+        self.stub.stop()
+        value = self.stub.read(address)
+        self.stub.go()
+        return value
+
+    def lose(self, *registers: str) -> None:
+        """They lead nowhere when the guest goes on: what it does then is an exception."""
         if self.arch == "native":
             pid = guest_of(self.script.pid)
             os.kill(pid, signal.SIGILL)
@@ -77,7 +89,8 @@ class Broken:
                 time.sleep(0.001)
             return
         self.stub.stop()
-        self.stub.set(register, NOWHERE[self.arch])
+        for register in registers:
+            self.stub.set(register, NOWHERE[self.arch])
         self.stub.go()
 
     def end(self) -> tuple[str, str, int]:
@@ -151,4 +164,32 @@ def test_a_guest_that_stays_survives_double_faults(arch: str) -> None:
         guest.lose("sp")
         said = guest.ask("echo 8")
         assert said.startswith("% panic kind=double_fault ") and "\n% boot " in said
+        assert guest.end()[2] == PANIC
+
+
+def places(arch: str, *names: str) -> list[int]:
+    """Where these variables of the kernel are."""
+    with open(program_of(arch), "rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        return [table.get_symbol_by_name(name)[0]["st_value"] for name in names]
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "i386"])
+def test_who_was_halted_by_an_exception_of_its_own_is_not_waited_for(arch: str) -> None:
+    """It may come before the interrupt by which a panic halts processors: as if one of processor 0
+    had just begun."""
+    halter, halting, halted = places(arch, "halter", "halting", "halted")
+    with Broken(arch, "--cpus", "3", *STAYING) as guest:
+        guest.ask("cpu start all")
+        guest.stub.stop()
+        guest.stub.write(halter, 1)
+        guest.stub.write(halting, 1)
+        guest.stub.set("pc", NOWHERE[arch], cpu=1)
+        guest.stub.go()
+        guest.tell("stress 4T cpus=2 mix=pages")
+        while not guest.peek(halted + 1):
+            continue
+        guest.lose("pc", "sp")
+        guest.until("? bug.panic kind=double_fault ")
+        assert " wrong=0 " in guest.ask("truth")
         assert guest.end()[2] == PANIC

@@ -176,7 +176,7 @@ def test_a_stack_overflow_is_that_of_its_processor(arch: str) -> None:
 def test_a_panic_that_is_survived_leaves_one_processor(arch: str, line: str) -> None:
     """Processor 0, which has the line, whichever it was."""
     lines = ["cpu start all", "vmalloc 4096 as=1", line, "cpus", "peek $v1", "on 1 echo 1",
-             "alloc_page", *(["truth"] if "busy" not in line else [])]
+             "alloc_page", "truth"]
     done = run(arch, "--cpus", "3", "--append", "onpanic=stay", given="\n".join(lines).encode())
     got = answers(done.stdout)
     cpu = 2 * ("2" in line)
@@ -184,7 +184,9 @@ def test_a_panic_that_is_survived_leaves_one_processor(arch: str, line: str) -> 
     assert got[2].startswith(f"? bug.panic kind=request cpu={cpu} ")
     assert [row.split()[2] for row in got[3:6]] == ["running", "halted", "halted"]
     assert re.fullmatch("= 0x0+", got[7]) and got[8].startswith("? call.state arg=cpu")
-    assert got[9].startswith("? bug.dead") and ("busy" in line or " wrong=0 " in got[-1])
+    assert got[9].startswith("? bug.dead")
+    # In the middle of work somebody may have been changing page tables.
+    assert " wrong=0 " in got[-1] or "busy" in line and got[-1].startswith("? bug.dead")
     assert done.returncode == PANIC
 
 

@@ -42,8 +42,10 @@ LOCKS = (
            "    pool->used--;\n    lock_release(&pool->lock);",
            "    lock_release(&pool->lock);\n    pool->used--;", "lock"),
     Mutant("a mapping is told of before it is there", "kernel/machine_mmu.c",
-           "    e = arch_mmu.map(at, phys, size, attributes);\n    lock_release(&lock);",
-           "    lock_release(&lock);\n    e = arch_mmu.map(at, phys, size, attributes);", "lock"),
+           "        e = arch_mmu.map(at, phys, size, attributes);\n"
+           "        changes = false;\n    }\n    lock_release(&lock);",
+           "        changes = false;\n    }\n    lock_release(&lock);\n"
+           "    if (e == OK)\n        e = arch_mmu.map(at, phys, size, attributes);", "lock"),
     Mutant("an event is put into the queue too late", "kernel/lab_events.c",
            "    put(&(struct journal_event){ event, tag, first, pages });\n"
            "    lock_release(&queue.lock);",

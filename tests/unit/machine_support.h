@@ -7,6 +7,7 @@
 
 #include "kernel/lab.h"
 #include "kernel/lib/string.h"
+#include "kernel/lock.h"
 #include "kernel/machine.h"
 
 /*
@@ -53,6 +54,7 @@ static struct window_page window[WINDOW_PAGES];
 static bool tables_are_there, forgets_no_execute, forgets_to_flush;
 static struct window_page stale[WINDOW_PAGES];
 static unsigned protects, executed;
+static jmp_buf *panic_in_map;         /* who maps is halted by a panic; here it goes on */
 
 static bool query(virt_t at, struct mmu_mapping *mapping)
 {
@@ -75,6 +77,10 @@ static enum error map(virt_t at, phys_t phys, uint64_t size, unsigned attributes
 
     assert_int_equal(size, PAGE_SIZE);
     assert_int_equal(page->frame, 0);
+    if (panic_in_map != NULL) {
+        lock_break_all();
+        longjmp(*panic_in_map, 1);
+    }
     if (!tables_are_there)
         return E_MEM_METADATA;
     *page = (struct window_page){ phys.a >> PAGE_SHIFT, attributes };

@@ -137,7 +137,10 @@ static void the_cpu_that_is_left_waits_for_nobody(void **unused)
     lock_take(&heap);
     self = 0;
     lock_take(&pool);
+    assert_false(lock_was_broken(&heap));
     lock_break_all();
+    assert_true(lock_was_broken(&heap) && lock_was_broken(&pool));
+    assert_false(lock_was_broken(&pages));
     assert_int_equal(lock_depth(), 0);
     lock_take(&heap);
     lock_release(&heap);

@@ -169,6 +169,25 @@ static void truth_needs_an_address_and_a_table(void **unused)
     assert_int_equal(nrows, 0);
 }
 
+/* The last test: nothing is as before. */
+static void after_a_panic_in_a_change_tables_are_only_looked_at(void **unused)
+{
+    struct machine_probe probe;
+    jmp_buf panic;
+
+    (void)unused;
+    panic_in_map = &panic;
+    if (setjmp(panic) == 0)
+        assert_int_equal(truth(32), OK);
+    panic_in_map = NULL;
+    assert_int_equal(truth(32), E_BUG_DEAD);
+    assert_int_equal(nrows, 0);
+    window[2].attributes = MMU_READ_ONLY;
+    assert_int_equal(machine_probe((WINDOW + 2) * PAGE_SIZE, &probe), OK);
+    assert_int_equal(probe.done, ACCESS_READ);
+    assert_int_equal(protects, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup(a_broken_promise_is_seen, begin),
         cmocka_unit_test_setup(a_translation_that_was_not_dropped_is_seen, begin),
         cmocka_unit_test_setup(truth_needs_an_address_and_a_table, begin),
+        cmocka_unit_test_setup(after_a_panic_in_a_change_tables_are_only_looked_at, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,23 @@ static void caches_without_memory_for_them_are_refused(void **unused)
     assert_true(needed > sizeof(memory));
 }
 
+/* The last test: nothing is as before. */
+static void what_a_panic_left_half_changed_keeps_its_pages(void **unused)
+{
+    struct page_info info;
+    uint64_t before;
+    pfn_t out = take();
+
+    (void)unused;
+    before = engine_free();
+    lock_take(&pages.lock);
+    lock_break_all();
+    pages_query(&pages, out, &info);
+    assert_int_equal(info.state, PAGE_ALLOCATED);
+    assert_int_equal(engine_free(), before);
+    assert_false(pages_have(&pages, ALL_AREAS, before + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +173,7 @@ int main(void)
         cmocka_unit_test_setup(a_single_page_goes_back_to_a_cache, begin),
         cmocka_unit_test_setup(what_caches_keep_is_room_behind_a_block, begin),
         cmocka_unit_test_setup(caches_without_memory_for_them_are_refused, begin),
+        cmocka_unit_test_setup(what_a_panic_left_half_changed_keeps_its_pages, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
