@@ -55,8 +55,9 @@ def test_all_is_whole_while_one_word_serves(guest: Guest, order: int) -> None:
 
 def test_early_there_is_nothing_to_stress(guest: Guest) -> None:
     guest.reset(stage="early")
-    with pytest.raises(errors.CallState):
-        guest.stress(10)
+    for line in ("stress 10", "panic busy"):
+        with pytest.raises(errors.CallState):
+            guest.line(line)
 
 
 def test_a_red_zone_is_listed(guest: Guest) -> None:

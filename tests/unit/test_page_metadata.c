@@ -72,6 +72,46 @@ static void a_free_unit_keeps_its_leaf_only_while_its_pages_differ_in_freshness(
     fixture_done(&f);
 }
 
+static void a_page_reserved_alone_needs_two_nodes_until_it_is_free_again(void **state)
+{
+    struct fixture f;
+    pfn_t blame;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, GIB_PAGES);
+    for (size_t nodes = 0; nodes < 2; nodes++) {
+        f.source.limit = nodes;
+        assert_int_equal(f.engine->reserve(f.memory, pfn(GIB_PAGES + 5), 1, &blame),
+                         E_MEM_METADATA);
+        assert_int_equal(f.source.used, 0);
+        assert_whole(&f);
+    }
+    f.source.limit = 2;
+    reserve(&f, GIB_PAGES + 5, 1);
+    assert_int_equal(f.source.used, 2);
+    unreserve(&f, GIB_PAGES + 5, 1);
+    assert_int_equal(f.source.used, 0);
+    assert_true(query(&f, GIB_PAGES + 5).fresh);
+    fixture_done(&f);
+}
+
+/* Of a chunk that was kept for the freshness of its pages only, and is handed out at once. */
+static void a_reserve_takes_nodes_that_wait_to_be_given_back(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_one(&f, GIB_PAGES, 2 * GIB_PAGES);
+    for (unsigned slab = 0; slab < 32; slab++)
+        take(&f, request_at(GIB_PAGES + slab * 16 * 512 + 7, 1));
+    for (unsigned slab = 0; slab < 32; slab++)
+        give(&f, GIB_PAGES + slab * 16 * 512 + 7);
+    assert_int_equal(f.source.used, 33);
+    assert_int_equal(take_order(&f, 18), GIB_PAGES);
+    f.source.limit = 0;
+    reserve(&f, 2 * GIB_PAGES + 5, 1);
+    assert_whole(&f);
+    fixture_done(&f);
+}
+
 static void a_starved_request_changes_nothing_and_takes_no_other_slot(void **state)
 {
     struct page_request low = request_order(0);
@@ -199,6 +239,8 @@ int main(void)
         cmocka_unit_test(a_page_needs_a_chunk_and_a_slab),
         cmocka_unit_test(all_of_a_gib_in_single_pages_needs_33_nodes),
         cmocka_unit_test(a_free_unit_keeps_its_leaf_only_while_its_pages_differ_in_freshness),
+        cmocka_unit_test(a_page_reserved_alone_needs_two_nodes_until_it_is_free_again),
+        cmocka_unit_test(a_reserve_takes_nodes_that_wait_to_be_given_back),
         cmocka_unit_test(a_starved_request_changes_nothing_and_takes_no_other_slot),
         cmocka_unit_test(a_starved_range_changes_nothing),
         cmocka_unit_test(giving_back_a_block_never_needs_a_node),
