@@ -170,36 +170,35 @@ def without(steps: Sequence[Step], first: int, end: int) -> list[Step]:
 def smaller(text: str) -> list[str]:
     """The line with a key left out, or a number that is smaller, the smallest first: less by a
     half, a quarter, ... one, so that no edge takes more than a few tries."""
-    name, *words = text.split(" ")
-    if name in _MAP:
-        return []
     out = []
-    for i, word in enumerate(words):
-        key, equals, value = word.rpartition("=")
-        if equals and value:
-            out.append(" ".join([name, *words[:i], *words[i + 1:]]))
+    for before, key, value, after in each_word(text):
+        if key and value:
+            out.append(" ".join([*before, *after]))
         if value.isdigit():
             most = int(value)
             for number in sorted({0, 1, *(most - (most >> k) for k in range(most.bit_length()))}):
                 if number < most:
-                    out.append(" ".join([name, *words[:i], f"{key}{equals}{number}",
-                                         *words[i + 1:]]))
+                    out.append(" ".join([*before, f"{key}{number}", *after]))
     return out
 
 
 def referring(text: str, tags: Sequence[int]) -> list[str]:
     """The line with an address replaced by the result of one of these, the last one first: what
     placed it there is not needed then."""
+    return [" ".join([*before, f"{key}${tag}", *after])
+            for before, key, value, after in each_word(text) if value.startswith("0x")
+            for tag in reversed(tags)]
+
+
+def each_word(text: str) -> Iterator[tuple[list[str], str, str, list[str]]]:
+    """Each argument, as "KEY=" or "", and its value, between what stands before and behind it;
+    none of a line that makes the map."""
     name, *words = text.split(" ")
     if name in _MAP:
-        return []
-    out = []
+        return
     for i, word in enumerate(words):
         key, equals, value = word.rpartition("=")
-        if value.startswith("0x"):
-            out += [" ".join([name, *words[:i], f"{key}{equals}${tag}", *words[i + 1:]])
-                    for tag in reversed(tags)]
-    return out
+        yield [name, *words[:i]], key + equals, value, words[i + 1:]
 
 
 def joined(steps: Sequence[Step]) -> Iterator[list[Step]]:
