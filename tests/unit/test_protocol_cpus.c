@@ -157,6 +157,9 @@ static void trouble_with_the_tables_is_told(void **unused)
     trouble = E_MEM_METADATA;
     ask("> shootdown 1", "? mem.metadata ; the kernel's own pool cannot hold the records");
     assert_non_null(ask_for("> truth", "? mem.metadata ; the kernel's own pool cannot hold"));
+    trouble = E_BUG_DEAD;
+    assert_non_null(ask_for("> truth", "? bug.dead ; a panic came in the middle of a change"));
+    forget();
     trouble = OK;
     forget();
 }
