@@ -68,17 +68,22 @@ def refuse(guest: Guest, what: str) -> None:
     guest.check()
 
 
+def break_and_heal(guest: Guest, what: str) -> None:
+    """check() names it, and after a reset all is as it was before."""
+    block = make_history(guest)
+    expect_broken(guest, what)
+    guest.reset()
+    guest.check()
+    assert make_history(guest) == block
+
+
 def test_there_is_a_number_for_each_word(guest: Guest) -> None:
     assert set(guest.table.types["corruption"].words) == set(NUMBERS)
 
 
 @pytest.mark.parametrize("what", [word for word in NUMBERS if word not in RARE])
 def test_check_names_what_is_broken_and_a_reset_heals(guest: Guest, what: str) -> None:
-    block = make_history(guest)
-    expect_broken(guest, what)
-    guest.reset()
-    guest.check()
-    assert make_history(guest) == block
+    break_and_heal(guest, what)
 
 
 def test_what_is_broken_already_is_not_broken_that_way_again(guest: Guest) -> None:
@@ -171,11 +176,7 @@ def test_where_there_is_no_room_nothing_is_broken(guest: Guest) -> None:
 @pytest.mark.parametrize("what", OF_LIST)
 @pytest.mark.options("engine=list")
 def test_the_list_is_broken_by_words_of_its_own(guest: Guest, what: str) -> None:
-    block = make_history(guest)
-    expect_broken(guest, what)
-    guest.reset()
-    guest.check()
-    assert make_history(guest) == block
+    break_and_heal(guest, what)
 
 
 @pytest.mark.options("engine=list")
