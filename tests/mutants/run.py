@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,11 +93,11 @@ class Copy:
         """What turns red: the fuzzers' corpus, the unit tests, a hang in one of these, the
         scenarios; nothing ("")."""
         green, out = (True, "") if self.scenarios_only else self.make("unit-run", f"TEST={tests}")
-        if not green and "\nfuzz: " in out:
+        if not green and re.search(r"^fuzz: |fuzz-replay-[a-z]+\] Error", out, re.MULTILINE):
             return "corpus"
         if not green and "unit tests FAILED" in out:
             return "unit"
-        if not green and " error: " in out:
+        if not green and re.search(r"(?<!runtime) error: ", out):
             raise Broken("the unit tests do not compile:\n" + out[-2000:])
         if not green:
             return "a hang"

@@ -14,6 +14,8 @@ from tests.mutants.table_orders import ORDERS
 
 FAILED = ("[   LINE   ] --- tests/unit/test_radix.c:71: error: Failure!\n"
           "unit tests FAILED: test_radix")
+UNDEFINED = ("kernel/mm/page_tree.h:209:23: runtime error: member access within null pointer\n"
+             "make: *** [tests/fuzz/fuzz.mk:105: fuzz-replay-ops] Error 1")
 
 
 class Told(Copy):
@@ -30,6 +32,7 @@ class Told(Copy):
 @pytest.mark.parametrize(("said", "by"), [
     ({"make": (False, FAILED)}, "unit"),
     ({"make": (False, "unit radix: passed\nfuzz: 17 finals to: x")}, "corpus"),
+    ({"make": (False, UNDEFINED)}, "corpus"),
     ({"make": (False, "it hangs")}, "a hang"),
     ({"make": (True, ""), "python3": (False, "1 failed")}, "scenarios"),
     ({"make": (True, ""), "python3": (True, "9 passed")}, ""),
