@@ -13,14 +13,14 @@ coverage: ## lines and branches of kernel/mm and protocol/ that the tests run, a
 	@git ls-files --cached --others --exclude-standard | \
 		while read -r file; do [ ! -f "$$file" ] || echo "$$file"; done | \
 		tar -cT - | tar -xC $(COVERAGE_TREE)
-	@COVERAGE=1 $(MAKE) -C $(COVERAGE_TREE) ARCH=native image unit-run
-	@cd $(COVERAGE_TREE) && COVERAGE=1 $(PYTHON) -m pytest -q $(COVERAGE_TESTS) --guest native \
+	@COVERAGE=1 $(MAKE) $(AT_ONCE) -C $(COVERAGE_TREE) ARCH=native image unit-run
+	@cd $(COVERAGE_TREE) && COVERAGE=1 $(PYTHON) -m pytest -q -n $(WORKERS) $(COVERAGE_TESTS) --guest native \
 		-p no:cacheprovider $(PYTEST_ARGS) || echo 'not all tests passed: what follows is less than they run'
 	@cd $(COVERAGE_TREE) && COVERAGE=1 $(PYTHON) -m pytest -q $(COVERAGE_PANICS) \
 		-p no:cacheprovider $(PYTEST_ARGS) || echo 'not all panics came'
 	@cd $(COVERAGE_TREE) && gcovr -r . --filter 'kernel/mm/' --filter 'protocol/' \
 		--exclude-throw-branches --json ../native.json build/native
-	@for arch in $(COVERAGE_GUESTS); do $(MAKE) ARCH=$$arch image && \
+	@for arch in $(COVERAGE_GUESTS); do $(MAKE) $(AT_ONCE) ARCH=$$arch image && \
 		$(PYTHON) tests/coverage/guest.py $$arch build/coverage/guest-$$arch.json || exit; done
 	@$(PYTHON) tests/coverage/report.py build/coverage/native.json \
 		$(COVERAGE_GUESTS:%=build/coverage/guest-%.json)
