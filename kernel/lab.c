@@ -180,7 +180,10 @@ enum error lab_reset(enum lab_stage stage)
     return lab_build(in_force, stage, &needed);
 }
 
-/* In place: the heap's records are in this bank. The other one keeps a copy of what phys has. */
+/*
+ * In place: the heap's records are in this bank. The other one keeps a copy of what phys has, which
+ * is who refuses a second time.
+ */
 enum error lab_hand_over(uint64_t *needed)
 {
     const struct lab before = lab;
@@ -188,8 +191,6 @@ enum error lab_hand_over(uint64_t *needed)
     enum error e;
 
     *needed = 0;
-    if (lab.stage != STAGE_EARLY)
-        return E_CALL_STATE;
     memcpy(records, lab.phys.extents, lab.phys.count * sizeof(*records));
     e = hand_over(needed);
     if (e != OK) {
