@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Examples that hosts share: PFNLAB_EXAMPLES=redis://HOST:PORT/0 (or unix:///PATH) has hypothesis
-keep what it found there, too, and try what any other worker has found before it goes on.
-
-And how many seeds a test has on each machine: @pytest.mark.seeds(3, native=14).
-"""
+"""How many seeds a test has on each machine: @pytest.mark.seeds(3, native=14); examples that hosts
+share."""
 from __future__ import annotations
 
 import os
@@ -12,22 +9,9 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from hypothesis.configuration import storage_directory
-from hypothesis.database import DirectoryBasedExampleDatabase, MultiplexedDatabase
 
 from pfnlab.spec import Spec
-
-SHARED = "PFNLAB_EXAMPLES"
-
-
-def shared(url: str) -> settings:
-    """A profile with the database of that place behind the one of this tree."""
-    from hypothesis.extra.redis import RedisExampleDatabase
-    from redis import Redis
-    return settings(database=MultiplexedDatabase(
-        DirectoryBasedExampleDatabase(storage_directory("examples")),
-        RedisExampleDatabase(Redis.from_url(url))))
-
+from tests.fuzz.examples import SHARED, Examples, shared
 
 if place := os.environ.get(SHARED):
     settings.register_profile("shared", shared(place))
@@ -60,3 +44,10 @@ def _is_beyond(item: pytest.Item | pytest.Collector) -> bool:
         return False
     given: dict[str, Any] = item.callspec.params
     return bool(given["seed"] >= mark.kwargs.get(Spec(given["guest_name"]).arch, mark.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was shared."""
+    if isinstance(examples := settings.default.database, Examples):
+        terminalreporter.write_line(
+            f"examples of other workers, tried first: {len(examples.taken)}")

@@ -18,7 +18,7 @@ from pfnlab import Guest
 from pfnlab.spec import project_root
 from pfnlab.twin import Twin
 from pfnlab.values import PAGE_SIZE
-from tests.fuzz.conftest import SHARED
+from tests.fuzz.examples import SHARED
 
 # Three areas whose limits lie inside 2 MiB leaves; a hole, a one-page range, a scrap of bytes.
 AREAS = [("odd", 0x301000), ("middle", 0x780000), ("rest", 1 << 52)]

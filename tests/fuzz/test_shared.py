@@ -7,14 +7,39 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.fuzz.conftest import shared
+from tests.fuzz.examples import shared
+
+
+def is_bad(number: int) -> bool:
+    """The bug: some of the large numbers."""
+    return number > 1 << 30 and number % 7 == 5
+
+
+class Worker:
+    """One that searches for a number with a bug."""
+
+    def __init__(self, profile: settings) -> None:
+        self.database = profile.database
+        self.tried: list[int] = []
+        self.search = settings(profile, max_examples=1000, derandomize=False,
+                               report_multiple_bugs=False)
+
+    def find(self) -> int:
+        """The number of those that were tried until it was found."""
+        def has_a_bug(number: int) -> None:
+            self.tried.append(number)
+            assert not is_bad(number)
+        with pytest.raises(AssertionError):
+            self.search(given(st.integers(0, 1 << 63))(has_a_bug))()
+        return next(n for n, number in enumerate(self.tried, 1) if is_bad(number))
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server")
-def test_what_one_worker_keeps_another_one_has(tmp_path: Path,
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
-    redis = pytest.importorskip("redis")
+def test_what_one_worker_finds_another_one_tries_first(tmp_path: Path) -> None:
+    pytest.importorskip("redis")
     place = tmp_path / "socket"
     with subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", "redis-server", "--port", "0", "--save", "",
@@ -23,12 +48,9 @@ def test_what_one_worker_keeps_another_one_has(tmp_path: Path,
         try:
             assert server.stdout is not None
             assert any("ready to accept connections" in line for line in server.stdout)
-            databases = []
-            for worker in ("one", "other"):
-                monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path / worker))
-                databases.append(shared(f"unix://{place}").database)
-            databases[0].save(b"key", b"example")
-            assert list(databases[1].fetch(b"key")) == [b"example"]
-            assert redis.Redis.from_url(f"unix://{place}").dbsize() == 1
+            workers = [Worker(shared(f"unix://{place}", tmp_path / name)) for name in ("a", "b")]
+            assert workers[0].find() > 1 and not workers[0].database.taken
+            assert workers[1].find() == 1 and workers[1].database.taken
+            assert len({*filter(is_bad, workers[0].tried)}) == 1   # nothing was shrunk
         finally:
             server.kill()
