@@ -117,16 +117,20 @@ def test_the_guest_that_nobody_has_used_for_longest_makes_room() -> None:
 
 
 @pytest.mark.only("native")
-@pytest.mark.parametrize("how", ["panic", "kill"])
-def test_after_a_crash_another_guest_answers(guest_name: str, how: str) -> None:
+@pytest.mark.parametrize("options", ["", "onpanic=stay"])
+def test_after_a_crash_another_guest_answers(guest_name: str, options: str) -> None:
+    """Killed, nobody has heard of it yet; panicked, its process goes on for queries."""
     with pool.Pool() as guests:
-        broken: Any = guests.acquire(guest_name)
+        name = Spec(guest_name).with_options(options).name
+        broken: Any = guests.acquire(name)
         broken.alloc_page()
-        if how == "panic":
+        if options:
             with pytest.raises(errors.GuestPanic):
                 broken.panic()
         else:
             broken.transport.kill()
-        guest: Any = guests.acquire(guest_name)
+        assert broken.dead
+        assert (broken.transport.status() is None) == bool(options)
+        guest: Any = guests.acquire(name)
         assert guest is not broken and broken.transport.status() is not None
         assert guest.leaks() == [] and guest.alloc_page()
