@@ -200,8 +200,8 @@ static void begin(void)
         fuzz_fail("the lab does not begin afresh");
     session_begin();
     batch_begin();
-    line_begin();
     memset(&heard, 0, sizeof(heard));
+    line_begin();
 }
 
 static void feed(const char *text, size_t size)
