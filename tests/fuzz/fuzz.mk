@@ -62,6 +62,9 @@ $(FUZZ_BUILD)/line.dict: tests/fuzz/dictionary.py $(IMAGES)
 	@mkdir -p $(@D)
 	$(Q)printf '> help\n' | $(IMAGES) | $(PYTHON) $< >$@
 
+FUZZ_TELL = echo "found: $$file; as a test it goes to tests/fuzz/found/$*"; \
+	PFNLAB_SCRIPT=1 $(BUILD)/tests/fuzz/fuzz_$* "$$file"
+
 fuzz-run: $(TARGET:%=fuzz-run-%)
 fuzz-run-%: $(FUZZ_BUILD)/fuzz_% $(FUZZ_BUILD)/line.dict $(BUILD)/tests/fuzz/fuzz_%
 	@mkdir -p build/fuzz/corpus/$* build/fuzz/found
@@ -69,9 +72,7 @@ fuzz-run-%: $(FUZZ_BUILD)/fuzz_% $(FUZZ_BUILD)/line.dict $(BUILD)/tests/fuzz/fuz
 		$(if $(filter-out 1,$(JOBS)),-fork=$(JOBS)) -print_final_stats=1 -timeout=20 \
 		-artifact_prefix=build/fuzz/found/$*- build/fuzz/corpus/$* tests/fuzz/corpus/$* \
 		$(wildcard tests/fuzz/found/$*) \
-	|| { for file in $$(ls -t build/fuzz/found/$*-* | head -n 1); do \
-		echo "found: $$file; as a test it goes to tests/fuzz/found/$*"; \
-		PFNLAB_SCRIPT=1 $(BUILD)/tests/fuzz/fuzz_$* $$file; done; exit 1; }
+	|| { for file in $$(ls -t build/fuzz/found/$*-* | head -n 1); do $(FUZZ_TELL); done; exit 1; }
 
 # What the fuzzer kept, and the corpus that was: as few files as reach every edge that they do
 # (by operations: as often).
@@ -85,10 +86,11 @@ fuzz-merge-%: $(FUZZ_BUILD)/fuzz_%
 # Names that are one host's own, so that directories of several hosts can be copied together.
 AFL_HOST = $$(hostname | tr -cd '[:alnum:]' | cut -c 1-20)
 fuzz-afl-run: $(TARGET:%=fuzz-afl-run-%)
-fuzz-afl-run-%: $(FUZZ_BUILD)/fuzz_% $(FUZZ_BUILD)/line.dict
+fuzz-afl-run-%: $(FUZZ_BUILD)/fuzz_% $(FUZZ_BUILD)/line.dict $(BUILD)/tests/fuzz/fuzz_%
 	@mkdir -p build/fuzz/afl
 	@for n in $$(seq $(or $(JOBS),1)); do \
-		AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 afl-fuzz \
+		AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 \
+			AFL_AUTORESUME=1 afl-fuzz \
 			$$([ $$n = 1 ] && echo -M || echo -S) $(AFL_HOST)-$$n -i tests/fuzz/corpus/$* \
 			-o build/fuzz/afl/$* -x $(FUZZ_BUILD)/line.dict -V $(TIME) \
 			-- $(FUZZ_BUILD)/fuzz_$* >build/fuzz/afl/$*-$$n.log 2>&1 & \
@@ -96,7 +98,8 @@ fuzz-afl-run-%: $(FUZZ_BUILD)/fuzz_% $(FUZZ_BUILD)/line.dict
 	@for stats in build/fuzz/afl/$*/*/fuzzer_stats; do echo "$$stats: $$(sed -nE \
 		's/^(execs_done|execs_per_sec|corpus_found|corpus_imported|saved_crashes) *: (.*)/\1 \2/p' \
 		$$stats | tr '\n' ' ')"; done
-	@! grep -HE '^saved_crashes *: [1-9]' build/fuzz/afl/$*/*/fuzzer_stats
+	@none=yes; for file in build/fuzz/afl/$*/*/crashes/id*; do \
+		[ ! -e "$$file" ] || { none=; $(FUZZ_TELL); }; done; [ "$$none" ]
 
 # ---- in the tests ----
 unit-run: fuzz-replay
