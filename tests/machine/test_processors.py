@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 from pfnlab import Guest, errors
 from pfnlab.doors import open_dump, program_of
+from pfnlab.vigil import effort_of
 from tests.machine.test_run_guest import ORDERLY, PANIC, answers, run
 
 ARCHES = ["x86_64", "i386", "s390x"]
@@ -203,6 +205,21 @@ def test_who_is_halted_by_a_panic_does_nothing_more(arch: str, line: str, tmp_pa
         halt, = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name("cpus_halt_here")
     there = range(halt["st_value"], halt["st_value"] + halt["st_size"])
     assert [at in there for at in open_dump(tmp_path / "dump").places] == [False, True, True]
+
+
+def test_the_threads_of_a_process_that_panicked_do_nothing_more() -> None:
+    guest = Guest("native?cpus=3&onpanic=stay")
+    try:
+        guest.cpu("start", "all")
+        with pytest.raises(errors.GuestPanic):
+            guest.panic("busy")
+        end = time.monotonic() + 20       # none works on, so that it takes no time
+        while not effort_of(guest.transport.session).asleep:
+            assert time.monotonic() < end, "somebody is still at work"
+            time.sleep(0.01)
+        assert len(effort_of(guest.transport.session).work) == 3
+    finally:
+        guest.kill()
 
 
 @pytest.mark.parametrize("areas", [(), ("--append", "areas=all")], ids=["usual", "one"])
