@@ -26,6 +26,18 @@ STEPS: dict[str, tuple[Callable[[Guest], Any], str]] = {
     "malloc with a red zone": (lambda guest: guest.malloc(2 * PAGE, redzone=1), "free"),
     "memalign": (lambda guest: guest.memalign(1 << 20, 100), "free"),
 }
+# Of the other commands that take something; in what they do there is no machine's own.
+MORE_STEPS: dict[str, tuple[Callable[[Guest], Any], str]] = {
+    "alloc_page": (lambda guest: guest.alloc_page(attributes="ro"), "free"),
+    "alloc_pages": (lambda guest: guest.alloc_pages(9, attributes="ro|nx"), "free"),
+    "alloc_pages_area": (lambda guest: guest.alloc_pages_area("any", 1), "free"),
+    "memalign_pages_area": (lambda guest: guest.memalign_pages_area("any", 8 * PAGE, 1), "free"),
+    "alloc_pages_nx": (lambda guest: guest.alloc_pages_nx(3), "free"),
+    "alloc_pages_uncached": (lambda guest: guest.alloc_pages_uncached(3), "free"),
+    "reserve": (lambda guest: guest.reserve(33 << 20, 1024), "unreserve 1024"),
+}
+# Refused below, with what it is given; and what takes none of these.
+OTHERS = {"realloc", "phys_alloc"}
 
 
 def refused_in_turn(guest: Guest, call: Callable[[], Any], what: str) -> tuple[Any, int]:
@@ -45,6 +57,29 @@ def refused_in_turn(guest: Guest, call: Callable[[], Any], what: str) -> tuple[A
     raise AssertionError("there is no end of attempts")
 
 
+def give_back(guest: Guest, undo: str, result: Any) -> None:
+    """What undoes a step; the result comes first among its arguments."""
+    name, *more = undo.split()
+    guest.call(name, result, *more)
+
+
+def test_every_command_that_takes_something_is_refused_in_its_steps(guest: Guest) -> None:
+    takers = {name for name, command in guest.table.commands.items()
+              if command.kind == "mutator" and command.result in ("address", "virtual")}
+    assert takers == {name.split()[0] for name in (*STEPS, *MORE_STEPS)} | OTHERS
+
+
+def refuse_each_step(guest: Guest, call: Callable[[Guest], Any], undo: str, what: str) -> int:
+    """A trace of none is left; how many were refused."""
+    give_back(guest, undo, call(guest))       # afterwards no page is fresh that was
+    before = state(guest)
+    result, refusals = refused_in_turn(guest, lambda: call(guest), what)
+    give_back(guest, undo, result)
+    assert state(guest) == before
+    guest.check()
+    return refusals
+
+
 @pytest.mark.parametrize("what", ["frames", "tables", "pool"])
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_that_fails_leaves_no_trace(guest: Guest, name: str, what: str) -> None:
@@ -53,13 +88,16 @@ def test_every_step_that_fails_leaves_no_trace(guest: Guest, name: str, what: st
         with pytest.raises(errors.CallUnsupported):
             call(guest)
         return
-    getattr(guest, undo)(call(guest))         # afterwards no page is fresh that was
-    before = state(guest)
-    result, refusals = refused_in_turn(guest, lambda: call(guest), what)
-    getattr(guest, undo)(result)
-    assert state(guest) == before
+    refusals = refuse_each_step(guest, call, undo, what)
     assert (what, name) not in (("frames", "vmalloc"), ("tables", "vmap")) or refusals > 1
-    guest.check()
+
+
+@pytest.mark.only("native")
+@pytest.mark.parametrize("name", MORE_STEPS)
+def test_every_step_of_the_others_leaves_no_trace(guest: Guest, name: str) -> None:
+    refusals = {what: refuse_each_step(guest, *MORE_STEPS[name], what)
+                for what in ("frames", "tables", "pool")}
+    assert refusals["pool"] and (refusals["frames"] or name == "reserve")
 
 
 @pytest.mark.parametrize("what", ["frames", "tables", "pool"])
