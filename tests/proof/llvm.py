@@ -63,6 +63,18 @@ class Module:
         parts = self.fields(kind)
         return sum(self.size(part) for part in parts[:index]), parts[index]
 
+    def numbers(self, kind: str, text: str) -> list[int]:
+        """The values of a constant's scalars, one after the other."""
+        if text == "zeroinitializer":
+            return [0] * len(self.slots(kind))
+        if re.fullmatch(r"-?\d+", text):
+            return [int(text) & ((1 << 8 * self.size(kind)) - 1)]
+        parts = [re.fullmatch(r"(\[\d+ x i\d+\]|[%\w.]+) (.*)", part)
+                 for part in split(text[1:-1])]
+        if text[0] not in "[{" or not all(parts):
+            raise Unknown(f"constant {text}")
+        return [number for part in parts if part for number in self.numbers(part[1], part[2])]
+
 
 def split(text: str) -> list[str]:
     """At the commas that are in no bracket."""

@@ -2,8 +2,10 @@
 """Values that are known, or not; what lies in memory; and ways through a program that join."""
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import z3
@@ -22,16 +24,19 @@ WIDE = 128                        # bits in which places are counted, so that no
 
 @dataclass(frozen=True)
 class Pointer:
-    """A place: bytes from the begin of an object. What is reached from there lies from `first` on,
-    below `limit`: a member of a struct that it was made of ends where the next one begins."""
+    """A place: bytes from the begin of an object. What is reached from there are the `span` bytes
+    from `first` on: the array or the member of a struct that it was made of; or all of it."""
 
     object: int
     offset: Value
-    first: int = 0
-    limit: int = 1 << 64
+    first: Value = 0
+    span: int | None = None
+    constant: bool = False                            # nothing may be written there
 
 
 NOWHERE = Pointer(-1, 0)
+GONE = "gone"                     # what a variable holds that has come to its end
+OBJECTS = count()                 # no two have the same number, not even one after the other
 
 
 @dataclass
@@ -39,13 +44,15 @@ class Path:
     """One way through the program: what holds on it, and what lies in memory by then."""
 
     conditions: list[z3.BoolRef]
-    objects: list[dict[int, tuple[int, Value]]]       # of each object: size and value, by offset
+    objects: dict[int, dict[int, tuple[int, Value]]]  # of each object: size and value, by offset
     chosen: tuple[int, ...] = ()                      # by each_below()
+    witness: z3.ModelRef | None = None                # values for which the conditions hold
 
-    def fork(self, *conditions: z3.BoolRef) -> Path:
-        """From here on apart."""
-        return Path([*self.conditions, *conditions], [dict(one) for one in self.objects],
-                    self.chosen)
+    def fork(self, *conditions: z3.BoolRef, witness: z3.ModelRef | None = None) -> Path:
+        """From here on apart; with conditions, the witness is one of these."""
+        return Path([*self.conditions, *conditions],
+                    {number: dict(one) for number, one in self.objects.items()},
+                    self.chosen, witness if conditions else self.witness)
 
     def new(self, sizes: list[int], values: list[Value] | None = None) -> Pointer:
         """An object. Its content is nobody's to read before it was written."""
@@ -53,8 +60,19 @@ class Path:
         for i, size in enumerate(sizes):
             slots[offset] = size, values[i] if values else None
             offset += size
-        self.objects.append(slots)
-        return Pointer(len(self.objects) - 1, 0)
+        number = next(OBJECTS)
+        self.objects[number] = slots
+        return Pointer(number, 0, constant=values is not None)
+
+    def content(self, at: Pointer) -> dict[int, tuple[int, Value]]:
+        """Of the object at a place, if there is one."""
+        if at.object not in self.objects:
+            raise Refuted("a place of nothing, or of what is no longer there")
+        return self.objects[at.object]
+
+    def size(self, at: Pointer) -> int:
+        """Of that object."""
+        return sum(size for size, _ in self.content(at).values())
 
 
 def vector(value: Value, width: int) -> z3.BitVecRef:
@@ -76,21 +94,46 @@ def signed(value: int, width: int) -> int:
 
 
 KNOWN: dict[str, Callable[[int, int], int]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-    "and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b,
-    "shl": lambda a, b: a << b, "lshr": lambda a, b: a >> b,
-    "udiv": lambda a, b: a // b, "urem": lambda a, b: a % b,
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul,
+    "and": operator.and_, "or": operator.or_, "xor": operator.xor,
+    "shl": operator.lshift, "lshr": operator.rshift,
+    "udiv": operator.floordiv, "urem": operator.mod,
 }
 ANY: dict[str, Callable[[z3.BitVecRef, z3.BitVecRef], z3.BitVecRef]] = {
     **{name: KNOWN[name] for name in ("add", "sub", "mul", "and", "or", "xor", "shl")},
     "lshr": z3.LShR, "udiv": z3.UDiv, "urem": z3.URem,
 }
 COMPARED: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": lambda a, b: a == b, "ne": lambda a, b: a != b,
+    "eq": operator.eq, "ne": operator.ne,
     "ult": z3.ULT, "ule": z3.ULE, "ugt": z3.UGT, "uge": z3.UGE,
-    "slt": lambda a, b: a < b, "sle": lambda a, b: a <= b,
-    "sgt": lambda a, b: a > b, "sge": lambda a, b: a >= b,
+    "slt": operator.lt, "sle": operator.le, "sgt": operator.gt, "sge": operator.ge,
 }
+
+
+def compared(name: str, a: Value, b: Value, width: int) -> Any:
+    """A bool where both are known, else what z3 makes of it."""
+    if isinstance(a, int) and isinstance(b, int):
+        if name.startswith("s"):
+            a, b = signed(a, width), signed(b, width)
+        return getattr(operator, name if name in ("eq", "ne") else name[1:])(a, b)
+    return COMPARED[name](vector(a, width), vector(b, width))
+
+
+FITS: dict[str, list[Callable[[Any, Any, bool], Any]]] = {
+    "add": [z3.BVAddNoOverflow, lambda a, b, sign: not sign or z3.BVAddNoUnderflow(a, b)],
+    "sub": [z3.BVSubNoUnderflow, lambda a, b, sign: not sign or z3.BVSubNoOverflow(a, b)],
+    "mul": [z3.BVMulNoOverflow, lambda a, b, sign: not sign or z3.BVMulNoUnderflow(a, b)],
+}
+
+
+def fits(name: str, a: Value, b: Value, width: int, sign: bool) -> Any:
+    """Does a sum, a difference or a product not overflow?"""
+    if isinstance(a, int) and isinstance(b, int):
+        if sign:
+            exact = KNOWN[name](signed(a, width), signed(b, width))
+            return -1 << (width - 1) <= exact < 1 << (width - 1)
+        return 0 <= KNOWN[name](a, b) < 1 << width
+    return z3.And(*(fit(vector(a, width), vector(b, width), sign) for fit in FITS[name]))
 
 
 def count_zeros(word: z3.BitVecRef, width: int, lowest: bool) -> z3.BitVecRef:
@@ -107,12 +150,13 @@ def joined(before: Path, ways: list[tuple[Path, Value]], width: int) -> tuple[Pa
     the function had in memory for itself is gone."""
     path, value = ways[-1]
     path = Path(path.conditions if len(ways) == 1 else before.conditions,
-                [dict(one) for one in path.objects[:len(before.objects)]], path.chosen)
+                {number: dict(path.objects[number]) for number in before.objects},
+                path.chosen, path.witness)
     for other, result in ways[-2::-1]:
         when = z3.And(*other.conditions[len(before.conditions):])
         value = either(when, result, value, width)
-        for mine, its in zip(path.objects, other.objects, strict=False):
-            for offset, (size, content) in its.items():
+        for number, mine in path.objects.items():
+            for offset, (size, content) in other.objects[number].items():
                 mine[offset] = size, either(when, content, mine[offset][1], 8 * size)
     return path, value
 
@@ -121,6 +165,6 @@ def either(when: z3.BoolRef, a: Value, b: Value, width: int) -> Value:
     """The one or the other."""
     if a is b or (isinstance(a, type(b)) and isinstance(a, (int, Pointer)) and a == b):
         return a
-    if isinstance(a, Pointer) or isinstance(b, Pointer) or a is None or b is None:
+    if any(one is None or isinstance(one, (Pointer, str)) for one in (a, b)):
         raise Unknown("a place, or nothing, that depends on a condition")
     return z3.If(when, vector(a, width), vector(b, width))
