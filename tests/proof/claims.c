@@ -1,102 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is claimed of the arithmetic of words and nodes (kernel/lib/bitmap.h, page_word.h,
- * page_node.[ch]). A claim returns true, whatever any_word() returns, for each that each_below()
- * does: symbolic.py proves that, tests/unit/test_claims.c tries some. Next to each stands its
- * definition, as plainly as can be: entry by entry.
+ * What is claimed of the arithmetic of words and nodes (page_word.h, page_node.[ch]), of bits
+ * (bits.c) and of bit sets (sets.c). A claim returns true, whatever any_word() returns, for each
+ * that each_below() does: symbolic.py proves that, tests/unit/test_claims.c tries some. Next to
+ * each stands its definition, as plainly as can be: entry by entry.
  */
 #include "tests/proof/claims.h"
 #include "kernel/mm/page_node.c"
-
-#define GIVEN(condition) do { if (!(condition)) return true; } while (0)
-
-static unsigned any_bit(void) { return (unsigned)any_word() % WORD_BITS; }
-static unsigned any_entry(void) { return (unsigned)any_word() % NODE_ENTRIES; }
-static bool has(uint64_t word, unsigned bit) { return word >> bit & 1; }
-
-/* ---- Bits ---- */
-
-CLAIM(lowest_bit)
-{
-    uint64_t word = any_word();
-    unsigned other = any_bit();
-    GIVEN(word != 0);
-    unsigned lowest = bit_lowest(word);
-    return lowest < WORD_BITS && has(word, lowest) && (!has(word, other) || other >= lowest);
-}
-
-CLAIM(highest_bit)
-{
-    uint64_t word = any_word();
-    unsigned other = any_bit();
-    GIVEN(word != 0);
-    unsigned highest = bit_highest(word);
-    return highest < WORD_BITS && has(word, highest) && (!has(word, other) || other <= highest);
-}
-
-CLAIM(count_of_bits)
-{
-    uint64_t word = any_word();
-    unsigned count = 0;
-    for (unsigned bit = 0; bit < WORD_BITS; bit++)
-        count += has(word, bit);
-    return bits_count(word) == count;
-}
-
-CLAIM(bits_from_to)
-{
-    unsigned from = any_bit(), to = any_bit() + 1, bit = any_bit();
-    GIVEN(from < to);
-    return has(bits_between(from, to), bit) == (from <= bit && bit < to);
-}
-
-CLAIM(bits_from_to_in_a_word)
-{
-    unsigned from = any_entry(), to = any_entry() + 1, entry = any_entry(), w = entry / WORD_BITS;
-    GIVEN(from < to && from < (w + 1) * WORD_BITS && w * WORD_BITS < to);
-    return has(bits_in_word(w, from, to), entry % WORD_BITS) == (from <= entry && entry < to);
-}
-
-/* ---- Bitmaps of 512 bits ---- */
-
-static void any_words(uint64_t words[NODE_WORDS])
-{
-    for (unsigned w = 0; w < NODE_WORDS; w++)
-        words[w] = any_word();
-}
-
-static bool has_entry(const uint64_t words[NODE_WORDS], unsigned entry)
-{
-    return has(words[entry / WORD_BITS], entry % WORD_BITS);
-}
-
-CLAIM(one_bit_written)
-{
-    uint64_t words[NODE_WORDS];
-    unsigned at = any_entry(), entry = any_entry(), how = each_below(4);
-    any_words(words);
-    bool before = has_entry(words, entry), value = how & 1;
-    GIVEN(bitmap_test(words, entry) == before);
-    if (how < 2)
-        bitmap_write(words, at, value);
-    else if (value)
-        bitmap_set(words, at);
-    else
-        bitmap_clear(words, at);
-    return has_entry(words, entry) == (entry == at ? value : before);
-}
-
-CLAIM(bits_filled)
-{
-    uint64_t words[NODE_WORDS];
-    unsigned from = any_entry(), to = any_entry() + 1, entry = any_entry();
-    bool value = each_below(2);
-    GIVEN(from < to);
-    any_words(words);
-    bool before = has_entry(words, entry);
-    bitmap_fill(words, from, to, value);
-    return has_entry(words, entry) == (from <= entry && entry < to ? value : before);
-}
+#include "tests/proof/bits.c"
+#include "tests/proof/sets.c"
 
 /* ---- Runs of a word ---- */
 
@@ -392,4 +304,32 @@ CLAIM(edges)
     return none_before & none_behind
            & ((next == NODE_ENTRIES) | ((next >= at) & (next < NODE_ENTRIES) & next_edge))
            & ((last == NODE_ENTRIES) | ((last <= at) & last_edge));
+}
+
+/* What is told of all entries at once. */
+CLAIM(all_of_a_cell)
+{
+    struct all_of_a_node all = any_cells();
+    struct page_node node = node_of(&all);
+    enum page_cell cell = each_below(4);
+    bool every = true;
+    for (unsigned w = 0; w < NODE_WORDS; w++) {
+        uint64_t free = cell & 2 ? ~UINT64_C(0) : 0, head = cell & 1 ? ~UINT64_C(0) : 0;
+        every &= (all.pair[w].free == free) & (all.pair[w].head == head);
+    }
+    return node_is(&node, cell) == every;
+}
+
+CLAIM(all_fresh_or_none)
+{
+    struct all_of_a_node all = any_cells();
+    struct page_node node = node_of(&all);
+    bool every = true, none = true, fresh;
+    for (unsigned w = 0; w < NODE_WORDS; w++) {
+        every &= ~all.fresh[w] == 0;
+        none &= all.fresh[w] == 0;
+    }
+    bool uniform = node_fresh_uniform(&node, &fresh);
+    return uniform == (every | none) && (!uniform || fresh == every)
+           && words_all(all.fresh) == every && words_any(all.fresh) == !none;
 }

@@ -12,7 +12,8 @@
     row(runs_folded) row(orders_of_a_word) row(order_around_a_bit) row(what_orders_hold) \
     row(lowest_word_of_an_order) row(largest_order) row(order_around_an_entry) row(block_taken) \
     row(block_given) row(block_taken_and_given) row(only_block_taken) row(entries_filled) \
-    row(edges)
+    row(edges) row(all_of_a_cell) row(all_fresh_or_none) \
+    row(set_shape) row(set_added) row(set_removed) row(lowest_of_a_set)
 
 #define CLAIM(name) bool claim_##name(void)
 #define CLAIM_PROTOTYPE(name) CLAIM(name);
