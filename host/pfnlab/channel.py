@@ -49,17 +49,20 @@ class Channel:
     def send(self, data: bytes, deadline: float) -> None:
         """Send all of it. GuestSilent: it was not taken in time; GuestGone: nobody takes it."""
         assert self.socket is not None
-        poll = select.poll()
-        poll.register(self.socket, select.POLLOUT)
         while data:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise GuestSilent("the guest does not take any input")
             try:
                 data = data[self.socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL):]
             except BlockingIOError:
-                continue
+                self._await_room(deadline)
             except OSError as error:
                 raise GuestGone(f"the serial line broke: {error}") from None
+
+    def _await_room(self, deadline: float) -> None:
+        """Wait until the line takes more."""
+        poll = select.poll()
+        poll.register(self.socket or -1, select.POLLOUT)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise GuestSilent("the guest does not take any input")
 
     def receive(self) -> bytes:
         """What has come in, waiting for at least a byte; empty at the end."""

@@ -2,6 +2,7 @@
 """Values as they cross the wire: numbers, addresses, words, and rows of them."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -78,15 +79,28 @@ class Row:
 
     def __init__(self, words: list[str], text: str = "") -> None:
         self.words = words
-        self.values, self.fields = split_fields(words)
         self.text = text
+
+    @functools.cached_property
+    def _split(self) -> tuple[tuple[Value, ...], dict[str, Value]]:
+        return split_fields(self.words)           # many a row is only compared by its words
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Those that are positional."""
+        return self._split[0]
+
+    @property
+    def fields(self) -> dict[str, Value]:
+        """Those with a key."""
+        return self._split[1]
 
     def __getitem__(self, key: int | str) -> Value:
         return self.values[key] if isinstance(key, int) else self.fields[key]
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__dict__["fields"][name]
+            return self.fields[name]
         except KeyError:
             raise AttributeError(f"the row {self!r} has no field {name!r}") from None
 

@@ -57,11 +57,11 @@ def _unseal(data: bytes) -> tuple[bytes, bool] | None:
 def parse(data: bytes) -> Line | None:
     """Take a line apart; None if it is damaged or no line of the protocol (firmware, a prompt)."""
     found = _unseal(data)
-    if found is None or not found[0] or any(b < 0x20 or b > 0x7e for b in found[0]):
+    if found is None or not found[0].isascii():
         return None
     body, sealed = found
     raw = body.decode("ascii")
-    if raw[0] not in SIGILS:
+    if not raw or not raw.isprintable() or raw[0] not in SIGILS:
         return None
     head, _, text = raw.partition(";")
     if raw[0] == ";":
