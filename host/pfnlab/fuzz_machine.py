@@ -30,7 +30,7 @@ T = TypeVar("T")
 Finding = tuple[Sequence[Step], str]      # the lines, and what is wrong
 EXAMPLES = 20                     # of one run of hypothesis
 STEPS = 40
-LONG_LIVES = 10                   # behind each
+LONG_LIVES = 30                   # behind each: a line of theirs takes less time
 MANY = 3                          # rules for a command that gives or takes pages
 
 
