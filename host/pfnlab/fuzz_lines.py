@@ -225,6 +225,8 @@ class Lines:
             return self._set(choose), None
         if kind.form == "joined":
             return self._joined(choose, kind.words), None
+        if kind.form == "value" and choose.chance(50):
+            return str(choose.number(0, 3)), None
         if kind.form != "number":
             return choose.pick(TEXTS), None
         if argument.type in ADDRESS_TYPES and choose.chance(1):

@@ -49,6 +49,13 @@ def test_every_command_and_every_argument_of_the_table_comes(guest: Guest) -> No
 
 
 @pytest.mark.only("native")
+def test_a_value_is_a_number_or_a_word(guest: Guest) -> None:
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    said = [lines.line(dice, guest.table.commands["cpu"]).split()[2] for _ in range(50)]
+    assert any(map(str.isdigit, said)) and not all(map(str.isdigit, said))
+
+
+@pytest.mark.only("native")
 def test_a_command_that_is_new_in_the_table_is_fuzzed(guest: Guest) -> None:
     new = Command("vmalloc", "mutator", (Argument("arg", "size", "size"),
                                          Argument("key", "align", "align")), "address", "New")
