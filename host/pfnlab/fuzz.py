@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Fuzzing a guest against the model, from the host.
 
-A *life* is a map at random and lines at random on it, drawn before the first answer is there, so
-that the line is never idle. Each reply must be the model's, or, where the model does not know the
-command, no `bug.*`; `check` comes after every few lines. What goes wrong is shrunk to a transcript,
-which shows the same on a guest that has just started, or it is not kept.
+A *life* is a map at random, or the machine's own, which has memory, and lines at random on it,
+drawn before the first answer is there, so that the line is never idle. Each reply must be the
+model's, or, where the model does not know the command, no `bug.*`; `check` comes after every few
+lines. What goes wrong is shrunk to a transcript, which shows the same on a guest that has just
+started, or it is not kept.
 """
 from __future__ import annotations
 
@@ -26,9 +27,9 @@ from pfnlab import errors
 from pfnlab.findings import LOOKS, keep
 from pfnlab.fuzz_lines import Dice, Habits, Lines
 from pfnlab.guest import Guest
-from pfnlab.memory_map import MemoryMap
+from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.pool import Pool
-from pfnlab.replica import Exchange, Lost, Replica, replica_on
+from pfnlab.replica import Exchange, Lost, Replica, replica_of, replica_on
 from pfnlab.request import Request
 from pfnlab.stream import random_map
 from pfnlab.transcript import Run, Step
@@ -38,6 +39,8 @@ from pfnlab.trial import LONGEST, UNDER_WAY
 LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
 CHECK_EVERY = 25
+OWN = 0.25                        # of the lives are on the machine's own map
+OWN_PAGES = 100_000               # if it has no more of them
 LOOK = 0.2                        # seconds between two looks at how far the workers are
 
 
@@ -104,16 +107,20 @@ class Life:
     stage: str                    # at which it begins
     lines: Lines
     choose: Dice
+    model: Replica
+    own: bool = False             # on the machine's own map
     steps: list[Step] = field(default_factory=list)
 
     @property
-    def beginning(self) -> int:
+    def beginning(self) -> list[str]:
         """The lines that make the map."""
-        return len(self.memory_map.lines()) + 2
+        if self.own:
+            return [f"map_machine stage={self.stage}"]
+        return ["map_begin", *self.memory_map.lines(), f"map_commit stage={self.stage}"]
 
     def make(self, count: int) -> Iterator[Step]:
         """So many lines behind those that make the map."""
-        for text in ("map_begin", *self.memory_map.lines(), f"map_commit stage={self.stage}"):
+        for text in self.beginning:
             yield self.add(text)
         for i in range(count):
             self.lines.tag = len(self.steps)
@@ -147,14 +154,26 @@ def _look(i: int, count: int) -> str | None:
 
 
 def new_life(guest: Guest, rng: random.Random, habits: Habits | None = None) -> Life:
-    """On a map of its own. `habits` are those of the lives before, and of this one."""
-    areas, ranges = random_map(rng, most_pages=PAGES)
-    memory_map = MemoryMap(areas, [r for r in ranges if r[1] >> 12 < PAGES or r[2] == "reserved"])
+    """On some map. `habits` are those of the lives before, and of this one."""
+    model = own_model(guest) if rng.random() < OWN else None
+    own = model is not None
+    if model is None:
+        areas, ranges = random_map(rng, most_pages=PAGES)
+        model = replica_on(guest, MemoryMap(areas, [
+            r for r in ranges if r[1] >> 12 < PAGES or r[2] == "reserved"]))
     stages = guest.table.types["stage"].words
-    lines = Lines(guest.table, memory_map, window(guest), habits={} if habits is None else habits)
-    life = Life(memory_map, rng.choice((*stages, stages[-1])), lines, Dice(rng))
+    lines = Lines(guest.table, model.memory_map, window(guest),
+                  habits={} if habits is None else habits)
+    life = Life(model.memory_map, rng.choice((*stages, stages[-1])), lines, Dice(rng), model, own)
     lines.narrow_down(life.choose)
     return life
+
+
+def own_model(guest: Guest) -> Replica | None:
+    """Of the machine's own map, which is in force then; None if that is too large."""
+    guest.call("map_machine")
+    memory_map = map_of(guest)
+    return replica_of(guest, memory_map) if memory_map.usable >> 12 <= OWN_PAGES else None
 
 
 def judge(request: Request, model: Replica | None) -> None:
@@ -173,7 +192,7 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE,
          on_command: Callable[[Figures], None] = lambda figures: None) -> str | None:
     """Run a life; what is wrong with it, None if nothing is."""
     run = Run(guest, LONGEST)
-    model: Replica | None = replica_on(guest, life.memory_map)
+    model: Replica | None = life.model
     posted: deque[tuple[Step, Request]] = deque()
 
     def settle(leave: int) -> None:
@@ -234,7 +253,7 @@ def live_to(limit: Limit, guest: Guest, life: Life, figures: Figures,
             on_command: Callable[[Figures], None]) -> str | None:
     """A whole life, or as much of it as the limit leaves: as live()."""
     guest.link.log.clear()
-    left = limit.commands - figures.commands - life.beginning
+    left = limit.commands - figures.commands - len(life.beginning)
     return live(guest, life, figures, int(max(1, min(LIFE, left))), on_command)
 
 

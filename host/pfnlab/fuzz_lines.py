@@ -301,8 +301,13 @@ class Lines:
         return self._in_window(choose) if virtual and choose.chance(80) else self._address(choose)
 
     def _around(self, choose: Chooser, result: Result) -> int:
-        """Its pages, and one on either side; now and then no page."""
+        """Its pages, and one on either side; now and then no page, or where its bytes end, and
+        behind them."""
         assert result.at is not None
+        if choose.chance(20):
+            end = result.at + result.size
+            return min(choose.pick((end & -8, (end + 7) & -8, (end | (PAGE_SIZE - 1)) - 7, end)),
+                       ADDRESS_LIMIT - 1)
         pages = -(-result.size // PAGE_SIZE)
         edge = result.at + PAGE_SIZE * choose.pick((pages, -1, pages - 1, choose.number(0, pages)))
         return min(max(0, edge + choose.chance(5) * 16), ADDRESS_LIMIT - 1)

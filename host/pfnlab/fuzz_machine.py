@@ -21,7 +21,7 @@ from pfnlab.fuzz import Figures, Life, Limit, Wrong, judge, live_to, new_life
 from pfnlab.fuzz_lines import Habits
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool
-from pfnlab.replica import Lost, Replica, replica_on
+from pfnlab.replica import Lost, Replica
 from pfnlab.table import Command
 from pfnlab.transcript import Run, Step
 from pfnlab.trial import LONGEST
@@ -83,7 +83,7 @@ class Machine(RuleBasedStateMachine):
         self.guest.link.log.clear()
         self.life = new_life(self.guest, random.Random(number), self.habits)
         self.figures.lives += 1
-        self.model = replica_on(self.guest, self.life.memory_map)
+        self.model = self.life.model
         for step in self.life.make(0):
             self.ask(step)
 
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The whole state, if the life has begun."""
         if self.model is None or self.why or self.life is None or (
-                len(self.life.steps) < self.life.beginning):
+                len(self.life.steps) < len(self.life.beginning)):
             return
         for look in LOOKS:
             if not self.limit.reached(self.figures):

@@ -11,7 +11,10 @@ Each layer has a file of its own, under 400 lines, that knows models and no gues
     model.py          pages: runs of states, one byte each; blocks as first frame -> length
     model_early.py    early memory: sets of ranges, subtracted from each other when asked
     model_virtual.py  ranges of addresses in a list; what is behind them, page by page
+    model_memory.py   bytes by physical address, those that somebody has written
+    model_access.py   which of them an address reaches, and whether it may
     model_heap.py     objects by address; slots by going through all that could be free
+    model_sources.py  what these take pages from, by stage
     model_cpus.py     what the start of a processor takes of these
     model_line.py     the line: numbers, words, `$7`, and their mistakes
     model_list.py     pages as the engine `list` has them: where it puts a block depends on the
@@ -107,6 +110,7 @@ class Pages:
         self.runs: list[Run] = []
         self.blocks: dict[int, int] = {}   # first frame -> pages
         self.owners: dict[int, int] = {}
+        self.attributes: dict[int, frozenset[str]] = {}  # of frames that have some of their own
         self._orders: dict[tuple[int, int], int] = {}   # (area, leaf) -> largest free order
         for first, pages, fresh in sorted(ranges):
             self._add(first, pages, fresh)
@@ -160,11 +164,15 @@ class Pages:
             self._orders[area, leaf] = largest_order(busy)
 
     def _paint(self, first: int, end: int, state: int) -> None:
-        """The only place where pages change: what is handed out is not fresh any more."""
+        """The only place where pages change: what is handed out is not fresh any more, what is free
+        has no attributes of its own."""
         for run, low, high in self.pieces(first, end):
             run.state[low - run.first:high - run.first] = bytes([state]) * (high - low)
             if state == ALLOCATED:
                 run.fresh[low - run.first:high - run.first] = bytes(high - low)
+            if state == FREE and self.attributes:
+                self.attributes = {frame: words for frame, words in self.attributes.items()
+                                   if not low <= frame < high}
             self._changed(run.area, low, high)
 
     # ---- placement ----
@@ -254,17 +262,24 @@ class Pages:
         self.owners[at] = owner
         return at
 
+    def length(self, first: int) -> int:
+        """The pages of the block that begins there."""
+        state = self.state(first)
+        if state != ALLOCATED:
+            raise Refusal(_IN_THE_WAY[state], first << PAGE_SHIFT)
+        if first not in self.blocks:
+            raise Refusal("mem.inside", first << PAGE_SHIFT)
+        return self.blocks[first]
+
     def free(self, first: int, count: int | None = None) -> int:
         """Give back a block, or `count` pages of one; the number of pages given back."""
+        if count is None:
+            count = self.length(first)
         state = self.state(first)
         if state != ALLOCATED:
             raise Refusal(_IN_THE_WAY[state], first << PAGE_SHIFT)
         block = self.block(first)
         end = block + self.blocks[block]
-        if count is None:
-            if first != block:
-                raise Refusal("mem.inside", first << PAGE_SHIFT)
-            count = end - first
         if first + count > end:
             raise Refusal("mem.beyond", end << PAGE_SHIFT)
         owner = self.owners.pop(block)

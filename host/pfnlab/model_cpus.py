@@ -150,6 +150,18 @@ class Cpus:
         one = {} if isinstance(which, str) else {"cpu": which}
         return Stopped(len(wanted), {**one, **self.origins.left(oracle, wanted)})
 
+    def _frames(self, oracle: Oracle, held: Held) -> set[int]:
+        """Those that the processor stands on."""
+        if held.stack_early or oracle.virtual is None:
+            first = held.stack >> PAGE_SHIFT
+            frames = set(range(first, first + (STACK >> PAGE_SHIFT)))
+        else:
+            frames = set(oracle.virtual.window.find(held.stack, "stack").frames)
+        if self.need is not None and held.need is not None:
+            first = held.need >> PAGE_SHIFT
+            frames |= set(range(first, first + (self.need.size >> PAGE_SHIFT)))
+        return frames
+
     def _take(self, oracle: Oracle, owner: int) -> Held:
         """What the machine wants, then the stack; then what only the start wanted goes."""
         held = Held(0, oracle.virtual is None)
@@ -166,6 +178,9 @@ class Cpus:
             raise
         if self.need is not None and not self.need.kept:
             self._give_need(oracle, held)
+        if oracle.access is not None:
+            for frame in self._frames(oracle, held):
+                oracle.access.held.add(frame)
         return held
 
     def _take_need(self, oracle: Oracle, held: Held, owner: int) -> None:
@@ -194,6 +209,10 @@ class Cpus:
         held.need = None
 
     def _give(self, oracle: Oracle, held: Held) -> None:
+        if oracle.access is not None:
+            for frame in self._frames(oracle, held):
+                oracle.access.held.discard(frame)
+                oracle.access.memory.forget(frame)
         if held.stack_early:
             oracle.phys.free(held.stack)
         elif oracle.virtual is not None:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
 """malloc again, by brute force: the placement paragraph of kernel/mm/heap.h, word by word.
 
-What is known of an object is where it is and how large. A number may mean an address of the direct
-map and one of the window, so a place is a pair: in the window?, address.
+What is known of an object is where it is, how large, and how many bytes of its end are a red zone.
+A number may mean an address of the direct map and one of the window, so a place is a pair: in the
+window?, address. With memory (pfnlab.model_access), which means the machine's own map, no number
+means both.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
-from pfnlab.model import (ALLOCATED, FREE, PFN_LIMIT, RESERVED, Pages, Refusal, Request, align_up,
-                          order_for)
-from pfnlab.model_early import Phys
-from pfnlab.model_virtual import DATA, Place as Addresses, Virtual
-from pfnlab.values import MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
+from pfnlab.model import Refusal, align_up
+from pfnlab.model_access import Access
+from pfnlab.model_sources import Source
+from pfnlab.model_virtual import ZONE
+from pfnlab.values import PAGE_SHIFT, PAGE_SIZE
 
 CLASSES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1344, 2048)
 ALIGN_MAX = 1 << 31
@@ -21,143 +22,15 @@ ALIGN_MAX = 1 << 31
 Place = tuple[bool, int]
 
 
-class Source(Protocol):
-    """What a stage takes pages from: see struct heap_backend."""
-
-    window: bool
-    keeps_owner: bool
-
-    def take(self, size: int, align: int, owner: int) -> int:
-        """Whole pages: their address."""
-
-    def give(self, address: int) -> None:
-        """The end of them."""
-
-    def grow(self, address: int, size: int) -> None:
-        """So many bytes where they are, or a refusal."""
-
-    def shrink(self, address: int, size: int) -> None:
-        """The end of all but the first `size` bytes."""
-
-    def find(self, address: int) -> int:
-        """The first address of the block there, or a refusal that says what is there."""
-
-
-@dataclass
-class EarlySource:
-    """Early memory, from the top."""
-
-    phys: Phys
-    window = False
-    keeps_owner = False
-
-    def take(self, size: int, align: int, owner: int) -> int:
-        """As in the protocol."""
-        return self.phys.alloc(size, align)
-
-    def give(self, address: int) -> None:
-        """As in the protocol."""
-        self.phys.free(address)
-
-    def grow(self, address: int, size: int) -> None:
-        """As in the protocol."""
-        self.phys.extend(address, size)
-
-    def shrink(self, address: int, size: int) -> None:
-        """As in the protocol."""
-        self.phys.early[address] = size
-
-    def find(self, address: int) -> int:
-        """As in the protocol."""
-        try:
-            return self.phys.find(address)
-        except Refusal as why:
-            raise Refusal("mem.unmanaged" if self.phys.handed_over else why.code) from why
-
-
-@dataclass
-class PageSource:
-    """Frames of any area."""
-
-    pages: Pages
-    window = False
-    keeps_owner = True
-
-    def take(self, size: int, align: int, owner: int) -> int:
-        """As in the protocol."""
-        order = order_for(align >> PAGE_SHIFT)
-        if size >> PAGE_SHIFT > 1 << MAX_ORDER or order > MAX_ORDER:
-            raise Refusal("mem.none")
-        areas = frozenset(range(len(self.pages.areas)))
-        return self.pages.alloc(Request(areas, size >> PAGE_SHIFT, order), owner) << PAGE_SHIFT
-
-    def give(self, address: int) -> None:
-        """As in the protocol."""
-        self.pages.free(address >> PAGE_SHIFT)
-
-    def grow(self, address: int, size: int) -> None:
-        """As in the protocol."""
-        self.pages.extend(address >> PAGE_SHIFT, size >> PAGE_SHIFT)
-
-    def shrink(self, address: int, size: int) -> None:
-        """As in the protocol."""
-        pages = self.pages.blocks[address >> PAGE_SHIFT]
-        self.pages.free(address + size >> PAGE_SHIFT, pages - (size >> PAGE_SHIFT))
-
-    def find(self, address: int) -> int:
-        """As in the protocol."""
-        frame = address >> PAGE_SHIFT
-        state = self.pages.state(frame) if frame < PFN_LIMIT else None
-        if state != ALLOCATED:
-            raise Refusal("mem.free" if state == FREE else
-                          "mem.reserved" if state == RESERVED else "mem.unmanaged")
-        return self.pages.block(frame) << PAGE_SHIFT
-
-
-@dataclass
-class WindowSource:
-    """Frames one by one, mapped in the window."""
-
-    virtual: Virtual
-    window = True
-    keeps_owner = True
-
-    def _any_frame(self) -> Request:
-        return Request(frozenset(range(len(self.virtual.pages.areas))), 1)
-
-    def take(self, size: int, align: int, owner: int) -> int:
-        """As in the protocol."""
-        place = Addresses(size >> PAGE_SHIFT, align=order_for(align >> PAGE_SHIFT))
-        return self.virtual.vmalloc(place, size, False, self._any_frame(), DATA, owner, "heap")
-
-    def give(self, address: int) -> None:
-        """As in the protocol."""
-        self.virtual.vfree(address, "heap")
-
-    def grow(self, address: int, size: int) -> None:
-        """As in the protocol."""
-        self.virtual.extend(address, "heap", size >> PAGE_SHIFT, self._any_frame())
-
-    def shrink(self, address: int, size: int) -> None:
-        """As in the protocol."""
-        self.virtual.shrink(address, "heap", size >> PAGE_SHIFT)
-
-    def find(self, address: int) -> int:
-        """As in the protocol."""
-        window, page = self.virtual.window, address >> PAGE_SHIFT
-        found = next((r for r in window.ranges.values() if r.start <= page < r.end), None)
-        if found is None:
-            raise Refusal("mem.free" if window.first <= page < window.limit else "mem.unmanaged")
-        return found.first << PAGE_SHIFT
-
-
 @dataclass(frozen=True)
 class Thing:
-    """An object, by all its bytes; or a slab, by those of its slots."""
+    """An object, by all its bytes, the last `zone` of which are red; or a slab, by those of its
+    slots."""
 
     size: int
     stage: str
     owner: int = 0
+    zone: int = 0
 
 
 def class_for(size: int, align: int = 1) -> int | None:
@@ -173,9 +46,11 @@ def check_object(size: int, align: int) -> None:
 
 @dataclass
 class Heap:
-    """Objects in slabs and blocks of pages; `sources` by stage, the last one serves."""
+    """Objects in slabs and blocks of pages; `sources` by stage, the last one serves. `access`: to
+    the memory, if there is some."""
 
     sources: dict[str, Source] = field(default_factory=dict)
+    access: Access | None = None
     slabs: dict[Place, Thing] = field(default_factory=dict)      # by their pages
     small: dict[Place, Thing] = field(default_factory=dict)
     blocks: dict[Place, Thing] = field(default_factory=dict)
@@ -187,7 +62,7 @@ class Heap:
 
     # ---- objects come ----
 
-    def _slot(self, slot: int, owner: int) -> int:
+    def _slot(self, slot: int, owner: int) -> Place:
         """The lowest free slot of the lowest slab of this stage; a new one if there is none."""
         source = self.sources[self.stage]
         free = [page + at for (window, page), slab in self.slabs.items()
@@ -198,11 +73,10 @@ class Heap:
             free = [source.take(PAGE_SIZE, PAGE_SIZE, 0)]
             self.slabs[source.window, free[0]] = Thing(slot, self.stage)
         self.small[source.window, min(free)] = Thing(slot, self.stage, owner)
-        return min(free)
+        return source.window, min(free)
 
-    def alloc(self, size: int, align: int = 1, owner: int = 0) -> int:
-        """An object: its address."""
-        check_object(size, align)
+    def _take(self, size: int, align: int, owner: int) -> Place:
+        """Bytes for an object."""
         slot = class_for(size, align)
         if slot is not None:
             return self._slot(slot, owner)
@@ -211,7 +85,46 @@ class Heap:
             raise Refusal("mem.none")
         at = source.take(size, max(align, PAGE_SIZE), owner)
         self.blocks[source.window, at] = Thing(size, self.stage, owner * source.keeps_owner)
-        return at
+        return source.window, at
+
+    def alloc(self, size: int, align: int = 1, owner: int = 0, redzone: bool = False,
+              zero: bool = False) -> int:
+        """An object: its address."""
+        check_object(size, align)
+        if redzone and size >= (1 << 64) - ZONE:
+            raise Refusal("mem.none")
+        if redzone and self.access is None:
+            raise Refusal("call.unsupported")
+        place = self._take(size + ZONE * redzone, align, owner)
+        try:
+            if self.access is not None and zero:
+                self.access.zero(place[1], size)
+            if redzone:
+                self._stamp(place, size)
+        except Refusal:
+            self._give(place)
+            raise
+        return place[1]
+
+    # ---- red zones ----
+
+    def _thing(self, place: Place) -> Thing:
+        return self.blocks.get(place) or self.small[place]
+
+    def _stamp(self, place: Place, size: int) -> None:
+        """All of an object behind so many bytes becomes red."""
+        thing = self._thing(place)
+        assert self.access is not None
+        self.access.stamp(place[1] + size, thing.size - size)
+        there = self.blocks if place in self.blocks else self.small
+        there[place] = replace(thing, zone=thing.size - size)
+
+    def _inspect(self, place: Place) -> None:
+        """Refused if the red zone was written."""
+        thing = self._thing(place)
+        if thing.zone > 0:
+            assert self.access is not None
+            self.access.inspect(place[1] + thing.size - thing.zone, thing.zone)
 
     # ---- objects are found ----
 
@@ -260,15 +173,20 @@ class Heap:
 
     # ---- objects go ----
 
-    def free(self, address: int) -> int:
+    def free(self, address: int, force: bool = False) -> int:
         """The end of an object; how many pages went back."""
         place = self.find(address)
+        if not force:
+            self._inspect(place)
+        return self._give(place)
+
+    def _give(self, place: Place) -> int:
         thing = self.blocks.pop(place, None)
         if thing is not None:
-            self.sources[thing.stage].give(address)
+            self.sources[thing.stage].give(place[1])
             return thing.size >> PAGE_SHIFT
         thing = self.small.pop(place)
-        page = place[0], address & -PAGE_SIZE
+        page = place[0], place[1] & -PAGE_SIZE
         if any((page[0], page[1] + at) in self.small for at in range(0, PAGE_SIZE, 16)):
             return 0
         del self.slabs[page]
@@ -278,22 +196,60 @@ class Heap:
     def realloc(self, address: int, size: int) -> int:
         """Another size: where the object is then."""
         place = self.find(address)
-        thing = self.blocks.get(place) or self.small[place]
-        pages = align_up(size, PAGE_SIZE)
-        if place in self.small and class_for(size) == thing.size:
-            return address
-        if place in self.blocks and class_for(size) is None and self._resized(place, pages):
+        self._inspect(place)
+        if self._resized_here(place, size):
             return address
         try:
-            at = self.alloc(size, owner=thing.owner)
+            return self._moved(place, size)
         except Refusal:
-            if size > thing.size:
+            thing = self._thing(place)
+            if thing.zone > 0 and self._zone_resized(place, size):
+                return address         # there is room for it where it is
+            if thing.zone > 0 or size > thing.size:
                 raise
             if place in self.blocks:
-                self._resized(place, pages)
-            return address             # there is room for it where it is
-        self.free(address)
-        return at
+                self._resized(place, align_up(size, PAGE_SIZE))
+            return address             # likewise
+
+    def _resized_here(self, place: Place, size: int) -> bool:
+        """Has the object so many bytes now, of its class or of pages, where it is?"""
+        thing = self._thing(place)
+        wanted = size + ZONE * (thing.zone > 0)
+        if class_for(wanted) != (thing.size if place in self.small else None):
+            return False
+        if thing.zone == 0:
+            return place in self.small or self._resized(place, align_up(size, PAGE_SIZE))
+        if place in self.blocks and align_up(wanted, PAGE_SIZE) != thing.size:
+            return False
+        return self._zone_resized(place, size)
+
+    def _zone_resized(self, place: Place, size: int) -> bool:
+        """Is all behind so many bytes a red zone now?"""
+        if not ZONE <= self._thing(place).size - size < 1 << 32:
+            return False
+        try:
+            self._stamp(place, size)
+        except Refusal:
+            return False
+        return True
+
+    def _moved(self, place: Place, size: int) -> int:
+        """A new object in the place of an old one."""
+        old = self._thing(place)
+        redzone = old.zone > 0
+        if redzone and size >= (1 << 64) - ZONE:
+            raise Refusal("mem.none")
+        new = self._take(size + ZONE * redzone, 1, old.owner)
+        try:
+            if self.access is not None:
+                self.access.copy(new[1], place[1], min(size, old.size - old.zone))
+            if redzone:
+                self._stamp(new, size)
+        except Refusal:
+            self._give(new)
+            raise
+        self._give(place)
+        return new[1]
 
     def _resized(self, place: Place, size: int) -> bool:
         """Has the block so many bytes now, in place?"""
@@ -306,11 +262,12 @@ class Heap:
                 source.shrink(place[1], size)
         except Refusal:
             return False
-        self.blocks[place] = Thing(size, thing.stage, thing.owner)
+        self.blocks[place] = replace(thing, size=size)
         return True
 
-    def objects(self) -> list[tuple[int, int, str, int]]:
-        """All of them: address, size, stage, owner; the window's behind others of that number."""
+    def objects(self) -> list[tuple[int, int, str, int, int]]:
+        """All of them: address, size, stage, red zone, owner; the window's behind others of that
+        number."""
         there = [*self.small.items(), *self.blocks.items()]
-        return [(at, thing.size, thing.stage, thing.owner)
+        return [(at, thing.size, thing.stage, thing.zone, thing.owner)
                 for (_, at), thing in sorted(there, key=lambda item: item[0][::-1])]

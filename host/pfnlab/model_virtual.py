@@ -83,6 +83,10 @@ class Window:
         self.limit = limit
         self.ranges: dict[int, Range] = {}                # by first usable page
 
+    def holds(self, address: int) -> bool:
+        """Is it an address of the window?"""
+        return self.first <= address >> PAGE_SHIFT < self.limit
+
     def _place(self, want: Place) -> int:
         taken = [(r.start, r.end) for r in self.ranges.values()]
         for start, end in subtract([(self.first, self.limit)], taken):
@@ -115,7 +119,7 @@ class Window:
     def find(self, address: int, kind: str) -> Range:
         """The range that begins at an address, if it is of that kind."""
         page = address >> PAGE_SHIFT
-        if not self.first <= page < self.limit:
+        if not self.holds(address):
             raise Refusal("mem.unmanaged", address)
         if address % PAGE_SIZE:
             raise Refusal("mem.unaligned", address)
@@ -216,6 +220,8 @@ class Virtual:
         self.kept -= set(found.frames[left:])
         del found.frames[left:]
         found.pages, found.size = left, left * PAGE_SIZE
+        found.changed = {page: words for page, words in found.changed.items()
+                         if page < found.first + left}
 
     def vmap(self, place: Place, size: int, frame: int, attributes: frozenset[str],
              owner: int) -> int:
@@ -236,8 +242,11 @@ class Virtual:
         for page in range(first, first + pages):
             if self.window.mapped(page) is None:
                 raise Refusal("fault.address", page << PAGE_SHIFT)
-        for page in range(first, first + pages):
-            found = self.window.mapped(page)
+        mapped = [(page, self.window.mapped(page)) for page in range(first, first + pages)]
+        for page, found in mapped:
+            if found is not None and found.kind == "stack":
+                raise Refusal("mem.kind", page << PAGE_SHIFT)
+        for page, found in mapped:
             assert found is not None
             found.changed[page] = attributes
 

@@ -1,217 +1,24 @@
 # SPDX-License-Identifier: MIT
 """The commands of the guest on the model: what each must answer, as a value or as a Refusal.
 
-An `Oracle` is the lab on an injected map. Its methods have the names and arguments of the guest's,
-so that one call can go to both.
+An `Oracle` is the lab, on an injected map or on a machine's own. Its methods have the names and
+arguments of the guest's, so that one call can go to both.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from pfnlab.model import ALLOCATED, PFN_LIMIT, UNMANAGED, Pages, Refusal, Request, order_for
-from pfnlab.model_early import Phys
-from pfnlab.model_heap import EarlySource, Heap, PageSource, WindowSource, check_object
-from pfnlab.model_list import ListPages
+from pfnlab.model import FREE, PFN_LIMIT, UNMANAGED, Refusal, Request
+from pfnlab.model_access import Access, Nobody
 from pfnlab.model_virtual import DATA, LARGE_UNITS, ZONE, Virtual, attribute_set
-from pfnlab.values import ADDRESS_LIMIT, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE
+from pfnlab.oracle_pages import ENGINES, PageOracle
+from pfnlab.values import ADDRESS_LIMIT, PAGE_SHIFT, PAGE_SIZE
 
-# The models of engines that there are: what `info` calls them.
-ENGINES: dict[str, type[Pages]] = {"tree": Pages, "list": ListPages}
-ALIAS_BITS = {"any": 64, "dma24": 24, "dma31": 31, "dma32": 32}
-LARGEST = PAGE_SIZE << MAX_ORDER       # block and alignment, in bytes
+__all__ = ["ENGINES", "Oracle"]
 
 
-class Oracle:
-    """`areas` as (name, end in bytes), ascending; `ranges` as (base, size, "usable"/"reserved");
-    `engine` is one of ENGINES. With `memory` there is some behind pages: attributes can be had."""
-
-    def __init__(self, areas: Iterable[tuple[str, int]], ranges: Iterable[tuple[int, int, str]],
-                 stage: str = "virtual", window: tuple[int, int] = (1 << 40, 1 << 42),
-                 engine: str = "tree", memory: bool = False) -> None:
-        self._pages, self._memory = ENGINES[engine], memory
-        self.areas = [(name, limit >> PAGE_SHIFT) for name, limit in areas]
-        self.ranges = list(ranges)
-        self.window = window
-        self.reset(stage)
-
-    def reset(self, stage: str | None = None) -> None:
-        """Begin afresh."""
-        self.phys = Phys()
-        self.pages: Pages | None = None
-        self.virtual: Virtual | None = None
-        self.heap = Heap({"early": EarlySource(self.phys)})
-        for base, size, kind in self.ranges:
-            end = min(base + size, ADDRESS_LIMIT)
-            (self.phys.usable if kind == "usable" else self.phys.reserved).append((base, end))
-            if base < PAGE_SIZE:
-                self.phys.reserved.append((base, min(end, PAGE_SIZE)))
-        while self.heap.stage != (stage or "virtual"):
-            self.advance()
-
-    # ---- early memory ----
-
-    def phys_alloc(self, size: int, align: int = 1, min: int = 0, max: int = ADDRESS_LIMIT,
-                   from_: str = "high") -> int:
-        """Early memory."""
-        return self.phys.alloc(size, align, min, max, from_ == "low")
-
-    def phys_free(self, address: int) -> int:
-        """Its end."""
-        self._not_of_the_heap(address)
-        return self.phys.free(address)
-
-    def phys_set_minimum_alignment(self, alignment: int) -> None:
-        """Align every early allocation at least so."""
-        if alignment > LARGEST:
-            raise Refusal("call.range")
-        self.phys.minimum = alignment
-
-    def phys_hand_over(self) -> None:
-        """From early memory to pages."""
-        if self.pages is not None:
-            raise Refusal("call.state")
-        self.pages = self._pages(self.phys.hand_over(), self.areas)
-        self.virtual = Virtual(self.pages, *self.window)
-        self.heap.sources["page"] = PageSource(self.pages)
-
-    def advance(self) -> None:
-        """One stage further."""
-        if self.virtual is None:
-            self.phys_hand_over()
-        elif self.heap.stage == "virtual":
-            raise Refusal("call.state")
-        else:
-            self.heap.sources["virtual"] = WindowSource(self.virtual)
-
-    # ---- pages ----
-
-    def _engine(self) -> Pages:
-        if self.pages is None:
-            raise Refusal("call.state")
-        return self.pages
-
-    def area_set(self, areas: str | None) -> tuple[frozenset[int], int]:
-        """The indices that a set of areas names, and the limit that its aliases promise."""
-        found: set[int] = set()
-        limit = PFN_LIMIT
-        for word in (areas or "any").split("|"):
-            start = 0
-            bound = PFN_LIMIT
-            if word in ALIAS_BITS:
-                bound = min(PFN_LIMIT, (1 << ALIAS_BITS[word]) >> PAGE_SHIFT)
-            elif word not in (name for name, _ in self.areas):
-                raise Refusal("call.area")
-            for index, (name, end) in enumerate(self.areas):
-                if name == word or (word in ALIAS_BITS and start < bound):
-                    found.add(index)
-                    if word in ALIAS_BITS and end > bound:
-                        limit = min(limit, bound)
-                start = end
-        return frozenset(found), limit
-
-    def _alloc(self, areas: str | None, pages: int, align_order: int, owner: int,
-               keys: dict[str, Any]) -> int:
-        engine = self._engine()
-        found, limit = self.area_set(areas)
-        if keys.get("align", 1) > LARGEST:
-            raise Refusal("call.range")
-        align = max(align_order, order_for(-(-keys.get("align", 1) // PAGE_SIZE)))
-        lowest = -(-keys.get("min", 0) // PAGE_SIZE)
-        highest = min(limit, keys.get("max", ADDRESS_LIMIT) >> PAGE_SHIFT)
-        at = keys.get("at")
-        if at is not None and self._frame(at) % (1 << align):
-            raise Refusal("mem.unaligned", at)
-        if keys.get("attributes") is not None:
-            attribute_set(keys["attributes"])
-            if not self._memory:
-                raise Refusal("call.unsupported")
-        want = Request(found, pages, align, lowest, highest, bool(keys.get("fresh")),
-                       None if at is None else at >> PAGE_SHIFT)
-        return engine.alloc(want, owner) << PAGE_SHIFT
-
-    def alloc_page(self, area: str | None = None, owner: int = 0, **keys: Any) -> int:
-        """One page."""
-        return self._alloc(area, 1, 0, owner, keys)
-
-    def alloc_pages(self, order: int, area: str | None = None, owner: int = 0,
-                    **keys: Any) -> int:
-        """2^order pages."""
-        return self._alloc(area, 1 << order, order, owner, keys)
-
-    def alloc_pages_area(self, areas: str, order: int, owner: int = 0, **keys: Any) -> int:
-        """2^order pages of areas."""
-        return self._alloc(areas, 1 << order, order, owner, keys)
-
-    def memalign_pages_area(self, areas: str, alignment: int, size: int, owner: int = 0,
-                            **keys: Any) -> int:
-        """The power of two of pages that holds `size` bytes."""
-        if max(alignment, size) > LARGEST:
-            raise Refusal("call.range")
-        pages = 1 << order_for(-(-size // PAGE_SIZE))
-        return self._alloc(areas, pages, order_for(-(-alignment // PAGE_SIZE)), owner, keys)
-
-    def alloc_pages_exact(self, pages: int, area: str | None = None, owner: int = 0,
-                          **keys: Any) -> int:
-        """So many pages."""
-        if pages > LARGEST >> PAGE_SHIFT:
-            raise Refusal("call.range")
-        return self._alloc(area, pages, 0, owner, keys)
-
-    def alloc_pages_ro(self, order: int, area: str | None = None, owner: int = 0,
-                       **keys: Any) -> int:
-        """2^order pages that nobody can write."""
-        return self.alloc_pages(order, area, owner, attributes="ro", **keys)
-
-    alloc_pages_nx = alloc_pages_uncached = alloc_pages_ro
-
-    def _frame(self, address: int) -> int:
-        if address % PAGE_SIZE:
-            raise Refusal("mem.unaligned", address)
-        return address >> PAGE_SHIFT
-
-    def free(self, address: int, pages: int | None = None, force: int = 0) -> int:
-        """An object, a block, or pages of one; there is no red zone to be forced."""
-        if pages is None and self._is_for_the_heap(address):
-            return self.heap.free(address)
-        engine = self._engine()
-        frame = self._frame(address)
-        self._not_of_the_heap(address)
-        if self.virtual is not None and frame in self.virtual.kept:
-            raise Refusal("mem.kind", address)
-        return engine.free(frame, pages)
-
-    def _is_for_the_heap(self, address: int) -> bool:
-        if self.pages is None or self.heap.has(address, True) or self.heap.has(address, False):
-            return True
-        in_window = self.window[0] <= address < self.window[1]
-        if in_window and self.pages.state(address >> PAGE_SHIFT) == UNMANAGED:
-            return True
-        return any(start <= address < start + size for start, size in self.phys.early.items())
-
-    def _not_of_the_heap(self, address: int) -> None:
-        if self.heap.has(address, False):
-            raise Refusal("mem.kind", address)
-
-    def reserve(self, address: int, pages: int) -> int:
-        """Pages by address."""
-        engine = self._engine()
-        engine.reserve(self._frame(address), pages)
-        return address
-
-    def unreserve(self, address: int, pages: int) -> None:
-        """Back again."""
-        engine = self._engine()
-        engine.unreserve(self._frame(address), pages)
-
-    def scan_order(self, areas: str) -> None:
-        """These areas first, then the rest, highest first."""
-        engine = self._engine()
-        first: list[int] = []
-        for word in areas.split("|"):
-            first += sorted((i for i in self.area_set(word)[0] if i not in first), reverse=True)
-        rest = [i for i in reversed(range(len(self.areas))) if i not in first]
-        engine.scan = first + rest
+class Oracle(PageOracle):
+    """All of them, those of early memory and of pages included."""
 
     # ---- virtual memory ----
 
@@ -228,18 +35,30 @@ class Oracle:
         redzone = bool(keys.get("redzone"))
         pages = -(-(size + (ZONE if redzone else 0)) // PAGE_SIZE)
         place = virtual.place(pages, keys)
-        if redzone and size < (1 << 64) - ZONE:
-            raise Refusal("call.unsupported")        # as above
-        return virtual.vmalloc(place, size, redzone, Request(found, 1, max=limit), attributes,
-                               owner)
+        if redzone and size >= (1 << 64) - ZONE:
+            raise Refusal("mem.none")
+        if redzone and self.access is None:
+            raise Refusal("call.unsupported")
+        at = virtual.vmalloc(place, size, redzone, Request(found, 1, max=limit), DATA, owner)
+        made = virtual.window.find(at, "vmalloc")
+        if self.access is not None and not keys.get("dontzero"):
+            self.access.zero_frames(made.frames)
+        if self.access is not None and redzone:
+            self.access.stamp(at + size, made.pages * PAGE_SIZE - size)
+        made.default = attributes
+        return at
 
     def vmemalign(self, alignment: int, size: int, owner: int = 0, **keys: Any) -> int:
         """The same, aligned."""
         return self.vmalloc(size, owner=owner, align=alignment, **keys)
 
     def vfree(self, address: int, force: int = 0) -> int:
-        """The reverse; nothing is ever written on an injected map."""
-        return self._virtual().vfree(address)
+        """The reverse."""
+        virtual = self._virtual()
+        found = virtual.window.find(address, "vmalloc")
+        if self.access is not None and found.redzone and not force:
+            self.access.inspect(address + found.size, found.pages * PAGE_SIZE - found.size)
+        return virtual.vfree(address)
 
     def _vmap(self, physical: int, size: int, attributes: frozenset[str], owner: int,
               keys: dict[str, Any]) -> int:
@@ -287,7 +106,7 @@ class Oracle:
         return self._virtual().give(address, "vpages")
 
     def protect(self, address: int, pages: int, attributes: str) -> None:
-        """Other attributes: of the window only, as an injected map has no memory."""
+        """Other attributes."""
         wanted = attribute_set(attributes)
         virtual = self._virtual()
         first, limit = self.window
@@ -303,10 +122,22 @@ class Oracle:
             raise Refusal("fault.address", address)
         elif address + pages * PAGE_SIZE > ADDRESS_LIMIT:
             raise Refusal("call.range")
-        else:
+        elif self.access is None:
             raise Refusal("call.unsupported")
+        else:
+            self._protect_pages(range(address >> PAGE_SHIFT, (address >> PAGE_SHIFT) + pages),
+                                wanted)
 
-    # ---- malloc ----
+    def _protect_pages(self, frames: range, wanted: frozenset[str]) -> None:
+        """Of the direct map: what is allocated, and not by vmalloc, or reserved."""
+        engine = self._engine()
+        for frame in frames:
+            state = engine.state(frame)
+            if state in (FREE, UNMANAGED):
+                raise Refusal("mem.free" if state == FREE else "fault", frame << PAGE_SHIFT)
+            if frame in self._virtual().kept:
+                raise Refusal("mem.kind", frame << PAGE_SHIFT)
+        self._give_attributes(frames, wanted)
 
     def malloc(self, size: int, owner: int = 0, redzone: int = 0) -> int:
         """Bytes."""
@@ -316,33 +147,64 @@ class Oracle:
         """So many times so many bytes."""
         if count * size >= 1 << 64:
             raise Refusal("call.range")
-        return self.heap.alloc(count * size, owner=owner)
+        return self.heap.alloc(count * size, owner=owner, zero=True)
 
     def memalign(self, alignment: int, size: int, owner: int = 0, redzone: int = 0) -> int:
         """Bytes, aligned."""
-        check_object(size, alignment)
-        if redzone:
-            raise Refusal("mem.none" if size >= (1 << 64) - ZONE else "call.unsupported")
-        return self.heap.alloc(size, alignment, owner)
+        return self.heap.alloc(size, alignment, owner, bool(redzone))
 
     def realloc(self, address: int, size: int) -> int:
         """Another size; the owner stays."""
         return self.heap.realloc(address, size)
 
-    # ---- what is there ----
+    # ---- memory ----
 
-    def allocated(self) -> list[tuple[int, int, int]]:
-        """Every allocated block: address, pages, owner; ascending."""
-        engine = self._engine()
-        return [(first << PAGE_SHIFT, pages, engine.owners[first])
-                for first, pages in sorted(engine.blocks.items())]
+    def _memory(self, address: int, width: int = 1) -> Access:
+        if self.access is None:
+            raise Refusal("call.unsupported")
+        if address % width:
+            raise Refusal("call.align")
+        return self.access
 
-    def page_state(self, address: int) -> tuple[int, bool]:
-        """State and freshness of the page at an address."""
-        engine = self._engine()
-        frame = self._frame(address)
-        return engine.state(frame), engine.is_fresh(frame)
+    def peek(self, address: int, width: int = 8) -> int:
+        """A number that is there. Nobody: as Access has it."""
+        return self._memory(address, width).read(address, width)
 
-    def is_allocated(self, address: int) -> bool:
-        """Does the page belong to somebody?"""
-        return self._engine().state(address >> PAGE_SHIFT) == ALLOCATED
+    def poke(self, address: int, value: int, width: int = 8) -> None:
+        """Another one."""
+        if value >= 1 << 8 * width:
+            raise Refusal("call.range")
+        self._memory(address, width).write(address, width, value)
+
+    def _stretch(self, address: int, pages: int | None) -> int:
+        """So many pages, or those of the block or range that begins there."""
+        engine, frame = self._engine(), self._frame(address)
+        if pages is not None:
+            if pages > PFN_LIMIT - frame:
+                raise Refusal("call.range")
+            return pages
+        virtual = self._virtual()
+        if self.access is not None and virtual.window.holds(address):
+            page = address >> PAGE_SHIFT
+            found = next((r for r in virtual.window.ranges.values() if r.start <= page < r.end),
+                         None)
+            if found is None or found.first != page:
+                raise Refusal("mem.free" if found is None else "mem.inside", address)
+            return found.pages
+        return engine.length(frame)
+
+    def fill(self, address: int, pages: int | None = None, seed: int = 0) -> None:
+        """A pattern for pages."""
+        count = self._stretch(address, pages)
+        self._memory(address).fill(address, count, seed)
+
+    def verify(self, address: int, pages: int | None = None, seed: int = 0) -> None:
+        """It is there. Nobody: as Access has it."""
+        count = self._stretch(address, pages)
+        self._memory(address).verify(address, count, seed)
+
+    def translate(self, address: int) -> int:
+        """What is behind an address of the window."""
+        if self.virtual is not None and self.virtual.window.holds(address):
+            return self.virtual.translate(address)[0]
+        raise Nobody

@@ -15,29 +15,36 @@ from pfnlab.errors import GuestError
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Refusal
+from pfnlab.model_access import Nobody
 from pfnlab.model_cpus import NEEDS, Cpus, Stopped, follow_events
 from pfnlab.model_line import Reader, Results, Unknown
+from pfnlab.model_memory import Memory
 from pfnlab.oracle import ENGINES, Oracle
 from pfnlab.replica_dump import dump_told, without_fresh
 from pfnlab.request import Entry
 from pfnlab.table import Command, Table
 from pfnlab.twin import guest_rows, model_rows, window
-from pfnlab.values import Row
+from pfnlab.values import ADDRESS_LIMIT, Row
 
 MOST_PAGES = 400_000              # of a map that is worth the time of a brute-force model
 MIDWAY = ("mem.metadata", "mem.injected")
 BEYOND = (*MIDWAY, "bug.dead")    # refusals that the model does not foretell
 NOT_MODELLED = ("run",)           # changes pages as no line tells
-# On the machine's own map there is memory: attributes can be had and red zones are written.
-NOT_MODELLED_IN_MEMORY = (
-    "vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
-    "free_vpages", "protect", "malloc", "calloc", "realloc", "memalign", "advance")
+# Of these what another processor than 0 obtained is not modelled, nor which memory serves where the
+# machine cannot reach all that it has.
+NEARBY = ("vmalloc", "vmemalign", "vfree", "vmap", "ioremap", "vunmap", "alloc_vpages",
+          "free_vpages", "protect", "malloc", "calloc", "realloc", "memalign", "advance")
+LOOKS_AT_MEMORY = ("peek", "verify", "translate")       # queries that the model foretells
+# May ask for what a machine has not, or for an address that it does not have.
+MACHINES_OWN = (*LOOKS_AT_MEMORY, "poke", "fill", "vmap", "ioremap", "protect")
+BIG_ENDIAN = ("s390x",)
+REACH = {"i386": 1 << 32}         # of the architectures that may not reach all memory
 WITH_CACHES = ("malloc", "calloc", "realloc", "memalign")      # get their pages in nobody's name
 # Take pages for more than one purpose: what was taken before a refusal is not fresh any more.
 IN_STEPS = ("vmalloc", "vmemalign", "malloc", "calloc", "realloc", "memalign", "advance", "cpu")
 WINDOW = (1 << 40, 1 << 42)       # of addresses, where the guest does not tell
 SLOTS = 256                       # results that are kept, likewise
-NEUTRAL = ("owner", "poke", "fill", "store", "fail")   # change nothing that is predicted
+NEUTRAL = ("owner", "store", "fail")   # change nothing that is predicted
 
 
 @dataclass
@@ -82,8 +89,12 @@ class Replica:
     def __init__(self, table: Table, memory_map: MemoryMap,
                  used: Iterable[tuple[int, int]] = (),
                  window: tuple[int, int] = WINDOW, slots: int = SLOTS,
-                 engine: str = "tree", caches: bool = False, cpus: Cpus | None = None) -> None:
+                 engine: str = "tree", caches: bool = False, cpus: Cpus | None = None,
+                 arch: str = "native") -> None:
         self.table = table
+        self._little = arch not in BIG_ENDIAN
+        self._near = all(base + size <= REACH.get(arch, ADDRESS_LIMIT)
+                         for base, size, _ in memory_map.ranges)
         self._cpus = cpus             # None: nobody knows the machine
         self._self = 0                # the processor that the line is on
         self._caches = caches         # of processors: who asks in nobody's name gets pages of them
@@ -100,8 +111,9 @@ class Replica:
             raise Lost("the map is too large for the model")
         if self._engine not in ENGINES:
             raise Lost(f"the engine {self._engine} has no model")
+        own = memory_map is self._machine[0]
         self.oracle = Oracle(memory_map.areas, memory_map.ranges, "early", self._window,
-                             self._engine, memory_map is self._machine[0])
+                             self._engine, self._little if own else None)
         self.oracle.phys.used += list(used)
         while self.oracle.heap.stage != stage:
             self.oracle.advance()
@@ -110,6 +122,11 @@ class Replica:
         self._knows_fresh = True
         if self._cpus is not None:
             self._cpus.forget()
+
+    @property
+    def memory_map(self) -> MemoryMap:
+        """The one in force."""
+        return self._map
 
     @property
     def _injected(self) -> bool:
@@ -129,6 +146,8 @@ class Replica:
             if command.name == "on":
                 return self._follow_on(one, int(args[0]), args[1])
             return self._follow(one, command, args, keys)
+        except Nobody:
+            return None
         except Unknown:
             if one.final.sigil == "=" and self.knows(command.name):
                 return f"{one.text}: the model cannot read this line"
@@ -168,9 +187,16 @@ class Replica:
         if self._caches or self._engine != "tree":
             raise Lost("where the next page comes from depends on how this one went")
         if one.events and all(event[0] != "lost" for event in one.events):
+            self._forget_memory()
             return follow_events(self.oracle.pages, one.events)
         self._knows_fresh = False
+        self._forget_memory()
         return None
+
+    def _forget_memory(self) -> None:
+        """What pages hold that were free for a while nobody knows any more."""
+        if self.oracle.access is not None:
+            self.oracle.access.memory = Memory(self._little)
 
     def _follow(self, one: Exchange, command: Command, args: list[Any], keys: dict[str, Any]
                 ) -> str | None:
@@ -179,11 +205,11 @@ class Replica:
         assert final is not None
         if name == "dump" and len(args) == 1 and self._injected:
             return self._follow_dump(one, args[0])
-        if command.kind != "mutator":
+        if command.kind != "mutator" and name not in LOOKS_AT_MEMORY:
             return None
         if name == "fail" and final.sigil == "=":
             self._refusing = not {"nth", "every", "p"}.isdisjoint(keys)
-        if final.sigil == "?" and self._changed_nothing(name, final.words[0]):
+        if final.sigil == "?" and self._changed_nothing(name, keys, final.words[0]):
             return None
         if final.words[:1] == ["call.unsupported"] and _wants_uncached(name, args, keys):
             return None
@@ -195,8 +221,9 @@ class Replica:
             raise Lost("nobody knows what a processor takes")
         if keys.get("fresh") and not self._knows_fresh:
             raise Lost("which pages are fresh nobody told")
-        unknown = NOT_MODELLED if self._injected else NOT_MODELLED + NOT_MODELLED_IN_MEMORY
-        if name in unknown or (self._caches and name in WITH_CACHES):
+        apart = not self._injected and (self._self != 0 or not self._near)
+        if (name in NOT_MODELLED or (apart and name in NEARBY)
+                or (self._caches and name in WITH_CACHES)):
             raise Lost(f"{name} is not modelled")
         if not self.knows(name):
             if final.sigil == "=" and command.result == "address":
@@ -224,11 +251,12 @@ class Replica:
             return None
         return dump_told(self.oracle, what, one.rows, self._knows_fresh)
 
-    def _changed_nothing(self, name: str, word: str) -> bool:
+    def _changed_nothing(self, name: str, keys: dict[str, Any], word: str) -> bool:
         """Is it a refusal that the model need not foretell?"""
         if word in MIDWAY and name in IN_STEPS:
             raise Lost(f"{name} was refused on the way: {word}")
-        return word in BEYOND or (not self._injected and word.startswith("call."))
+        own = name in MACHINES_OWN or "attributes" in keys or name.startswith("alloc_pages_")
+        return word in BEYOND or (not self._injected and own and word == "call.unsupported")
 
     def knows(self, name: str) -> bool:
         """Does the model foretell this command?"""
@@ -245,7 +273,7 @@ class Replica:
         if method is None:
             raise Lost(f"{name} is not modelled")
         given = {key + "_" * (key == "from"): value for key, value in keys.items()
-                 if key not in ("as", "dontzero")}
+                 if key != "as"}
         if _takes_owner(name):
             given["owner"] = tag
         return method(*args, **given)
@@ -339,8 +367,8 @@ def _spelled(told: object) -> str:
 def _same(final: wire.Line, told: object) -> bool:
     if isinstance(told, Refusal):
         at = final.row().fields.get("at")
-        return (final.sigil == "?" and final.words[:1] == [told.code]
-                and told.at in (None, at))
+        word = final.words[0].partition(".")[0] if told.code == "fault" else final.words[0]
+        return final.sigil == "?" and word == told.code and told.at in (None, at)
     if isinstance(told, Stopped):
         return final.sigil == "=" and final.words == str(told).split()
     return final.sigil == "=" and (told is None or final.row().values[:1] == (told,))
@@ -357,7 +385,7 @@ def replica_of(guest: Guest, memory_map: MemoryMap) -> Replica:
     if guest.table.find("cpus") is not None and str(info["arch"]) in NEEDS:
         cpus = Cpus(len(guest.call("cpus")), NEEDS[str(info["arch"])])
     return Replica(guest.table, memory_map, used, window(guest), guest.link.limit("slots", SLOTS),
-                   str(info["engine"]), bool(info.get("percpu")), cpus)
+                   str(info["engine"]), bool(info.get("percpu")), cpus, str(info["arch"]))
 
 
 def replica_on(guest: Guest, memory_map: MemoryMap) -> Replica:

@@ -37,8 +37,9 @@ def _range_words(row: Told) -> list[str]:
 
 
 def _object_words(row: Told) -> list[str]:
-    at, size, stage, owner = row
-    return [f"{at:#018x}", str(size), f"stage={stage}", f"owner={owner}"]
+    at, size, stage, redzone, owner = row
+    return [f"{at:#018x}", str(size), f"stage={stage}", f"owner={owner}",
+            *(f"redzone={redzone}" for _ in [0] if redzone)]
 
 
 DUMPS = {

@@ -138,7 +138,7 @@ class Twin:
 
     def _compare_heap(self) -> None:
         got = dump_rows(self.guest, "heap", heap_row)
-        fields = 4 if self.owners else 3
+        fields = 5 if self.owners else 4
         for ours, theirs in zip_longest(self.oracle.heap.objects(), got):
             if (ours or ())[:fields] != (theirs or ())[:fields]:
                 raise Disagreement(f"dump heap\n  guest: {theirs}\n  model: {ours}")
@@ -240,4 +240,4 @@ def range_row(row: Row) -> tuple[object, ...]:
 
 def heap_row(row: Row) -> tuple[object, ...]:
     """The same of `dump heap`."""
-    return row[0], row[1], row.stage, row.owner
+    return row[0], row[1], row.stage, row.fields.get("redzone", 0), row.owner

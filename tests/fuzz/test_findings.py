@@ -153,10 +153,11 @@ def test_a_failure_is_shrunk_to_fewer_lines_than_any_of_them_alone() -> None:
 @pytest.mark.only("native")
 def test_what_the_model_does_not_follow_is_expected_as_it_was(guest: Guest) -> None:
     transcript = Transcript("")
-    transcript.steps = steps_of("malloc 32", "free 0", "corrupt lead", "check")
+    transcript.steps = steps_of("store 0 malloc 8", "run 1", "malloc 32", "free 0", "corrupt lead",
+                                "check")
     with Pool() as pool:
         expect(Trials(pool, "native"), transcript.steps)
     told = [step.final.raw for step in transcript.steps if step.final is not None]
-    assert told == ["=1", "?2 mem.unmanaged", "=3", "=4"]
+    assert told == ["=1", "=2", "=3", "?4 mem.unmanaged", "=5", "=6"]
     with pytest.raises(Mismatch):
         transcript.replay(guest)
