@@ -106,6 +106,7 @@ class Lines:
             c.result in ADDRESS_TYPES or any(a.type in ADDRESS_TYPES for a in c.arguments))]
         self._weighted = [*self.commands, *self.busy * 3]
         self._sizes: list[int] = []
+        self._liked: set[str] = set()     # keys that most lines have, where they can
         self._mood: int | None = None     # the tag at which it ends, if it does
         self._row: tuple[Command, dict[Argument, str]] | None = None      # the last line's
         self._times = 0                   # that it comes again
@@ -124,6 +125,8 @@ class Lines:
         left = [c for c in self.commands if c.name in some] or self.commands
         self._weighted = [*left, *3 * [c for c in self.busy if c.name in some]]
         self._sizes = [choose.number(1, 1 << choose.number(0, 12)) for _ in range(SIZES)]
+        keys = dict.fromkeys(a.name for c in self.commands for a in c.arguments if a.role == "key")
+        self._liked = {name for name in keys if choose.chance(10)}
         self._mood = self.tag + MOOD
 
     def line(self, choose: Chooser, command: Command | None = None) -> str:
@@ -185,7 +188,8 @@ class Lines:
             if argument.role == "opt":
                 left_out = left_out or not choose.chance(25)
             if argument.role == "arg" or (argument.role == "opt" and not left_out) or (
-                    argument.role == "key" and choose.chance(12)):
+                    argument.role == "key"
+                    and choose.chance(70 if argument.name in self._liked else 12)):
                 yield argument
 
     def worked(self, tag: int) -> None:
@@ -334,6 +338,8 @@ class Lines:
             return choose.pick((high + 1, low - 1 if low > 0 else high + 2))
         most = min(high.bit_length(), 12 if choose.chance(98) else 64)
         power = 1 << choose.number(0, most)
+        if kind.name == "flag":
+            return int(choose.chance(80))
         if kind.name in ("align", "width"):
             return min(max(power, low), high)
         return min(max(low, choose.number(power >> 1, power)), high)

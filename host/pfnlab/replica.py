@@ -203,7 +203,7 @@ class Replica:
         """The same, of a line that can be read."""
         name, final = command.name, one.final
         assert final is not None
-        if name == "dump" and len(args) == 1 and self._injected:
+        if name == "dump" and len(args) == 1:
             return self._follow_dump(one, args[0])
         if command.kind != "mutator" and name not in LOOKS_AT_MEMORY:
             return None
