@@ -5,7 +5,7 @@ nobody has written since the machine's map is in force is not known, and may be 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pfnlab.values import PAGE_SHIFT, PAGE_SIZE
 
@@ -111,7 +111,7 @@ class Memory:
         self.write(at, [*value.to_bytes(width, self._order)])
 
     @property
-    def _order(self) -> str:
+    def _order(self) -> Literal["little", "big"]:
         return "little" if self.little else "big"
 
     def difference(self, at: int, wanted: Pattern) -> int | None:
