@@ -170,9 +170,8 @@ class Pages:
             run.state[low - run.first:high - run.first] = bytes([state]) * (high - low)
             if state == ALLOCATED:
                 run.fresh[low - run.first:high - run.first] = bytes(high - low)
-            if state == FREE and self.attributes:
-                self.attributes = {frame: words for frame, words in self.attributes.items()
-                                   if not low <= frame < high}
+            for frame in range(low, high) if state == FREE and self.attributes else ():
+                self.attributes.pop(frame, None)
             self._changed(run.area, low, high)
 
     # ---- placement ----

@@ -11,6 +11,7 @@ from pfnlab import Guest, errors
 from pfnlab.fuzz import Figures, Life, live
 from pfnlab.fuzz_lines import Chooser, Dice, Lines
 from pfnlab.memory_map import MemoryMap
+from pfnlab.replica import replica_on
 from pfnlab.shrink import RENEW
 from pfnlab.twin import window
 from pfnlab.values import PAGE_SIZE
@@ -41,7 +42,8 @@ def lines_with_no_page(lines: Lines, choose: Chooser) -> Iterator[str]:
 def test_with_no_page_left_every_command_does_what_the_model_says(
         guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = Dice(random.Random("full"))
-    life = Life(MAP, "virtual", Lines(guest.table, MAP, window(guest)), choose)
+    life = Life(MAP, "virtual", Lines(guest.table, MAP, window(guest)), choose,
+                replica_on(guest, MAP))
     drawn = list(lines_with_no_page(life.lines, choose))
     left = iter(drawn)
     monkeypatch.setattr(life.lines, "line", lambda choose: next(left, "check"))

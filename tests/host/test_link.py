@@ -106,7 +106,7 @@ def test_rows_over_a_noisy_line_are_whole_or_asked_for_again() -> None:
 
 
 def test_a_lost_query_is_not_asked_again_when_something_changed_since() -> None:
-    for seed in range(60):
+    for seed in range(600):
         with linked(seed, per_million=5000) as link:
             query = link.submit(["get"], "query")
             change = link.submit(["add", "1"], "mutator")
