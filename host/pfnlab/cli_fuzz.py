@@ -12,7 +12,9 @@ from pathlib import Path
 
 from pfnlab.cli_common import EXIT_FAILED, EXIT_OK, Verb, emit, guest_name, natural
 from pfnlab.fuzz import Figures, Limit, campaign, spread
-from pfnlab.lockstep import Difference, Lockstep, Mixture
+from pfnlab.lockstep import Difference, Lockstep
+from pfnlab.lockstep_findings import keep
+from pfnlab.lockstep_mixture import Mixture
 from pfnlab.progress import Progress
 from pfnlab.spec import architectures, project_root, split_names
 
@@ -44,12 +46,16 @@ def _limit(options: argparse.Namespace) -> Limit:
                  math.inf if options.commands is None else options.commands)
 
 
+def _directory(options: argparse.Namespace) -> Path:
+    return Path(options.output or project_root() / "build/fuzz/found")
+
+
 def do_fuzz(options: argparse.Namespace) -> int:
     """Send a guest commands at random, made from its own command table, and compare each answer
     with the model's. What is wrong is shrunk and kept as a transcript."""
     name = guest_name(options, name=options.name or "")
     run = _campaign(options)
-    directory = options.output or project_root() / "build/fuzz/found"
+    directory = _directory(options)
     limit = _limit(options)
     emit(options, {"seed": options.seed}, f"seed {options.seed}")
     total = None if limit.commands == math.inf else int(limit.commands) * options.jobs
@@ -61,14 +67,19 @@ def do_fuzz(options: argparse.Namespace) -> int:
             figures = run(name, options.seed, limit, directory,
                           lambda figures: progress.advance(figures.commands - progress.done))
     for path in figures.found:
-        text = Path(path).read_text("ascii")
-        emit(options, {"file": path, "transcript": text}, f"{path}:\n{text.rstrip()}")
+        _tell_kept(options, Path(path))
     emit(options, {"seed": options.seed, "commands": figures.commands, "lives": figures.lives,
                    "seconds": figures.seconds, "found": figures.found, "answers": figures.answers},
          f"{name}: {figures}")
     if figures.stopped:
         raise KeyboardInterrupt
     return EXIT_FAILED if figures.found else EXIT_OK
+
+
+def _tell_kept(options: argparse.Namespace, path: Path, replay: str = "") -> None:
+    text = path.read_text("ascii")
+    emit(options, {"file": str(path), "transcript": text, **({"replay": replay} if replay else {})},
+         "\n".join([f"{path}:", text.rstrip(), *([replay] if replay else [])]))
 
 
 def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +93,10 @@ def _fuzz_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fast", action="store_true",
                         help="long sequences drawn beforehand, many lines under way, instead of a "
                              "hypothesis state machine")
+    _output_argument(parser)
+
+
+def _output_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", "-o", type=Path, metavar="DIRECTORY",
                         help="for what is found (default: build/fuzz/found)")
 
@@ -93,13 +108,15 @@ class Enough(Exception):
 
 
 def do_twins(options: argparse.Namespace) -> int:
-    """Send one stream of commands to several guests: every line of every reply must be the same."""
+    """Send one stream of commands to several guests: every line of every reply must be the same. A
+    difference is shrunk and kept as a transcript of what the first one says."""
     names = [name for text in options.names for name in split_names(text)] or architectures()
     if len(names) < 2:
         raise ValueError("it takes two guests to differ")
     emit(options, {"seed": options.seed}, f"seed {options.seed}")
     start = time.monotonic()
-    found, stopped = None, False
+    found: Difference | None = None
+    stopped = False
     with Lockstep(names) as guests, Progress("twins", options.commands) as progress:
         def look() -> None:
             if guests.commands == options.commands or (
@@ -112,25 +129,27 @@ def do_twins(options: argparse.Namespace) -> int:
         except Enough:
             found = _last_difference(guests)
         except Difference as difference:
-            found = str(difference)
+            found = difference
         except KeyboardInterrupt:
             stopped = True
         done, took = guests.commands, time.monotonic() - start
     emit(options, {"seed": options.seed, "guests": names, "commands": done, "seconds": took,
-                   **({"difference": found} if found else {})},
+                   **({"difference": str(found)} if found else {})},
          f"the replies differ: {found}" if found else
          f"{' '.join(names)}: {done} commands, {took:.0f} s, {done / took:.0f}/s, "
          "all replies were equal")
+    if found is not None:
+        _tell_kept(options, *keep(found, _directory(options)))
     if stopped:
         raise KeyboardInterrupt
     return EXIT_FAILED if found else EXIT_OK
 
 
-def _last_difference(guests: Lockstep) -> str | None:
+def _last_difference(guests: Lockstep) -> Difference | None:
     try:
         guests.collect()
     except Difference as difference:
-        return str(difference)
+        return difference
     return None
 
 
@@ -141,6 +160,7 @@ def _twins_arguments(parser: argparse.ArgumentParser) -> None:
                         help="default: 10000")
     parser.add_argument("--time", type=seconds, help="at most so long")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a stream")
+    _output_argument(parser)
 
 
 VERBS = [

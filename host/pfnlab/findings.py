@@ -3,6 +3,7 @@
 replay fails at the one that is wrong."""
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pfnlab.replica import Exchange, Lost, Replica
 from pfnlab.request import Request
 from pfnlab.shrink import NothingToShrink, Shrinker
 from pfnlab.transcript import Run, Step, Transcript
-from pfnlab.trial import LONGEST, Trials
+from pfnlab.trial import LONGEST, Trial, Trials
 
 SHRINKING = 40.0                  # seconds; what is smallest then has to do
 LOOKS = ("dump heap", "dump virt", "dump pages")  # at all that the model foretells
@@ -24,27 +25,32 @@ def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path
     """Shrink what was found, and save it with what the model expects. ^C ends the shrinking only.
     """
     trials = Trials(pool, name)
-    steps, note = _shrunk(trials, steps)
+    steps, note = shrunk(steps, trials.failure, trials.hasty, looks=(*LOOKS, "check"))
     steps = renumbered(steps)
     expect(trials, steps)
     transcript = Transcript("")
     transcript.steps = list(steps)
     if note.startswith(errors.GuestHung.__name__):
         transcript.within = LONGEST
+    return save(transcript, (f"found by pfnlab fuzz: {note}", why), directory)
+
+
+def save(transcript: Transcript, remarks: Sequence[str], directory: Path) -> Path:
+    """A file with these remarks in front; its name goes by what is in it."""
     text = transcript.text()
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"found-{zlib.crc32(text.encode()):08x}.t"
-    path.write_text(f"; found by pfnlab fuzz: {note}\n; {' '.join(why.split())}\n{text}", "ascii",
-                    "backslashreplace")
+    before = "".join(f"; {' '.join(remark.split())}\n" for remark in remarks)
+    path.write_text(before + text, "ascii", "backslashreplace")
     return path
 
 
-def _shrunk(trials: Trials, steps: Sequence[Step]) -> tuple[Sequence[Step], str]:
+def shrunk(steps: Sequence[Step], trial: Trial, hasty: Trial | None = None,
+           looks: Sequence[str] = (), most: float = math.inf) -> tuple[Sequence[Step], str]:
     """The smallest that could be had, and what is to be said of it."""
     shrinker: Shrinker | None = None
     try:
-        shrinker = Shrinker(steps, trials.failure, hasty=trials.hasty, seconds=SHRINKING,
-                            looks=(*LOOKS, "check"))
+        shrinker = Shrinker(steps, trial, hasty=hasty, seconds=SHRINKING, looks=looks, most=most)
         return shrinker.run(), shrinker.signature
     except NothingToShrink as error:
         return steps, f"not shrunk: {error}"

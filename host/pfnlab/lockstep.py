@@ -7,35 +7,49 @@ it answers is what the stream builds on, the others follow as fast as they can.
 """
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any
 
-from pfnlab.errors import LinkLost
+from pfnlab.errors import GuestGone, LinkLost
 from pfnlab.guest import Guest, Pending
-from pfnlab.lockstep_memory import Memory
 from pfnlab.request import Request
-from pfnlab.stream import EarlyStream, HeapStream, Range, Stream, VirtualStream, random_map
 from pfnlab.table import argument_word
 from pfnlab.spec import Spec
+from pfnlab.transcript import Step
 from pfnlab.twin import window
-from pfnlab.values import PAGE_SIZE, Value
+from pfnlab.values import Value
 
 WINDOW = "virt=2G:1G"              # one that all of them have free
 UNDER_WAY = 200                   # commands that the others may lag behind
 AFRESH = ("reset", "map_commit", "map_machine")       # what they answer, whatever went before
 PATIENCE = 120.0                  # seconds for one answer on a slow machine under load
 
-
 Telling = Callable[[Request], list[str]]      # what is to be the same of a reply
 
 
 class Difference(AssertionError):
-    """Two guests do not say the same."""
+    """Two guests do not say the same. `names` are the first one's, and that of one that differs;
+    `steps` led there from the map on, and the last is the one."""
+
+    def __init__(self, text: str, names: Sequence[str] = (), steps: Sequence[Step] = ()) -> None:
+        super().__init__(text)
+        self.names = names
+        self.steps = steps
+
+
+@dataclass
+class Posted:
+    """Command `number` on its way to all of them; `life` begins with what led to it."""
+
+    number: int
+    told: Telling
+    pending: list[Pending]
+    life: list[Step]
 
 
 class Lockstep:
@@ -48,7 +62,8 @@ class Lockstep:
         self.commands = 0
         self.on_command: Callable[[], None] = lambda: None      # in front of each
         self.resets = 0               # lines that make a fresh instance
-        self._posted: deque[tuple[int, Telling, list[Pending]]] = deque()
+        self._life: list[Step] = []   # the lines from the one on that made the map
+        self._posted: deque[Posted] = deque()
         with ExitStack() as stack:
             self.guests = [stack.enter_context(Guest(with_window(name))) for name in names]
             for guest in self.guests:
@@ -86,9 +101,17 @@ class Lockstep:
         if len({guest.link.next_tag for guest in self.guests}) > 1:
             raise LinkLost("a line was lost on the way to a guest: its tags are not those of the "
                            "others any more")
-        pending = [guest.submit_line(text) for guest in self.guests]
-        self._posted.append((self.commands, told, pending))
-        leader = self.guests[0].link.wait(pending[0].request, PATIENCE)
+        self._life.append(Step(self.next_tag, text, self.commands))
+        posted = Posted(self.commands, told, [], self._life)
+        self._posted.append(posted)
+        for name, guest in zip(self.names, self.guests):
+            try:
+                posted.pending.append(guest.submit_line(text))
+            except GuestGone as error:
+                raise self._end(name, error) from error
+        leader = self.guests[0].link.wait(posted.pending[0].request, PATIENCE)
+        if leader.final is not None and leader.final.sigil == "=":
+            self._life = since_map(self._life)
         self.collect(UNDER_WAY)
         return leader
 
@@ -103,18 +126,45 @@ class Lockstep:
     def collect(self, leave: int = 0) -> None:
         """Compare the replies to all but the last `leave` commands."""
         while len(self._posted) > leave:
-            number, told, pending = self._posted.popleft()
-            for one in pending[1:]:
-                one.guest.link.wait(one.request, PATIENCE)
-            self._compare(number, told, [one.request for one in pending])
+            posted = self._posted.popleft()
+            for name, one in zip(self.names[1:], posted.pending[1:]):
+                try:
+                    one.guest.link.wait(one.request, PATIENCE)
+                except GuestGone as error:
+                    self._posted.appendleft(posted)
+                    raise self._end(name, error) from error
+            self._compare(posted)
 
-    def _compare(self, number: int, told: Telling, requests: list[Request]) -> None:
+    def _compare(self, posted: Posted) -> None:
         """Every line of the reply, with the text for people that it may have."""
-        for lines in zip_longest(*map(told, requests)):
-            if any(line != lines[0] for line in lines):
-                each = "\n".join(f"  {name}: {line}" for name, line in zip(self.names, lines))
-                raise Difference(f"command {number}, >{requests[0].tag} {requests[0].text()}\n"
-                                 + each)
+        for lines in zip_longest(*(posted.told(one.request) for one in posted.pending)):
+            said = list(zip(self.names, lines))
+            for name, line in said:
+                if line != lines[0]:
+                    raise self._difference(posted, name, "\n".join(f"  {name}: {line}"
+                                                                   for name, line in said))
+
+    def _end(self, name: str, error: GuestGone) -> Exception:
+        """Of a guest, in one of the commands under way, unless it is the leader."""
+        steps = {step.tag: step for posted in self._posted for step in posted.life}
+        return error if name == self.names[0] else Difference(
+            f"command {self._posted[0].number} or one of the next {len(self._posted) - 1}\n"
+            f"  {name}: {error}", (self.names[0], name), list(steps.values()))
+
+    def _difference(self, posted: Posted, name: str, each: str) -> Difference:
+        request = posted.pending[0].request
+        return Difference(f"command {posted.number}, >{request.tag} {request.text()}\n{each}",
+                          (self.names[0], name),
+                          [step for step in posted.life if step.line <= posted.number])
+
+
+def since_map(steps: list[Step]) -> list[Step]:
+    """What is left of lines that were answered, if the last one made the map."""
+    if steps[-1].name == "map_machine":
+        return steps[-1:]
+    if steps[-1].name == "map_commit":
+        return steps[max(i for i, step in enumerate(steps) if step.name == "map_begin"):]
+    return steps
 
 
 def with_window(name: str) -> str:
@@ -135,223 +185,3 @@ def success(request: Request) -> list[str]:
     """Whether a request had any."""
     assert request.final is not None
     return [request.final.sigil]
-
-
-# ---- every kind of command at random ----
-
-NUMBERS = ("0", "1", "-1", "010", "0x", "0xg", "1e3", "4Gx", "1T", "4095", "4096", "0x1000", "1M",
-           "18446744073709551615", "18446744073709551616", "0x10000000000000", "4503599627370495")
-WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", "page", "virtual",
-         "areas", "Any", "$", "$0", "$1", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1",
-         "as=0", "as=256",
-         "area=any", "fresh=2", "min=1M", "max=0", "width=3", "align=3", "order=19", "kind=spare",
-         "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")
-STAGES = ("early", "page", "virtual")
-IN_MEMORY = 0.5                   # of the episodes have one in front of them that touches memory
-# A machine's own, or its end.
-NEVER = ("sync", "info", "poweroff", "panic", "corrupt", "trace", "ioremap", "truth", "probe",
-         "translate")
-
-
-class Mixture:
-    """Episodes at random, each on a map of its own: `run` so many commands of every kind."""
-
-    def __init__(self, player: Lockstep, seed: int) -> None:
-        self.player = player
-        self.rng = random.Random(seed)
-        self.commands = [name for name in player.guests[0].table.commands if name not in NEVER]
-        self.pages = Stream(player, self.rng)
-        self.virtual = VirtualStream(player, self.rng)
-        self.heap = HeapStream(player, self.rng)
-        self.kinds = (self._malloc, self._malloc, self._malloc, self._malloc,
-                      self._variable, self._look, self._batch, self._stress, self._bad_map,
-                      self._again, self._garbage, self._touch, self._scan, self._edge, self._fail)
-
-    def run(self, commands: int) -> None:
-        """At least so many commands, and every reply compared."""
-        end = self.player.commands + commands
-        while self.player.commands < end:
-            if self.rng.random() < IN_MEMORY:
-                self._in_memory(min(end, self.player.commands + self.rng.randrange(100, 400)))
-            self._episode(min(end, self.player.commands + self.rng.randrange(300, 1500)))
-        self.player.collect()
-
-    def _in_memory(self, end: int) -> None:
-        self.player.send("map_machine")
-        memory = Memory(self.player, self.rng)
-        while self.player.commands < end:
-            memory.step()
-        self.player.send("check")
-
-    def _episode(self, end: int) -> None:
-        stage = self.rng.choice(STAGES)
-        self.heap = HeapStream(self.player, self.rng)
-        ranges = self._inject(stage)
-        while self.player.commands < end:
-            if stage == "early":
-                self._early(ranges)
-            self._steps(min(end, self.player.commands + self.rng.randrange(50, 800)))
-            self._whole_state()
-            stage = self.rng.choice(STAGES)
-            self.player.send(f"reset stage={stage}")
-            self.heap = HeapStream(self.player, self.rng)
-
-    def _inject(self, stage: str) -> list[Range]:
-        """A map that is taken, and every area of it."""
-        areas, ranges = random_map(self.rng, most_pages=30000)
-        self.player.send("map_begin")
-        for name, limit in areas:
-            self.player.send(f"map_area {name} {limit:#x}")
-        for base, size, kind in ranges:
-            self.player.send(f"map_add {base:#x} {size:#x} kind={kind}")
-        self.player.send(f"map_commit stage={stage}")
-        self.player.areas = [name for name, _ in areas]
-        self.player.spans = [(base // PAGE_SIZE, (base + size) // PAGE_SIZE)
-                             for base, size, kind in ranges if kind == "usable"]
-        return ranges
-
-    def _early(self, ranges: list[Range]) -> None:
-        stream = EarlyStream(self.player, self.rng, ranges)
-        for _ in range(self.rng.randrange(120)):
-            if self.rng.random() < 0.9:
-                stream.step()
-            else:
-                self.rng.choice(self.kinds)()
-        self.player.send("dump phys")
-        self.player.send("phys_hand_over")
-        for block in stream.blocks:
-            self.player.post("phys_free", block)
-
-    def _steps(self, end: int) -> None:
-        self.pages = Stream(self.player, self.rng)
-        self.virtual = VirtualStream(self.player, self.rng)
-        while self.player.commands < end:
-            choice = self.rng.random()
-            if choice < 0.45:
-                self.pages.step()
-            elif choice < 0.75:
-                self.virtual.step()
-            else:
-                self.rng.choice(self.kinds)()
-
-    def _whole_state(self) -> None:
-        """All that can be seen."""
-        for what in ("areas", "phys", "map", "free", "pages", "virt", "heap"):
-            start: Value | None = 0
-            while start is not None:
-                final = self.player.send(f"dump {what} {start}").final
-                assert final is not None
-                start = final.row().fields.get("more")
-        self.player.send("check")
-
-    # ---- kinds ----
-
-    def _malloc(self) -> None:
-        """Objects, in every stage; now and then the next stage."""
-        if self.rng.random() < 0.02:
-            self.player.send("advance")
-        self.heap.step()
-
-    def _variable(self) -> None:
-        """Results by tag and by variable, of now, long ago, and never."""
-        rng, n = self.rng, self.rng.randrange(12)
-        tag = max(1, self.player.next_tag - rng.choice((1, 2, 3, 50, 255, 256, 257, 400)))
-        self.player.send(rng.choice((
-            f"alloc_pages {rng.randrange(5)} as={n}", f"alloc_page as={n} area=any", f"free $v{n}",
-            f"reserve {self.pages.address():#x} {rng.randrange(1, 9)} as={n}", f"free $v{n} 1",
-            f"echo $v{n}", f"echo ${tag}", f"free ${tag}", f"unreserve $v{n} 2", "echo $")))
-
-    def _look(self) -> None:
-        rng = self.rng
-        what = rng.choice(("areas", "free", "pages", "pages", "phys", "map"))
-        where = f" {self.pages.address():#x} {rng.randrange(1, 2000)}" if rng.random() < 0.7 else ""
-        self.player.send(rng.choice((f"dump {what}{where}", "check", "areas", "help free",
-                                     "mark a text")))
-
-    def _batch(self) -> None:
-        rng = self.rng
-        for place in range(3):
-            self.player.send(f"store {place} " + rng.choice((
-                f"alloc_pages {rng.randrange(4)}", "alloc_page dontzero=1 as=1", "free $",
-                "free $v1", "echo 7", "check", "reserve 2M 1", "run 1", "banana", "")))
-        self.player.send(f"run {rng.randrange(1, 5)} times={rng.randrange(1, 30)}")
-
-    def _stress(self) -> None:
-        rng = self.rng
-        more = rng.choice(("", f" order={rng.randrange(12)}", f" area={self.pages.area_set()}",
-                           " check=1"))
-        operations = rng.randrange(1, 40 if more == " check=1" else 600)
-        self.player.send(f"stress {operations} seed={rng.randrange(1 << 64)}{more}")
-
-    def _bad_map(self) -> None:
-        """Maps that are refused: the one in force stays."""
-        rng = self.rng
-        self.player.send("map_begin")
-        for _ in range(rng.randrange(1, 5)):
-            self.player.send(rng.choice((
-                "map_area Upper 1M", "map_area a0 3", "map_area rest 4M", "map_area low 8M",
-                "map_area low 8M", "map_area any 16M", "map_add 0 0", "map_add 0x1001 17",
-                "map_add 0xfffffffffffff000 0x2000", "map_add 4095T 1T", "map_add 5000T 1",
-                "map_add 1M 64M kind=reserved")))
-        self.player.send(rng.choice(("map_begin", "map_commit stage=never", "map_area x 1M")))
-        if rng.random() < 0.3:
-            self.player.send("map_area last 1M")
-            self.player.send("map_area last 1M")
-            self.player.send("map_area below 4K")
-        self.player.send("check")
-
-    def _again(self) -> None:
-        """Finals of earlier mutators, and tags that have none."""
-        tag = self.player.next_tag - self.rng.choice((-1, 0, 1, 2, 5, 200, 255, 256, 300))
-        self.player.send(f"again {max(0, tag)}")
-
-    def _garbage(self) -> None:
-        """A command that there may be, arguments that may not be."""
-        rng = self.rng
-        name = rng.choice((*self.commands, "bananas", "Alloc_page", "free_pages", "memalign_pages"))
-        if name in ("map_commit", "map_machine", "reset", "map_area"):
-            name += " 1 2 3 4"       # refused, or the areas of the episode would be others
-        words = [rng.choice(NUMBERS + WORDS) if rng.random() < 0.9 else self._noise()
-                 for _ in range(rng.randrange(6))]
-        words += {"stress": ["order=19"], "run": ["times=0"]}.get(name, [])   # or they take years
-        self.player.send(" ".join([name, *words]))
-
-    def _noise(self) -> str:
-        rng = self.rng
-        return "".join(chr(rng.randrange(0x21, 0x7f)) for _ in range(rng.randrange(1, 40)))
-
-    def _touch(self) -> None:
-        """There is no memory behind an injected map."""
-        rng, at = self.rng, self.pages.address() + self.rng.choice((0, 1, 8))
-        self.player.send(rng.choice((f"peek {at:#x} width={1 << rng.randrange(4)}",
-                                     f"poke {at:#x} 1", f"fill {at:#x} 1 seed=1",
-                                     f"verify {at:#x} {rng.randrange(1, 3)}")))
-
-    def _fail(self) -> None:
-        """Frames only: how many tables are taken is each machine's own."""
-        rng = self.rng
-        self.player.send("fail what=frames " + rng.choice((
-            f"nth={rng.randrange(1, 9)}", f"every={rng.randrange(2, 9)} times=3",
-            f"p={rng.randrange(1, 400000)} seed={rng.randrange(9)} area={self.pages.area_set()}",
-            "nth=1 order=0")))
-        for _ in range(rng.randrange(6)):
-            rng.choice((self.pages.step, self.virtual.step, self.heap.step))()
-        self.player.send("failures")
-        self.player.send("fail")
-
-    def _scan(self) -> None:
-        self.player.send(f"scan_order {self.pages.area_set()}")
-
-    def _edge(self) -> None:
-        """The ends of what the types take."""
-        rng = self.rng
-        most = (1 << 64) - rng.choice((1, 3, 4096))
-        self.player.send(rng.choice((
-            f"memalign_pages_area any 1 {most}", f"memalign_pages any {1 << 63} 1",
-            f"alloc_pages_exact {most}", "alloc_pages 18", "alloc_pages 19", f"phys_alloc {most}",
-            f"reserve {self.pages.address():#x} {most}", f"free 0x1000 {most}",
-            "alloc_page min=4G max=1M", "alloc_page at=0", f"alloc_page at={1 << 52}",
-            f"vmalloc {most}", f"vmap 4K {most}", f"alloc_vpages {most}", "vmalloc 1G",
-            f"protect {self.virtual.address():#x} {most} ro", "vmalloc 1 guard=both guard_pages=1M",
-            "vmap 0 4K", "vmalloc 4K attributes=rw|ro", "alloc_vpages 1 align=2G",
-            "alloc_page align=1G fresh=1", "reserve 4K 0", "phys_hand_over")))

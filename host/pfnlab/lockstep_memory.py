@@ -16,6 +16,8 @@ RANGES_MOST = 12
 GONE_MOST = 6
 BATCH = 12                        # accesses between two changes
 VARIABLES = 8
+# What is answered the same on each machine's own map.
+SAME = ("vmalloc", "vfree", "vmap", "vunmap", "protect", "peek", "poke", "check")
 
 
 class Sender(Protocol):

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pfnlab import errors
 from pfnlab.transcript import Step
 from pfnlab.trial import Trial
+from pfnlab.values import PAGE_SIZE
 
 CONFIRMATIONS = 3
 RENEW = ("map_commit", "map_machine", "reset")     # the guest forgets what was
@@ -30,17 +31,19 @@ class NothingToShrink(ValueError):
 
 class Shrinker:
     """`best` is the smallest list of steps so far, at any time. `hasty` is a trial for hangs, which
-    takes less time and may err. After so many `seconds` nothing more is tried. `looks` are lines
-    that show the whole state: if they show what a reply contradicts the model in, they are what is
-    shrunk, as they need no address that must stay right."""
+    takes less time and may err. After so many `seconds`, or at `most` tries, nothing more is
+    tried. `looks` are lines that show the whole state: if they show what a reply contradicts the
+    model in, they are what is shrunk, as they need no address that must stay right."""
 
     def __init__(self, steps: Sequence[Step], trial: Trial,
                  on_try: Callable[[int, int], None] | None = None, hasty: Trial | None = None,
-                 seconds: float = math.inf, looks: Sequence[str] = ()) -> None:
+                 seconds: float = math.inf, looks: Sequence[str] = (),
+                 most: float = math.inf) -> None:
         self.trial = trial
         self.on_try = on_try or (lambda tries, left: None)
         self._end = time.monotonic() + seconds
         self.looks = looks
+        self.most = most
         self.tries = 0
         self.best = [replace(step) for step in steps]
         signature = self._run(self.best, trial)
@@ -56,7 +59,8 @@ class Shrinker:
         return trial(steps)
 
     def _accept(self, steps: list[Step]) -> bool:
-        if (steps == self.best or not steps or time.monotonic() > self._end
+        if (steps == self.best or not steps or self.tries >= self.most
+                or time.monotonic() > self._end
                 or self._run(steps, self._quick) != self.signature):
             return False
         self.best = steps
@@ -120,9 +124,10 @@ class Shrinker:
             size //= 2
 
     def _join_all(self) -> bool:
-        """Any two lines that one can stand for, as long as there are such, then the map."""
+        """Any two lines that one can stand for, and any page that several name and a result can
+        stand for, as long as there are such, then the map."""
         joins = False
-        while any(self._accept(steps) for steps in joined(self.best)):
+        while any(self._accept(steps) for steps in (*joined(self.best), *on_results(self.best))):
             joins = True
         return self._accept(on_old_map(self.best)) or joins
 
@@ -188,6 +193,27 @@ def referring(text: str, tags: Sequence[int]) -> list[str]:
     return [" ".join([*before, f"{key}${tag}", *after])
             for before, key, value, after in each_word(text) if value.startswith("0x")
             for tag in reversed(tags)]
+
+
+def on_results(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """All ways in which a result can stand for each address in a page that several lines name: one
+    of them alone would be led elsewhere."""
+    users: dict[int, list[int]] = {}
+    for index, step in enumerate(steps):
+        for page in {page_of(value) for _, _, value, _ in each_word(step.text)}:
+            if page is not None:
+                users.setdefault(page, []).append(index)
+    for page, lines in users.items():
+        for tag in [step.tag for step in reversed(steps[:lines[0]])] if len(lines) > 1 else []:
+            yield [replace(step, text=" ".join([step.name, *(
+                       f"{key}${tag}" if page_of(value) == page else key + value
+                       for _, key, value, _ in each_word(step.text))]))
+                   if index in lines else step for index, step in enumerate(steps)]
+
+
+def page_of(value: str) -> int | None:
+    """Of an address as it is written."""
+    return int(value, 16) // PAGE_SIZE if re.fullmatch("0x[0-9a-f]+", value) else None
 
 
 def each_word(text: str) -> Iterator[tuple[list[str], str, str, list[str]]]:

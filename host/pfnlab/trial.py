@@ -108,7 +108,7 @@ class Trials:
         run, model = Run(guest, work), self.model(guest)
         posted: deque[tuple[Step, Request]] = deque()      # the first one is waited for
         try:
-            for request in _answers(run, steps, posted):
+            for request in answers(run, steps, posted):
                 try:
                     wrong = _wrong(request, model)
                 except Lost:
@@ -146,8 +146,8 @@ class Trials:
         return trial
 
 
-def _answers(run: Run, steps: Sequence[Step], posted: deque[tuple[Step, Request]]
-             ) -> Iterator[Request]:
+def answers(run: Run, steps: Sequence[Step], posted: deque[tuple[Step, Request]]
+            ) -> Iterator[Request]:
     """The answered requests, of which many are under way: a search has no time for round trips."""
     def settled(leave: int) -> Iterator[Request]:
         while len(posted) > leave:
@@ -238,6 +238,11 @@ def _reply(run: Run, request: Request) -> list[str]:
         run.wait(request)
     except errors.PfnlabError as error:
         return [str(error)]
+    return reply_lines(run, request)
+
+
+def reply_lines(run: Run, request: Request) -> list[str]:
+    """All lines of a reply, without tag and text; an owner is as in the file."""
     assert request.final is not None
     tags = {one.tag: tag for tag, one in run.done.items()}
     lines = [" ".join([":", *row.words]) for row in request.rows]

@@ -32,7 +32,8 @@ from pfnlab import errors  # noqa: E402
 from pfnlab.findings import keep  # noqa: E402
 from pfnlab.fuzz import Figures, live, new_life  # noqa: E402
 from pfnlab.guest import Guest  # noqa: E402
-from pfnlab.lockstep import Difference, Lockstep, Mixture  # noqa: E402
+from pfnlab.lockstep import Difference, Lockstep  # noqa: E402
+from pfnlab.lockstep_mixture import Mixture  # noqa: E402
 from pfnlab.pool import Pool  # noqa: E402
 from pfnlab.progress import Progress  # noqa: E402
 from pfnlab.spec import Spec  # noqa: E402

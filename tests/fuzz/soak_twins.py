@@ -10,8 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
 
-from pfnlab.lockstep import Difference, Lockstep, Mixture  # noqa: E402
+from pfnlab.lockstep import Difference, Lockstep  # noqa: E402
+from pfnlab.lockstep_findings import keep  # noqa: E402
+from pfnlab.lockstep_mixture import Mixture  # noqa: E402
 from pfnlab.progress import Progress  # noqa: E402
+from pfnlab.spec import project_root  # noqa: E402
 
 SLICE = 2000                      # commands between two looks at how far it is
 
@@ -36,6 +39,8 @@ def main() -> int:
             done = guests.commands
     except Difference as difference:
         print(f"the replies differ, seed {options.seed}: {difference}")
+        path, replay = keep(difference, project_root() / "build/fuzz/found")
+        print(f"{path}:\n{path.read_text('ascii')}{replay}")
         return 1
     took = time.monotonic() - start
     print(f"seed {options.seed}: {done} commands, {took:.0f} s, {done / took:.0f}/s, "

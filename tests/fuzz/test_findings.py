@@ -10,7 +10,7 @@ import pytest
 from pfnlab import Guest, errors
 from pfnlab.findings import expect, keep
 from pfnlab.pool import Pool
-from pfnlab.shrink import Shrinker, joined, on_old_map, referring
+from pfnlab.shrink import Shrinker, joined, on_old_map, on_results, referring
 from pfnlab.transcript import Mismatch, Step, Transcript, TranscriptError, read_transcript
 from pfnlab.trial import Trials
 from pfnlab.vigil import Silence
@@ -95,6 +95,8 @@ def test_there_is_an_end_to_shrinking() -> None:
         return "wrong"
     shrinker = Shrinker(steps_of("a", "b", "c"), trial, seconds=-1)
     assert len(shrinker.run()) == 3                # confirmed as it was
+    shrinker = Shrinker(steps_of("a", "b", "c"), trial, most=2)
+    assert len(shrinker.run()) == 1 and shrinker.tries == 5      # one, one more, and confirmed
 
 
 def test_what_the_state_shows_is_shrunk_without_an_address() -> None:
@@ -118,6 +120,12 @@ def test_an_address_may_become_a_result() -> None:
     assert referring("free 0x1000 2", [1, 4]) == ["free $4 2", "free $1 2"]
     assert referring("alloc_page at=0x1000", [3]) == ["alloc_page at=$3"]
     assert referring("map_add 0x1000 5", [3]) == []
+
+
+def test_a_result_stands_for_a_page_that_several_lines_name() -> None:
+    steps = steps_of("vmalloc 9", "protect 0x5000 1 ro", "peek 0x6000", "poke 0x5010 7")
+    assert [[step.text for step in one] for one in on_results(steps)] == [
+        ["vmalloc 9", "protect $1 1 ro", "peek 0x6000", "poke $1 7"]]
 
 
 def test_a_line_stands_for_one_that_refers_to_it() -> None:

@@ -4,15 +4,23 @@ replies."""
 from __future__ import annotations
 
 import random
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pfnlab.lockstep import Difference, Lockstep, Mixture
+from pfnlab.cli import main
+from pfnlab.guest import Guest
+from pfnlab.lockstep import Difference, Lockstep
 from pfnlab.lockstep_memory import Memory
+from pfnlab.lockstep_mixture import Mixture
 from pfnlab.plugin import guest_names
+from pfnlab.request import Request
+from pfnlab.transcript import read_transcript
 
 COMMANDS = 3000
 SEED = 1
+OTHER = "native?engine=tree"
 
 
 def test_all_machines_give_the_same_replies(pytestconfig: pytest.Config) -> None:
@@ -26,7 +34,7 @@ def test_all_machines_give_the_same_replies(pytestconfig: pytest.Config) -> None
 @pytest.mark.only("native")
 def test_what_a_processor_does_otherwise_is_a_difference() -> None:
     """One of two machines misses that a page was made read-only."""
-    with Lockstep(["native", "native?engine=tree"]) as guests:
+    with Lockstep(["native", OTHER]) as guests:
         guests.send("map_machine")
         memory = Memory(guests, random.Random(SEED))
         while guests.commands < 500:
@@ -38,3 +46,32 @@ def test_what_a_processor_does_otherwise_is_a_difference() -> None:
         with pytest.raises(Difference, match="fault.protection"):
             guests.send(f"poke {at:#x} 1")
             guests.collect()
+
+
+@pytest.mark.only("native")
+@pytest.mark.parametrize("line, right, wrong", [
+    ("protect", "ro", "rw"),                       # what a processor does, on the machine's own map
+    ("alloc_pages", "2", "3"),                     # what an allocator does, on an injected one
+    ("scan_order", "scan_order", "panic"),         # it ends
+])
+def test_a_difference_is_shrunk_and_kept(line: str, right: str, wrong: str, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """One of two machines does something else in one command."""
+    def submit(guest: Guest, words: list[Any]) -> Request:
+        whole = " ".join(map(str, words)).split(" ") if len(words) == 1 else words
+        if guest.spec.option("engine") and whole[0] == line:
+            whole = [wrong if word == right else word for word in whole][:1 if wrong == "panic"
+                                                                         else None]
+            words = [" ".join(whole)] if len(words) == 1 else whole
+        return as_ever(guest, words)
+    as_ever = Guest.submit_words
+    monkeypatch.setattr(Guest, "submit_words", submit)
+    assert main(["twins", "native", OTHER, "--seed", str(SEED), "-o", str(tmp_path)]) == 1
+    path, = tmp_path.iterdir()
+    kept = read_transcript(path)
+    assert len(kept.steps) <= 6, path.read_text()
+    told = capsys.readouterr().out
+    assert told.endswith(f"pfnlab --guest '{OTHER}' replay {path}\n") and f"{OTHER}: " in told
+    assert main(["--guest", "native", "replay", str(path)]) == 0
+    assert main(["--guest", OTHER, "replay", str(path)]) == (4 if wrong == "panic" else 1)
+    assert f"line {kept.steps[-1].line}: " in capsys.readouterr().out or wrong == "panic"
