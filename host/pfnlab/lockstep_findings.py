@@ -29,6 +29,9 @@ def keep(difference: Difference, directory: Path) -> tuple[Path, str]:
     first, other = difference.names
     with Pair(first, other) as pair:
         steps, note = shrunk(difference.steps, pair.failure, most=TRIES)
+        if note.startswith("not shrunk"):          # a reset does not clean all of a machine
+            pair.afresh = True
+            steps, note = shrunk(difference.steps, pair.failure, most=TRIES)
         transcript = Transcript("")
         transcript.options = WINDOW
         transcript.steps, got = pair.play(renumbered(steps))
@@ -40,16 +43,22 @@ def keep(difference: Difference, directory: Path) -> tuple[Path, str]:
 
 
 class Pair:
-    """The guest that leads and one that differs; clean ones for each trial."""
+    """The guest that leads and one that differs; clean ones for each trial, `afresh` if they are
+    to be started for it."""
 
     def __init__(self, first: str, other: str) -> None:
         self.names = first, other
+        self.afresh = False
         self._pools = Pool(1), Pool(1)             # they may be of one name
 
     def __enter__(self) -> Pair:
         return self
 
     def __exit__(self, *why: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End both guests; a trial starts them again."""
         for pool in self._pools:
             pool.close()
 
@@ -66,6 +75,8 @@ class Pair:
     def play(self, steps: Sequence[Step]) -> tuple[list[Step], str | None]:
         """The steps with what the first one answers, up to the one where the other one says
         something else, and that."""
+        if self.afresh:
+            self.close()
         runs = [Run(pool.acquire(with_window(name)), LONGEST)
                 for pool, name in zip(self._pools, self.names)]
         first, other = (answers(run, steps, deque()) for run in runs)
