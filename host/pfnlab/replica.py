@@ -366,9 +366,11 @@ def _spelled(told: object) -> str:
 
 def _same(final: wire.Line, told: object) -> bool:
     if isinstance(told, Refusal):
+        if final.sigil != "?":
+            return False                  # maybe without a word
         at = final.row().fields.get("at")
         word = final.words[0].partition(".")[0] if told.code == "fault" else final.words[0]
-        return final.sigil == "?" and word == told.code and told.at in (None, at)
+        return word == told.code and told.at in (None, at)
     if isinstance(told, Stopped):
         return final.sigil == "=" and final.words == str(told).split()
     return final.sigil == "=" and (told is None or final.row().values[:1] == (told,))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pfnlab import Guest, errors
+from pfnlab import Guest, errors, wire
 from pfnlab.cli import main
 from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
 from pfnlab.fuzz_lines import MOOD, NOT_FUZZED, Dice, Habits, Lines
@@ -19,7 +19,7 @@ from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
 from pfnlab.model_heap import Heap
-from pfnlab.replica import WINDOW
+from pfnlab.replica import WINDOW, Exchange
 from pfnlab.request import Request
 from pfnlab.table import Argument, Command
 from pfnlab.transcript import Mismatch, Run, Transcript
@@ -150,6 +150,15 @@ def test_a_difference_becomes_a_short_transcript_that_shows_it(
     assert len(requests) <= 3
     with pytest.raises(Mismatch):
         transcript.replay(guest)
+
+
+@pytest.mark.only("native")
+def test_success_without_a_word_where_the_model_refuses_is_a_difference(guest: Guest) -> None:
+    model = new_life(guest, random.Random("3/0")).model
+    final = wire.parse(b"=1")
+    assert final is not None
+    told = model.follow(Exchange(1, "unreserve 0x1 1", final, []))
+    assert told is not None and "mem.unaligned" in told
 
 
 @pytest.mark.only("native")
