@@ -99,6 +99,7 @@ class Lines:
         self._at: int | None = None       # the address that the line names
         self._named: Result | None = None           # what has it, or had
         self._past: deque[Result] = deque(maxlen=PAST_MOST)       # given back, or named
+        self._about: int | None = None    # the tag of the result that lines were about last
         self.commands = [command for name, command in self.table.commands.items()
                          if command.kind != "session" and name not in NOT_FUZZED]
         # What gives or takes memory comes more often than what looks at it.
@@ -125,8 +126,8 @@ class Lines:
         left = [c for c in self.commands if c.name in some] or self.commands
         self._weighted = [*left, *3 * [c for c in self.busy if c.name in some]]
         self._sizes = [choose.number(1, 1 << choose.number(0, 12)) for _ in range(SIZES)]
-        keys = dict.fromkeys(a.name for c in self.commands for a in c.arguments if a.role == "key")
-        self._liked = {name for name in keys if choose.chance(10)}
+        keys = {a.name: a for c in self.commands for a in c.arguments if a.role == "key"}
+        self._liked = {n for n, a in keys.items() if choose.chance(25 if a.type == "flag" else 10)}
         self._mood = self.tag + MOOD
 
     def line(self, choose: Chooser, command: Command | None = None) -> str:
@@ -265,9 +266,13 @@ class Lines:
             alike = [r.maker for r in live.values() if (r.kind == "virtual") == virtual]
             some = alike if alike and choose.chance(90) else [r.maker for r in live.values()]
             makers = list(dict.fromkeys(some))
+        tags = [tag for tag, result in live.items() if result.maker in makers]
+        if self._about in tags and choose.chance(30):
+            return self._about
         maker = choose.pick(makers)
-        tags = [tag for tag, result in live.items() if result.maker == maker]
-        return choose.pick(tags) if tags else None
+        tags = [tag for tag in tags if live[tag].maker == maker]
+        self._about = choose.pick(tags) if tags else None
+        return self._about
 
     def _set(self, choose: Chooser) -> str:
         if choose.chance(30):
@@ -287,7 +292,8 @@ class Lines:
             size = (self._named or self.live[choose.pick(list(self.live))]).size
         else:
             size = PAGE_SIZE * choose.number(1, 1 << choose.number(0, 5))
-        size += choose.pick((0, 1, -1)) + PAGE_SIZE * choose.pick((0, 0, 1, -1))
+        size += choose.pick((0, 1, -1, choose.number(-32, 32)))
+        size += PAGE_SIZE * choose.pick((0, 0, 1, -1))
         return max(1, size)
 
     def _place(self, choose: Chooser, virtual: bool) -> int:
@@ -298,20 +304,23 @@ class Lines:
             self._named = choose.pick(past)
             assert self._named.at is not None
             return self._named.at
-        known = [result for result in self.live.values() if result.at is not None
+        known = [tag for tag, result in self.live.items() if result.at is not None
                  and (result.kind == "virtual") == virtual]
         if known and choose.chance(40):
-            return self._around(choose, choose.pick(known))
+            stay = self._about in known and choose.chance(30)
+            self._about = tag = self._about if stay and self._about else choose.pick(known)
+            return self._around(choose, self.live[tag])
         return self._in_window(choose) if virtual and choose.chance(80) else self._address(choose)
 
     def _around(self, choose: Chooser, result: Result) -> int:
-        """Its pages, and one on either side; now and then no page, or where its bytes end, and
-        behind them."""
+        """Its pages, and one on either side; now and then no page, any byte, or where its bytes
+        end, and behind them: mostly, if they are no whole pages."""
         assert result.at is not None
-        if choose.chance(20):
+        if choose.chance(60 if result.size % PAGE_SIZE else 20):
             end = result.at + result.size
-            return min(choose.pick((end & -8, (end + 7) & -8, (end | (PAGE_SIZE - 1)) - 7, end)),
-                       ADDRESS_LIMIT - 1)
+            byte = result.at + choose.number(0, result.size)
+            return min(choose.pick((end & -8, (end + 7) & -8, (end | (PAGE_SIZE - 1)) - 7, end,
+                                    byte)), ADDRESS_LIMIT - 1)
         pages = -(-result.size // PAGE_SIZE)
         edge = result.at + PAGE_SIZE * choose.pick((pages, -1, pages - 1, choose.number(0, pages)))
         return min(max(0, edge + choose.chance(5) * 16), ADDRESS_LIMIT - 1)

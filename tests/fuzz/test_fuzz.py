@@ -169,7 +169,7 @@ def test_a_difference_that_no_reply_shows_is_seen_in_a_dump(
         return size == heap.blocks[place].size - PAGE_SIZE or right(heap, place, size)
     right = Heap._resized
     monkeypatch.setattr(Heap, "_resized", wrong)
-    figures = campaign("native", 2, Limit(commands=4 * MOST), tmp_path)
+    figures = campaign("native", 3, Limit(commands=4 * MOST), tmp_path)
     assert len(figures.found) == 1
     transcript = Transcript(Path(figures.found[0]).read_text())
     assert len([step for step in transcript.steps if not step.text.startswith("map_")]) <= 3
