@@ -6,10 +6,11 @@ from __future__ import annotations
 import socket
 import time
 
-# Register numbers of gdb's target descriptions, and bytes: the stack pointer and the place.
+# Register numbers of gdb's target descriptions, and bytes: the stack pointer, the place, and what a
+# function may have its stack pointer back from.
 REGISTERS = {
-    "x86_64": {"sp": (7, 8), "pc": (16, 8)},
-    "i386": {"sp": (4, 4), "pc": (8, 4)},
+    "x86_64": {"sp": (7, 8), "pc": (16, 8), "frame": (6, 8)},
+    "i386": {"sp": (4, 4), "pc": (8, 4), "frame": (5, 4)},
     "s390x": {"sp": (17, 8), "pc": (1, 8)},
 }
 

@@ -142,7 +142,7 @@ def test_it_stays_but_once(arch: str) -> None:
 def in_mid_command(guest: Broken) -> None:
     guest.ask("trace 1")
     guest.ask("stress 4T", "% alloc ")
-    guest.lose("sp")
+    guest.lose("sp", "frame")
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "i386"])
@@ -161,7 +161,7 @@ def test_a_guest_that_stays_survives_double_faults(arch: str) -> None:
         in_mid_command(guest)
         guest.until("? bug.panic kind=double_fault ")
         assert guest.ask("echo 7") == "= 7\n"
-        guest.lose("sp")
+        guest.lose("sp", "frame")
         said = guest.ask("echo 8")
         assert said.startswith("% panic kind=double_fault ") and "\n% boot " in said
         assert guest.end()[2] == PANIC
