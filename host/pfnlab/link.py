@@ -289,14 +289,17 @@ class Link(Ear):
 
     def wait(self, request: Request, timeout: float = 20.0, work: float = math.inf) -> Request:
         """Wait until the outcome of a request is known. GuestHung: also if the guest was at work
-        for more than `work` seconds by its own clock, from its first sign of life on, or silent for
-        so long."""
+        for more than `work` seconds by its own clock, from its first sign of life or its latest row
+        on, or silent for so long."""
         deadline = self.deadline = self.transport.now() + timeout
         patience, signs, worked = self.silence, self.signs, Silence(self.transport)
+        rows = 0
         while not request.done:
             heard = self._listen(min(patience, work), deadline)
             if heard and self.signs != signs and work < math.inf:
-                signs = self.signs
+                if len(request.rows) != rows:           # a long reply is no hang
+                    worked = Silence(self.transport)
+                signs, rows = self.signs, len(request.rows)
                 worked.go_on()
             if worked.seconds >= work:
                 self.poll()               # its end may have come while nobody looked

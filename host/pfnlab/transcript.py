@@ -4,7 +4,7 @@
     ; free text
     ; with memory=3G              options that the guest needs (pfnlab.spec)
     ; also x86_64?boot=iso        pytest runs it on this guest too, where x86_64 is tested
-    ; within 3                    what is at work for more seconds hangs
+    ; within 3                    what is at work for more seconds, without a row, hangs
     >1 alloc_pages_area low 3
     =1 0x0000000000800000
     >2 free $1

@@ -4,9 +4,9 @@ and output, behind a line that damages bytes. For tests of pfnlab.link.
 
     fake_guest.py SEED PER_MILLION [MODE]
 
-`add N` adds to the counter and returns it, `get` tells it, `list N` prints N rows, `boom` panics,
-`exit` dies, `hush` says nothing, `hang` nothing ever again. MODE "version" speaks another protocol
-version, MODE "signs" promises signs of life.
+`add N` adds to the counter and returns it, `get` tells it, `list N` prints N rows, `dig N` as well,
+with two signs of life before each, `boom` panics, `exit` dies, `hush` says nothing, `hang` nothing
+ever again. MODE "version" speaks another protocol version, MODE "signs" promises signs of life.
 """
 from __future__ import annotations
 
@@ -70,6 +70,12 @@ class Guest:
         if name == "list":
             for i in range(int(args[0])):
                 self.say(f":{tag} {i} square={i * i}")
+            return f"= n={args[0]}"
+        if name == "dig":
+            for i in range(2 * int(args[0])):
+                self.say("% busy")
+                if i % 2:
+                    self.say(f":{tag} {i}")
             return f"= n={args[0]}"
         if name == "again":
             return self.finals.get(self.number(args[0]), "? call.reference")

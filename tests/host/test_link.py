@@ -249,6 +249,23 @@ def test_a_guest_that_promised_signs_of_life_and_gives_none_hangs() -> None:
         assert link.overdue
 
 
+class Counted:
+    """The guest's own clock, as far as it was looked at: a second for each look."""
+
+    def __init__(self, transport: object) -> None:
+        self.seconds = 0.0
+
+    def go_on(self) -> None:
+        """Another look."""
+        self.seconds += 1
+
+
+def test_a_long_reply_whose_rows_come_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pfnlab.link.Silence", Counted)
+    with linked(mode="signs") as link:
+        assert len(link.wait(link.submit(["dig", "50"], "query"), work=4).rows) == 50
+
+
 def test_a_guest_that_answers_sync_does_not_hang() -> None:
     with linked(mode="signs", silence=0.1) as link:
         link.wait(link.submit(["hush"], "mutator"), timeout=600)
