@@ -33,6 +33,7 @@ class Mixture:
         self.pages = Stream(player, self.rng)
         self.virtual = VirtualStream(player, self.rng)
         self.heap = HeapStream(player, self.rng)
+        self._alike = 0               # the first tag of what was answered on a map of the mixture's
         self.kinds = (self._malloc, self._malloc, self._malloc, self._malloc,
                       self._variable, self._look, self._batch, self._stress, self._bad_map,
                       self._again, self._garbage, self._touch, self._scan, self._edge, self._fail)
@@ -52,6 +53,7 @@ class Mixture:
         while self.player.commands < end:
             memory.step()
         self.player.send("check")
+        self._alike = self.player.next_tag
 
     def _episode(self, end: int) -> None:
         stage = self.rng.choice(STAGES)
@@ -171,9 +173,10 @@ class Mixture:
         self.player.send("check")
 
     def _again(self) -> None:
-        """Finals of earlier mutators, and tags that have none."""
+        """Finals of earlier mutators, and tags that have none; none with addresses of each
+        machine's own."""
         tag = self.player.next_tag - self.rng.choice((-1, 0, 1, 2, 5, 200, 255, 256, 300))
-        self.player.send(f"again {max(0, tag)}")
+        self.player.send(f"again {max(self._alike, tag)}")
 
     def _garbage(self) -> None:
         """A command that there may be, arguments that may not be."""
