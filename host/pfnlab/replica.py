@@ -42,6 +42,7 @@ REACH = {"i386": 1 << 32}         # of the architectures that may not reach all 
 WITH_CACHES = ("malloc", "calloc", "realloc", "memalign")      # get their pages in nobody's name
 # Take pages for more than one purpose: what was taken before a refusal is not fresh any more.
 IN_STEPS = ("vmalloc", "vmemalign", "malloc", "calloc", "realloc", "memalign", "advance", "cpu")
+WITH_ATTRIBUTES = ("alloc_pages_ro", "alloc_pages_nx", "alloc_pages_uncached")    # likewise
 WINDOW = (1 << 40, 1 << 42)       # of addresses, where the guest does not tell
 SLOTS = 256                       # results that are kept, likewise
 NEUTRAL = ("owner", "store", "fail")   # change nothing that is predicted
@@ -253,7 +254,7 @@ class Replica:
 
     def _changed_nothing(self, name: str, keys: dict[str, Any], word: str) -> bool:
         """Is it a refusal that the model need not foretell?"""
-        if word in MIDWAY and name in IN_STEPS:
+        if word in MIDWAY and (name in IN_STEPS or name in WITH_ATTRIBUTES or "attributes" in keys):
             raise Lost(f"{name} was refused on the way: {word}")
         own = name in MACHINES_OWN or "attributes" in keys or name.startswith("alloc_pages_")
         return word in BEYOND or (not self._injected and own and word == "call.unsupported")

@@ -6,9 +6,11 @@ import random
 
 import pytest
 
-from pfnlab import Guest
+from pfnlab import Guest, errors, wire
 from pfnlab.fuzz import Figures, live, new_life
+from pfnlab.memory_map import map_of
 from pfnlab.pool import Pool
+from pfnlab.replica import Exchange, Lost, replica_of
 from pfnlab.transcript import Step
 from pfnlab.trial import Trials
 
@@ -17,7 +19,9 @@ ZONES = ("malloc 10 redzone=1", "realloc $1 20", "realloc $2 5000", "poke $3 7 w
          "translate $7", "fill $7 1", "vfree $7", "poke $6 1", "vfree $7 force=1", "vfree $6",
          "memalign 64 100 redzone=1", "fill $14 1", "free $14", "realloc $14 9", "free $14 force=1",
          "alloc_page", "fill $19 seed=5", "vmap $19 4096", "peek $21", "protect $19 1 ro",
-         "poke $21 3", "verify $19 seed=5", "poke $19 1", "calloc 3 5", "peek $27", "dump heap")
+         "poke $21 3", "verify $19 seed=5", "poke $19 1", "calloc 3 5", "peek $27", "alloc_page",
+         "peek $29", "vmalloc 5000", "peek $31", "poke $31 0x123456789a", "peek $31 width=4",
+         "malloc 1 redzone=1", "poke $35 5 width=1", "peek $35", "dump heap")
 
 
 @pytest.mark.parametrize("stage", ["early", "page", "virtual"])
@@ -40,3 +44,16 @@ def test_red_zones_are_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
         assert trials.failure(steps) is None
         monkeypatch.setattr("pfnlab.model_heap.Heap._inspect", lambda heap, place: None)
         assert trials.failure(steps) == "mem.overrun, where the model says success, in free"
+
+
+@pytest.mark.only("native", "x86_64", "i386")      # s390x has a table for the page already
+def test_a_page_whose_attributes_were_refused_may_have_been_handed_out(guest: Guest) -> None:
+    model = replica_of(guest, map_of(guest))
+    guest.fail(what="tables", nth=1)
+    with pytest.raises(errors.MemInjected) as caught:
+        guest.alloc_pages_ro(0)
+    guest.fail()
+    assert any(row["fresh"] == 0 for row in guest.dump("pages") if row[2] == "free")
+    final = wire.parse(f"?1 {caught.value.code}".encode())
+    with pytest.raises(Lost):
+        model.follow(Exchange(1, "alloc_pages_ro 0", final, []))
