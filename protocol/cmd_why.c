@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Why a request was refused: what the areas have, and the slot that lacks least.
- *
- * A slot is looked for at the edges of runs of equal pages. With an alignment of at least the size
- * that finds the best one: a slot that is partly free holds the beginning of a run.
- */
-#include "kernel/machine.h"
+/* Why a request was refused: what the areas have, and what lies in the way. */
 #include "protocol/dump.h"
 #include "protocol/why.h"
-
-#define EDGES 3u
 
 static struct window area_window(unsigned area, const struct page_request *request)
 {
@@ -80,76 +72,6 @@ enum error cmd_largest_order(const struct args_largest_order *args, struct reply
     if (e != OK || largest == 0)
         return e != OK ? e : E_MEM_NONE;
     reply_number(reply, largest - 1);
-    return OK;
-}
-
-static struct slot slot_at(const struct space *space, uint64_t at,
-                           const struct page_request *request)
-{
-    struct slot slot = { .at = at };
-    uint64_t end = at + request->pages;
-
-    while (at < end) {
-        struct page_info info;
-        uint64_t n = space->run(at, end, &info);
-        bool is_stale = info.state == PAGE_FREE && !is_good(&info, request->fresh);
-
-        if (info.state == PAGE_UNMANAGED || is_stale)
-            return (struct slot){ .missing = UINT64_MAX };
-        slot.missing += info.state == PAGE_FREE ? 0 : n;
-        slot.blocks += info.state != PAGE_FREE;
-        at += n;
-    }
-    return slot;
-}
-
-/* Slots at the edges of one run; `tried` are the last ones that were looked at. */
-static void try_edges(const struct space *space, struct slot *best, uint64_t tried[EDGES],
-                      struct window run, struct window window, const struct page_request *request)
-{
-    uint64_t step = UINT64_C(1) << request->align, pages = request->pages, lead = space->lead;
-    uint64_t edges[EDGES] = {
-        align_down(run.first + lead, step) - lead, align_up(run.first + lead, step) - lead,
-        run.limit >= pages ? align_down(run.limit - pages + lead, step) - lead : 0,
-    };
-
-    for (unsigned i = 0; i < EDGES; i++) {
-        uint64_t at = edges[i];
-        struct slot slot;
-
-        if (at < window.first || at >= window.limit || pages > window.limit - at
-            || at == tried[0] || at == tried[1] || at == tried[2])
-            continue;
-        tried[i] = at;
-        slot = slot_at(space, at, request);
-        if (slot.missing < best->missing
-            || (slot.missing == best->missing && slot.missing < UINT64_MAX && at < best->at))
-            *best = slot;
-    }
-}
-
-enum error why_best_slot(const struct space *space, struct window window,
-                         const struct page_request *request, struct slot *best)
-{
-    uint64_t tried[EDGES] = { UINT64_MAX, UINT64_MAX, UINT64_MAX }, at;
-
-    *best = (struct slot){ .missing = UINT64_MAX };
-    if (request->exact) {
-        at = request->at.n;
-        if (at >= window.first && at < window.limit && request->pages <= window.limit - at)
-            *best = slot_at(space, at, request);
-        return OK;
-    }
-    for (at = window.first; at < window.limit;) {
-        struct page_info info;
-        uint64_t n = space->run(at, window.limit, &info);
-
-        if (machine_interrupted())
-            return E_STOP_INTERRUPTED;
-        if (info.state != PAGE_UNMANAGED)
-            try_edges(space, best, tried, (struct window){ at, at + n }, window, request);
-        at += n;
-    }
     return OK;
 }
 

@@ -60,6 +60,82 @@ static void every_slot_is_looked_at(void **unused)
                         ": low lacks free=0 slot=0x0000000000800000 missing=1024 blocks=1");
 }
 
+static uint64_t looks;
+
+static uint64_t counted_run(void *engine, pfn_t from, pfn_t limit, struct page_info *info)
+{
+    looks++;
+    return page_engine_tree.run(engine, from, limit, info);
+}
+
+/* Fifteen hundred slots of as many blocks each: a block is not looked at for each slot. */
+static void slots_of_many_blocks_are_not_counted_one_by_one(void **unused)
+{
+    struct page_engine counted = page_engine_tree;
+
+    (void)unused;
+    for (unsigned i = 0; i < 3000; i++) {
+        char line[64];
+
+        snprintf(line, sizeof(line), "> alloc_page at=0x%x dontzero=1\n", 0x2000000 + i * 4096);
+        feed(line);
+    }
+    forget();
+    ask("> alloc_pages_exact 1500 min=32M max=0x2bb8000",
+        "? mem.none ; no free memory fits the request");
+    counted.run = counted_run;
+    lab.pages.engine = &counted;
+    assert_string_equal(ask_for("> why", ": high lacks"),
+                        ": high lacks free=0 slot=0x0000000002000000 missing=1500 blocks=1500");
+    assert_in_range(looks, 3000, 10 * 3000);
+    forget();
+    ask("> free 0x27d0000", "= 1");
+    ask("> free 0x27d1000", "= 1");
+    assert_string_equal(ask_for("> why", ": high lacks"),
+                        ": high lacks free=2 largest=1 slot=0x00000000021f6000 missing=1498 "
+                        "blocks=1498");
+    /* It stops where it is: what is free has been counted by then, and no more than 64 runs. */
+    for (unsigned stops = 1; stops < 3; stops++) {
+        looks = 0;
+        polls_until_interrupt = stops;
+        assert_non_null(ask_for("> why", "? stop.interrupted"));
+        assert_in_range(looks, 3000, 3000 + 2 * 64);
+    }
+    forget();
+}
+
+/* How often a ^C, each time a little later, stops the explanation of what `line` is refused. */
+static unsigned stops_of(const char *line)
+{
+    for (unsigned stops = 0;; stops++) {
+        ask(line, "? mem.none ; no free memory fits the request");
+        polls_until_interrupt = stops + 1;
+        if (ask_for("> why", "? stop.interrupted") == NULL) {
+            polls_until_interrupt = 0;
+            forget();
+            return stops;
+        }
+        forget();
+    }
+}
+
+static void an_explanation_can_be_stopped_at_any_place(void **unused)
+{
+    (void)unused;
+    ask("> alloc_pages_exact 3072 at=4M dontzero=1", "= 0x0000000000400000");
+    /* At the search for a slot, and at each row. */
+    assert_int_equal(stops_of("> alloc_pages_area low 10 min=5M"), 3);
+    assert_non_null(ask_for("> why", "= request"));
+    forget();
+    ask("> alloc_pages_exact 12288 at=16M dontzero=1", "= 0x0000000001000000");
+    assert_int_equal(stops_of("> vmalloc 16M"), 7);
+    assert_non_null(ask_for("> why", "= request"));
+    forget();
+    ask("> alloc_vpages 1 at=0x10020000000", "= 0x0000010020000000");
+    assert_int_equal(stops_of("> alloc_vpages 0x20001"), 3);
+    assert_non_null(ask_for("> why", "= request"));
+}
+
 static void stale_pages_do_not_serve_a_request_for_fresh_ones(void **unused)
 {
     (void)unused;
@@ -201,6 +277,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_refusal_is_explained_by_the_slot_that_lacks_least, begin),
         cmocka_unit_test_setup(every_slot_is_looked_at, begin),
+        cmocka_unit_test_setup(slots_of_many_blocks_are_not_counted_one_by_one, begin),
+        cmocka_unit_test_setup(an_explanation_can_be_stopped_at_any_place, begin),
         cmocka_unit_test_setup(stale_pages_do_not_serve_a_request_for_fresh_ones, begin),
         cmocka_unit_test_setup(addresses_are_explained_by_the_ranges_in_the_way, begin),
         cmocka_unit_test_setup(frames_behind_addresses_are_explained_as_pages_are, begin),
