@@ -14,6 +14,7 @@ from pfnlab.pool import Pool
 from pfnlab.replica import Exchange, Lost, Replica
 from pfnlab.request import Request
 from pfnlab.shrink import NothingToShrink, Shrinker
+from pfnlab.spec import Spec
 from pfnlab.transcript import Run, Step, Transcript
 from pfnlab.trial import LONGEST, Trial, Trials
 
@@ -30,6 +31,8 @@ def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path
     expect(trials, steps)
     transcript = Transcript("")
     transcript.steps = list(steps)
+    if not any(step.text.startswith("map_begin") for step in steps):
+        transcript.options = Spec(name).anywhere   # the machine's own map, which depends on them
     if note.startswith(errors.GuestHung.__name__):
         transcript.within = LONGEST
     return save(transcript, (f"found by pfnlab fuzz: {note}", why), directory)

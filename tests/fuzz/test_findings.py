@@ -76,6 +76,17 @@ def test_a_transcript_tells_how_long_is_too_long(guest: Guest) -> None:
         Transcript("; within reach\n")
 
 
+@pytest.mark.only("native")
+def test_what_the_machine_was_like_is_kept(guest: Guest, tmp_path: Path) -> None:
+    """A finding on a map that was fed is one on any machine; on the machine's own, on that one."""
+    fed = ("map_begin", "map_add 0x100000 64K", "map_commit")
+    with Pool() as pool:
+        own = keep(pool, "native?memory=96M", steps_of("panic assert"), "it dies", tmp_path)
+        other = keep(pool, "native?memory=96M", steps_of(*fed, "check"), "never again", tmp_path)
+    assert "\n; with memory=96M\n>1 panic" in own.read_text()
+    assert ">3 map_commit" in other.read_text() and "; with" not in other.read_text()
+
+
 def test_haste_is_for_hangs_alone() -> None:
     def trial(steps: Sequence[Step]) -> str | None:
         return signature if any(step.text == "bad" for step in steps) else None
