@@ -33,6 +33,7 @@ from pfnlab.findings import keep  # noqa: E402
 from pfnlab.fuzz import Figures, live, new_life  # noqa: E402
 from pfnlab.guest import Guest  # noqa: E402
 from pfnlab.lockstep import Difference, Lockstep  # noqa: E402
+from pfnlab.lockstep_findings import keep as keep_twins  # noqa: E402
 from pfnlab.lockstep_mixture import Mixture  # noqa: E402
 from pfnlab.pool import Pool  # noqa: E402
 from pfnlab.progress import Progress  # noqa: E402
@@ -188,8 +189,9 @@ def twins(names: list[str], result: Result, course: Course) -> None:
                 for guest in guests.guests:
                     result.line_of(guest)
     except Difference as difference:
-        print(f"seed {course.seed}: {difference}", flush=True)
         result.differences = 1
+        path, replay = keep_twins(difference, FOUND)
+        print(f"seed {course.seed}: {difference}\n  {path}\n  {replay}", flush=True)
     except errors.PfnlabError as gone:
         print(f"seed {course.seed}: {gone}", flush=True)
         result.deaths = 1

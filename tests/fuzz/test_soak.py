@@ -9,10 +9,13 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pfnlab import Guest
+from pfnlab.request import Request
+from pfnlab.transcript import read_transcript
 from tests.fuzz import soak
 
 MOMENT = 0.0                      # seconds: one life, or one slice
@@ -36,6 +39,27 @@ def test_a_kind_tells_what_it_did(guest: Guest, title: str, kind: soak.Kind) -> 
         assert result.refused > result.done // 2
     row = soak.table([result]).splitlines()[1]
     assert row.startswith(result.kind) and row.split(result.kind)[1].split()[0] == str(result.done)
+
+
+@pytest.mark.only("native")
+def test_what_twins_differ_in_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                      capsys: pytest.CaptureFixture[str]) -> None:
+    """One of them allocates an order more."""
+    def submit(guest: Guest, words: list[Any]) -> Request:
+        whole = " ".join(map(str, words)).split(" ")
+        if guest.spec.option("engine") and whole[:2] == ["alloc_pages", "2"]:
+            words = [" ".join(["alloc_pages", "3", *whole[2:]])]
+        return as_ever(guest, words)
+    as_ever = Guest.submit_words
+    monkeypatch.setattr(Guest, "submit_words", submit)
+    monkeypatch.setattr(soak, "FOUND", tmp_path)
+    result = soak.Result("twins x2")
+    soak.run(partial(soak.twins, ["native", "native?engine=tree"]), result, MOMENT, None, seed=1)
+    path, = tmp_path.iterdir()
+    assert (result.differences, result.deaths) == (1, 0)
+    assert f"\n  {path}\n  pfnlab --guest 'native?engine=tree' replay {path}" \
+        in capsys.readouterr().out
+    assert len(read_transcript(path).steps) <= 6, path.read_text()
 
 
 @pytest.mark.only("native")
