@@ -9,7 +9,7 @@ FUZZ_TARGETS := line ops
 
 fuzz: ## search for new paths of the native guest, by libFuzzer; TIME=SECONDS each, JOBS=N, TARGET=
 	@./arch/deps.sh fuzz
-	@$(MAKE) ARCH=native FUZZ_CC='$(FUZZ_CC)' fuzz-run
+	@$(MAKE) -k ARCH=native FUZZ_CC='$(FUZZ_CC)' fuzz-run
 fuzz-minimise: ## merge what `make fuzz` kept into the corpus, as few files as reach as much
 	@./arch/deps.sh fuzz
 	@$(MAKE) ARCH=native fuzz-merge
