@@ -25,7 +25,8 @@ from typing import Any
 
 from pfnlab import errors
 from pfnlab.findings import LOOKS, keep
-from pfnlab.fuzz_lines import Dice, Habits, Lines
+from pfnlab.fuzz_choices import Dice, Habits
+from pfnlab.fuzz_lines import Lines
 from pfnlab.guest import Guest
 from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.pool import Pool

@@ -7,18 +7,15 @@ then shrink it.
 """
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
+from pfnlab.fuzz_choices import Chooser, Habits, Result
 from pfnlab.memory_map import MemoryMap
 from pfnlab.shrink import RENEW
 from pfnlab.table import ADDRESS_TYPES, Argument, Command, Table, Type
 from pfnlab.values import ADDRESS_LIMIT, PAGE_SIZE
-
-T = TypeVar("T")
 
 # Of the map, of the line itself, or without a bound of their own.
 NOT_FUZZED = ("map_begin", "map_area", "map_add", "map_commit", "map_machine", "store", "run",
@@ -32,53 +29,6 @@ SIZES = 3                         # that come again and again
 GIVES_BACK = ("count", "size", "address")      # results of mutators that end what they are given
 BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
 TEXTS = ("a", "b.c", "low", "page")
-
-
-# Whose results did for an argument, of all lives so far: by command and argument, the names of
-# commands; "" is an address of no line.
-Habits = dict[tuple[str, str], list[str]]
-
-
-class Chooser(Protocol):
-    """Whoever decides."""
-
-    def number(self, low: int, high: int) -> int:
-        """A number, both ends included; simple ones are low."""
-
-    def pick(self, items: Sequence[T]) -> T:
-        """One of them; simple ones come first."""
-
-    def chance(self, percent: int) -> bool:
-        """True in so many of a hundred cases; simple is False."""
-
-
-class Dice:
-    """By random numbers."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-
-    def number(self, low: int, high: int) -> int:
-        """Evenly."""
-        return low + int(self.rng.random() * (high - low + 1))
-
-    def pick(self, items: Sequence[T]) -> T:
-        """Evenly."""
-        return items[int(self.rng.random() * len(items))]
-
-    def chance(self, percent: int) -> bool:
-        """By a percentage."""
-        return self.rng.random() * 100 < percent
-
-
-@dataclass
-class Result:
-    """What a line has, as far as it is known."""
-
-    maker: str                    # its command
-    kind: str                     # its type
-    size: int                     # bytes that were asked for
-    at: int | None = None         # known once there is a reply
 
 
 @dataclass

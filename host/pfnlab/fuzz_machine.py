@@ -18,7 +18,7 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
 from pfnlab import errors
 from pfnlab.findings import LOOKS, keep
 from pfnlab.fuzz import Figures, Life, Limit, Wrong, judge, live_to, new_life
-from pfnlab.fuzz_lines import Habits
+from pfnlab.fuzz_choices import Habits
 from pfnlab.guest import Guest
 from pfnlab.pool import Pool
 from pfnlab.replica import Lost, Replica

@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
 
 from pfnlab import Guest, errors, wire  # noqa: E402
-from pfnlab.fuzz_lines import Dice, Lines  # noqa: E402
+from pfnlab.fuzz_choices import Dice  # noqa: E402
+from pfnlab.fuzz_lines import Lines  # noqa: E402
 from pfnlab.memory_map import MemoryMap  # noqa: E402
 from pfnlab.twin import window  # noqa: E402
 

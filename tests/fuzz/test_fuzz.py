@@ -14,7 +14,8 @@ import pytest
 from pfnlab import Guest, errors, wire
 from pfnlab.cli import main
 from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
-from pfnlab.fuzz_lines import MOOD, NOT_FUZZED, Dice, Habits, Lines
+from pfnlab.fuzz_choices import Dice, Habits
+from pfnlab.fuzz_lines import MOOD, NOT_FUZZED, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages

@@ -9,7 +9,8 @@ import pytest
 
 from pfnlab import Guest, errors
 from pfnlab.fuzz import Figures, Life, live
-from pfnlab.fuzz_lines import Chooser, Dice, Lines
+from pfnlab.fuzz_choices import Chooser, Dice
+from pfnlab.fuzz_lines import Lines
 from pfnlab.memory_map import MemoryMap
 from pfnlab.replica import replica_on
 from pfnlab.shrink import RENEW
