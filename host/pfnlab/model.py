@@ -150,7 +150,8 @@ class Pages:
 
     def block(self, frame: int) -> int:
         """The first frame of the allocated block that holds `frame`."""
-        return next(b for b, pages in self.blocks.items() if b <= frame < b + pages)
+        return frame if frame in self.blocks else next(
+            b for b, pages in self.blocks.items() if b <= frame < b + pages)
 
     def _changed(self, area: int, first: int, end: int) -> None:
         """Count the largest free order anew in every leaf that [first, end) touches."""
