@@ -208,7 +208,8 @@ class Lines:
         before, else mostly one of its kind, of any command that gave some."""
         placed = {tag: result for tag, result in self.live.items() if result.at is not None}
         live = placed if placed and choose.chance(90) else self.live
-        makers = self.habits.get((command.name, argument.name), [])
+        living = {"", *(result.maker for result in live.values())}
+        makers = [m for m in self.habits.get((command.name, argument.name), []) if m in living]
         if not (makers and choose.chance(75)):
             if not live or not choose.chance(70):
                 return None

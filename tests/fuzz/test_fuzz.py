@@ -95,6 +95,16 @@ def test_few_commands_come_for_a_while_with_those_that_they_have_to_do_with(gues
 
 
 @pytest.mark.only("native")
+def test_what_lives_is_taken_where_many_others_would_do_as_well(guest: Guest) -> None:
+    did = [name for name, command in guest.table.commands.items() if command.result == "address"]
+    lines = Lines(guest.table, MAP, WINDOW, habits={("fill", "address"): did})
+    alloc_page, fill = (guest.table.commands[name] for name in ("alloc_page", "fill"))
+    dice = Dice(random.Random(1))
+    lines.line(dice, alloc_page)
+    assert sum("$1" in lines.line(dice, fill) for _ in range(200)) > 120
+
+
+@pytest.mark.only("native")
 def test_where_something_was_done_is_looked_at_again(guest: Guest) -> None:
     lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
     place = f"{MAP.ranges[0][0] + 77 * PAGE_SIZE:#x}"
