@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from pfnlab.memory_map import MemoryMap
+from pfnlab.table import ADDRESS_TYPES, Command
+from pfnlab.values import PAGE_SIZE
+
 T = TypeVar("T")
+
+USABLE_MOST = 3                   # pieces of the map in which pages are named that may be free
 
 # Whose results did for an argument, of all lives so far: by command and argument, the names of
 # commands; "" is an address of no line.
@@ -54,3 +60,25 @@ class Result:
     kind: str                     # its type
     size: int                     # bytes that were asked for
     at: int | None = None         # known once there is a reply
+
+
+def undone_by(commands: Sequence[Command]) -> dict[str, str]:
+    """By the name of a command what it undoes: another that is given the same, an address first,
+    and answers an address, where itself has no result."""
+    takes = {c.name: [a for a in c.arguments if a.role == "arg"] for c in commands}
+    return {by.name: one.name for by in commands for one in commands
+            if by.kind == one.kind == "mutator" and takes[by.name] == takes[one.name]
+            and takes[one.name] and takes[one.name][0].type in ADDRESS_TYPES
+            and by.result == "none" and one.result in ADDRESS_TYPES}
+
+
+def usable_pages(memory_map: MemoryMap) -> list[tuple[int, int]]:
+    """Where all pages are usable, between edges of the map, as (address, pages), large ones first;
+    one of page 0 if there are none."""
+    edges = sorted({edge for base, size, _ in memory_map.ranges for edge in (base, base + size)})
+    kinds = [{kind for base, size, kind in memory_map.ranges if base <= edge < base + size}
+             for edge in edges]
+    pieces = [(-(-first // PAGE_SIZE), end // PAGE_SIZE)
+              for first, end, kind in zip(edges, edges[1:], kinds) if kind == {"usable"}]
+    found = [(first * PAGE_SIZE, end - first) for first, end in pieces if first < end]
+    return sorted(found, key=lambda piece: -piece[1])[:USABLE_MOST] or [(0, 1)]

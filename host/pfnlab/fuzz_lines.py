@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pfnlab.fuzz_choices import Chooser, Habits, Result
+from pfnlab.fuzz_choices import Chooser, Habits, Result, undone_by, usable_pages
 from pfnlab.memory_map import MemoryMap
 from pfnlab.shrink import RENEW
 from pfnlab.table import ADDRESS_TYPES, Argument, Command, Table, Type
@@ -55,6 +55,7 @@ class Lines:
         # What gives or takes memory comes more often than what looks at it.
         self.busy = [c for c in self.commands if c.kind == "mutator" and (
             c.result in ADDRESS_TYPES or any(a.type in ADDRESS_TYPES for a in c.arguments))]
+        self._undoes = undone_by(self.commands)
         self._weighted = [*self.commands, *self.busy * 3]
         self._sizes: list[int] = []
         self._liked: set[str] = set()     # keys that most lines have, where they can
@@ -63,6 +64,7 @@ class Lines:
         self._times = 0                   # that it comes again
         self.edges = sorted({edge for base, size, _ in self.memory_map.ranges
                              for edge in (base, base + size)})
+        self._usable = usable_pages(self.memory_map)
         self.names = [name for name, _ in self.memory_map.areas]
 
     def narrow_down(self, choose: Chooser) -> None:
@@ -101,7 +103,8 @@ class Lines:
                ) -> tuple[Command, dict[Argument, str]]:
         """A command and its arguments. Now and then it comes many times in a row, each time with
         the same but for addresses: what becomes full or empty shows then."""
-        if command is None and self._times > 0 and self._row is not None:
+        if command is None and self._times > 0 and self._row is not None and not (
+                self._in_vain(self._row[0])):
             self._times -= 1
             return self._row
         self._times = 0
@@ -109,9 +112,16 @@ class Lines:
             if self._mood is not None and self.tag >= self._mood:
                 self.narrow_down(choose)
             command = choose.pick(self._weighted)
+            if self._in_vain(command) and choose.chance(80):
+                command = self.table.commands[self._undoes[command.name]]
             if command in self.busy and choose.chance(8):
                 self._times = 1 << choose.number(2, ROW)
         return command, dict.fromkeys(self._given(choose, command), "")
+
+    def _in_vain(self, command: Command) -> bool:
+        """Is there nothing that it undoes?"""
+        undone = self._undoes.get(command.name)
+        return undone is not None and all(one.maker != undone for one in self.live.values())
 
     def _note(self, command: Command, freed: int | None, size: int) -> None:
         """What the line does to results and places, if it works."""
@@ -122,7 +132,7 @@ class Lines:
         if command.name in RENEW:
             self.live.clear()
             self._past.clear()
-        if freed is not None and command.result in GIVES_BACK:
+        if freed is not None and (command.result in GIVES_BACK or command.name in self._undoes):
             self._give_back(freed)
         elif self._at is not None:
             kind = "virtual" if self.window[0] <= self._at < self.window[1] else "page"
@@ -187,6 +197,10 @@ class Lines:
         if argument.type in ADDRESS_TYPES and choose.chance(1):
             return f"${choose.number(1, max(1, self.tag))}", None     # of any line, maybe of none
         if argument.type in ADDRESS_TYPES:
+            if command.name in self._undoes.values() and choose.chance(85):
+                self._named = self._free(choose)
+                self._at = self._named.at
+                return f"{self._at:#x}", None
             tag = self._given_out(choose, command, argument) if argument.role == "arg" else None
             if argument.role == "arg":
                 self._meant.setdefault(self.tag + 1, []).append(
@@ -199,8 +213,7 @@ class Lines:
         if kind.name == "size" and choose.chance(20):
             return str(choose.pick(self._sizes or [PAGE_SIZE])), None
         if choose.chance(75) and (kind.name == "size" or argument.name == "pages"):
-            size = self._size(choose)
-            return str(size if kind.name == "size" else -(-size // PAGE_SIZE)), None
+            return str(self._size(choose) if kind.name == "size" else self._pages(choose)), None
         return str(self._number(choose, kind)), None
 
     def _given_out(self, choose: Chooser, command: Command, argument: Argument) -> int | None:
@@ -210,6 +223,9 @@ class Lines:
         live = placed if placed and choose.chance(90) else self.live
         living = {"", *(result.maker for result in live.values())}
         makers = [m for m in self.habits.get((command.name, argument.name), []) if m in living]
+        undone = [tag for tag in live if live[tag].maker == self._undoes.get(command.name)]
+        if undone and choose.chance(85):
+            return choose.pick(undone)
         if not (makers and choose.chance(75)):
             if not live or not choose.chance(70):
                 return None
@@ -232,6 +248,12 @@ class Lines:
 
     def _joined(self, choose: Chooser, words: Sequence[str]) -> str:
         return "|".join(choose.pick(words) for _ in range(choose.number(1, 2)))
+
+    def _pages(self, choose: Chooser) -> int:
+        """As many as what the line refers to has, mostly, or as the bytes of _size()."""
+        if self._named is not None and choose.chance(85):
+            return max(1, -(-self._named.size // PAGE_SIZE) + choose.pick((0, 0, 0, 0, 0, -1, 1)))
+        return -(-self._size(choose) // PAGE_SIZE)
 
     def _size(self, choose: Chooser) -> int:
         """Bytes: as many as something has, mostly what the line refers to, or some pages, or all up
@@ -262,6 +284,16 @@ class Lines:
             self._about = tag = self._about if stay and self._about else choose.pick(known)
             return self._around(choose, self.live[tag])
         return self._in_window(choose) if virtual and choose.chance(80) else self._address(choose)
+
+    def _free(self, choose: Chooser) -> Result:
+        """Pages that nobody may have: where something was, or any that are usable."""
+        past = [one for one in self._past if one.kind != "virtual"]
+        if past and choose.chance(20):
+            return choose.pick(past)
+        base, pages = choose.pick(self._usable)
+        skip = choose.number(0, pages - 1)
+        count = min(pages - skip, choose.number(1, 1 << choose.number(0, 5)))
+        return Result("", "page", count * PAGE_SIZE, base + skip * PAGE_SIZE)
 
     def _around(self, choose: Chooser, result: Result) -> int:
         """Its pages, and one on either side; now and then no page, any byte, or where its bytes

@@ -14,7 +14,7 @@ import pytest
 from pfnlab import Guest, errors, wire
 from pfnlab.cli import main
 from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
-from pfnlab.fuzz_choices import Dice, Habits
+from pfnlab.fuzz_choices import Dice, Habits, undone_by, usable_pages
 from pfnlab.fuzz_lines import MOOD, NOT_FUZZED, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
@@ -28,7 +28,7 @@ from pfnlab.values import PAGE_SIZE
 
 MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
 
-MOST = 4000                       # commands, until a difference must be found
+MOST = 8000                       # commands, until a difference must be found
 
 
 def lines_of(guest: Guest, count: int = 12000, **more: Any) -> list[str]:
@@ -83,7 +83,7 @@ def test_few_commands_come_for_a_while_with_those_that_they_have_to_do_with(gues
     lines, dice = Lines(guest.table, MAP, WINDOW, habits=habits), Dice(random.Random(1))
     lines.narrow_down(dice)
     moods = []
-    for _ in range(60):
+    for _ in range(240):
         begins, names = lines.tag, set()
         while lines.tag < begins + MOOD:
             names.add(lines.line(dice).split()[0])
@@ -91,7 +91,7 @@ def test_few_commands_come_for_a_while_with_those_that_they_have_to_do_with(gues
     few = [names for names in moods if len(names) < len(lines.commands) // 4]
     one, both = ([names for names in few if how(("reserve" in names, "unreserve" in names))]
                  for how in (any, all))
-    assert 10 < len(few) < 50 and len(both) > len(one) // 2 > 0
+    assert 40 < len(few) < 200 and len(both) > len(one) // 2 > 0
 
 
 @pytest.mark.only("native")
@@ -116,6 +116,43 @@ def test_where_something_was_done_is_looked_at_again(guest: Guest) -> None:
     lines.worked(lines.tag - 50)
     again = [lines.line(dice, reserve) for _ in range(50)]
     assert sum(place in line for line in again) > sum(place in line for line in refused) + 5
+
+
+@pytest.mark.only("native")
+def test_what_was_reserved_is_free_before_and_given_back_whole(guest: Guest) -> None:
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    reserve, unreserve = (guest.table.commands[name] for name in ("reserve", "unreserve"))
+    base, size, _ = MAP.ranges[0]
+    for tag, words in enumerate((lines.line(dice, reserve).split() for _ in range(40)), 1):
+        at = int(words[1], 16) if words[1].startswith("0x") and len(words[1]) > 2 else 0
+        if base <= at < base + size:
+            lines.placed(tag, at)
+        else:
+            lines.gone(tag)
+    taken = {f"${tag}": -(-result.size // PAGE_SIZE) for tag, result in lines.live.items()}
+    assert len(taken) > 25
+    ends = [lines.line(dice, unreserve).split() for _ in range(20)]
+    assert sum(words[1] in taken for words in ends) > 12
+    assert sum(taken.get(words[1]) == int(words[2]) for words in ends) > 8
+    assert {f"${tag}" for tag in lines.live} == taken.keys() - {words[1] for words in ends}
+
+
+def test_usable_pages_are_those_of_no_reserved_range() -> None:
+    ranges = [(0x1000, 0x5000, "usable"), (0x2800, 0x2000, "reserved"),
+              (0x10800, 0x20000, "usable")]
+    assert usable_pages(MemoryMap([], ranges)) == [(0x11000, 31), (0x1000, 1), (0x5000, 1)]
+    assert usable_pages(MemoryMap([], [(0x800, 0x10, "usable")])) == [(0, 1)]
+
+
+@pytest.mark.only("native")
+def test_little_is_undone_before_it_is_done(guest: Guest) -> None:
+    assert undone_by([*guest.table.commands.values()]) == {"unreserve": "reserve"}
+    first = []
+    for seed in range(60):
+        lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(seed))
+        names = (lines.line(dice).split()[0] for _ in range(5000))
+        first.append(next(name for name in names if name in ("reserve", "unreserve")))
+    assert first.count("unreserve") < 15
 
 
 def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
@@ -180,7 +217,7 @@ def test_a_difference_that_no_reply_shows_is_seen_in_a_dump(
         return size == heap.blocks[place].size - PAGE_SIZE or right(heap, place, size)
     right = Heap._resized
     monkeypatch.setattr(Heap, "_resized", wrong)
-    figures = campaign("native", 3, Limit(commands=4 * MOST), tmp_path)
+    figures = campaign("native", 4, Limit(commands=4 * MOST), tmp_path)
     assert len(figures.found) == 1
     transcript = Transcript(Path(figures.found[0]).read_text())
     assert len([step for step in transcript.steps if not step.text.startswith("map_")]) <= 3
