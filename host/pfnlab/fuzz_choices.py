@@ -59,6 +59,7 @@ class Result:
     maker: str                    # its command
     kind: str                     # its type
     size: int                     # bytes that were asked for
+    flagged: bool = False         # with a flag
     at: int | None = None         # known once there is a reply
 
 

@@ -25,6 +25,7 @@ PAST_MOST = 10                    # of those that are given back, and of places 
 MOOD = 60                         # lines in which the same few commands come
 ROW = 5                           # a line may come 2 to this power times in a row
 UNANSWERED = 100                  # lines: longer ago none is waited for
+STAY = 5                          # lines at most that are about the same result
 SIZES = 3                         # that come again and again
 GIVES_BACK = ("count", "size", "address")      # results of mutators that end what they are given
 BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
@@ -50,6 +51,8 @@ class Lines:
         self._named: Result | None = None           # what has it, or had
         self._past: deque[Result] = deque(maxlen=PAST_MOST)       # given back, or named
         self._about: int | None = None    # the tag of the result that lines were about last
+        self._with: int | None = None     # the tag of the result that this line has to be about
+        self._stay = 0                    # lines to come that have, too
         self.commands = [command for name, command in self.table.commands.items()
                          if command.kind != "session" and name not in NOT_FUZZED]
         # What gives or takes memory comes more often than what looks at it.
@@ -96,13 +99,16 @@ class Lines:
             words.append(f"{argument.name}={word}" if argument.role == "key" else word)
         self._row = command, given
         self.tag += 1
-        self._note(command, freed, size)
+        flagged = any(a.role == "key" and a.type == "flag" for a in given)
+        self._note(command, freed, size, flagged)
         return " ".join(words)
 
     def _begun(self, choose: Chooser, command: Command | None
                ) -> tuple[Command, dict[Argument, str]]:
         """A command and its arguments. Now and then it comes many times in a row, each time with
         the same but for addresses: what becomes full or empty shows then."""
+        if command is not None or self._times or not self._stay or self._with not in self.live:
+            self._with = None
         if command is None and self._times > 0 and self._row is not None and not (
                 self._in_vain(self._row[0])):
             self._times -= 1
@@ -111,19 +117,37 @@ class Lines:
         if command is None:
             if self._mood is not None and self.tag >= self._mood:
                 self.narrow_down(choose)
-            command = choose.pick(self._weighted)
+            command = self._next(choose)
             if self._in_vain(command) and choose.chance(80):
                 command = self.table.commands[self._undoes[command.name]]
             if command in self.busy and choose.chance(8):
                 self._times = 1 << choose.number(2, ROW)
         return command, dict.fromkeys(self._given(choose, command), "")
 
+    def _next(self, choose: Chooser) -> Command:
+        """Any command. Now and then some lines stay with a result, one that was asked for with a
+        flag if there is any: first comes what is done to such, at last what ends it."""
+        placed = [tag for tag, result in self.live.items() if result.at is not None]
+        if self._with is None and placed and choose.chance(10):
+            self._with = choose.pick([tag for tag in placed if self.live[tag].flagged] or placed)
+            self._stay = choose.number(2, STAY)
+        if self._with is not None:
+            self._stay -= 1
+            maker = self.live[self._with].maker
+            names = {name for (name, _), makers in self.habits.items() if maker in makers}
+            results = ("none",) if self._stay else GIVES_BACK
+            some = [c for c in self.busy if c.name in names and c.result in results]
+            if some:
+                return choose.pick(some)
+            self._with = None
+        return choose.pick(self._weighted)
+
     def _in_vain(self, command: Command) -> bool:
         """Is there nothing that it undoes?"""
         undone = self._undoes.get(command.name)
         return undone is not None and all(one.maker != undone for one in self.live.values())
 
-    def _note(self, command: Command, freed: int | None, size: int) -> None:
+    def _note(self, command: Command, freed: int | None, size: int, flagged: bool) -> None:
         """What the line does to results and places, if it works."""
         self._meant.pop(self.tag - UNANSWERED, None)
         self._places.pop(self.tag - UNANSWERED, None)
@@ -136,9 +160,9 @@ class Lines:
             self._give_back(freed)
         elif self._at is not None:
             kind = "virtual" if self.window[0] <= self._at < self.window[1] else "page"
-            self._places[self.tag] = Result(command.name, kind, size, self._at)
+            self._places[self.tag] = Result(command.name, kind, size, at=self._at)
         if command.result in ADDRESS_TYPES:
-            self.live[self.tag] = Result(command.name, command.result, size)
+            self.live[self.tag] = Result(command.name, command.result, size, flagged)
             if len(self.live) > LIVE_MOST:
                 self.gone(next(iter(self.live)))
 
@@ -150,7 +174,8 @@ class Lines:
                 left_out = left_out or not choose.chance(25)
             if argument.role == "arg" or (argument.role == "opt" and not left_out) or (
                     argument.role == "key"
-                    and choose.chance(70 if argument.name in self._liked else 12)):
+                    and choose.chance(70 if argument.name in self._liked else
+                                      25 if argument.type == "flag" else 12)):
                 yield argument
 
     def worked(self, tag: int) -> None:
@@ -219,6 +244,9 @@ class Lines:
     def _given_out(self, choose: Chooser, command: Command, argument: Argument) -> int | None:
         """A tag whose result a required address is, None for one of no line: mostly one such as did
         before, else mostly one of its kind, of any command that gave some."""
+        if self._with is not None:
+            ends = command.result in GIVES_BACK
+            return self._with if ends or choose.chance(20) else None
         placed = {tag: result for tag, result in self.live.items() if result.at is not None}
         live = placed if placed and choose.chance(90) else self.live
         living = {"", *(result.maker for result in live.values())}
@@ -272,6 +300,8 @@ class Lines:
     def _place(self, choose: Chooser, virtual: bool) -> int:
         """An address in or next to something, or where something was, on the map, or in the window.
         """
+        if self._with is not None:
+            return self._around(choose, self.live[self._with])
         past = [one for one in self._past if (one.kind == "virtual") == virtual]
         if past and choose.chance(30):
             self._named = choose.pick(past)
@@ -293,13 +323,13 @@ class Lines:
         base, pages = choose.pick(self._usable)
         skip = choose.number(0, pages - 1)
         count = min(pages - skip, choose.number(1, 1 << choose.number(0, 5)))
-        return Result("", "page", count * PAGE_SIZE, base + skip * PAGE_SIZE)
+        return Result("", "page", count * PAGE_SIZE, at=base + skip * PAGE_SIZE)
 
     def _around(self, choose: Chooser, result: Result) -> int:
         """Its pages, and one on either side; now and then no page, any byte, or where its bytes
         end, and behind them: mostly, if they are no whole pages."""
         assert result.at is not None
-        if choose.chance(60 if result.size % PAGE_SIZE else 20):
+        if choose.chance(80 if result.size % PAGE_SIZE else 20):
             end = result.at + result.size
             byte = result.at + choose.number(0, result.size)
             return min(choose.pick((end & -8, (end + 7) & -8, (end | (PAGE_SIZE - 1)) - 7, end,

@@ -155,6 +155,22 @@ def test_little_is_undone_before_it_is_done(guest: Guest) -> None:
     assert first.count("unreserve") < 15
 
 
+@pytest.mark.only("native")
+def test_behind_what_was_asked_for_with_a_flag_is_written_before_it_is_freed(guest: Guest) -> None:
+    habits: Habits = {(name, "address"): ["malloc"] for name in ("poke", "free")}
+    written = 0
+    for seed in range(60):
+        lines, dice = Lines(guest.table, MAP, WINDOW, habits=habits), Dice(random.Random(seed))
+        while "redzone=1" not in lines.line(dice, guest.table.commands["malloc"]):
+            lines.gone(lines.tag)
+        tag, end = lines.tag, WINDOW[0] + lines.live[lines.tag].size
+        lines.placed(tag, WINDOW[0])
+        said = [lines.line(dice) for _ in range(60) if tag in lines.live]
+        near = [f"poke {at:#x}" for at in range(end, end + 16)]
+        written += any(line.startswith(one + " ") for line in said for one in near)
+    assert written > 12
+
+
 def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
     figures = Figures()
     for number in range(4 if guest.arch == "native" else 1):
