@@ -39,6 +39,8 @@ from pfnlab.trial import LONGEST, UNDER_WAY
 
 LIFE = 400                        # lines of one
 PAGES = 3000                      # of a map: the model goes over them one by one
+SMALL = 0.25                      # of the maps at random have ranges of a few pages only,
+FEW_PAGES = 24                    # each
 CHECK_EVERY = 25
 OWN = 0.25                        # of the lives are on the machine's own map
 OWN_PAGES = 100_000               # if it has no more of them
@@ -160,8 +162,10 @@ def new_life(guest: Guest, rng: random.Random, habits: Habits | None = None) -> 
     own = model is not None
     if model is None:
         areas, ranges = random_map(rng, most_pages=PAGES)
+        most = rng.randrange(2, FEW_PAGES) if rng.random() < SMALL else PAGES
         model = replica_on(guest, MemoryMap(areas, [
-            r for r in ranges if r[1] >> 12 < PAGES or r[2] == "reserved"]))
+            (base, size if kind == "reserved" else min(size, most << 12), kind)
+            for base, size, kind in ranges if size >> 12 < PAGES or kind == "reserved"]))
     stages = guest.table.types["stage"].words
     lines = Lines(guest.table, model.memory_map, window(guest),
                   habits={} if habits is None else habits)

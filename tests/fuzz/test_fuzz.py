@@ -180,6 +180,16 @@ def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
 
 
 @pytest.mark.only("native")
+def test_memory_becomes_full_in_some_lives_and_they_go_on(guest: Guest) -> None:
+    lives = [new_life(guest, random.Random(f"few/{i}")) for i in range(60)]
+    small = [one for one in lives if one.memory_map.usable < 24 * 11 * PAGE_SIZE]
+    assert 5 < len(small) < 30
+    figures = Figures()
+    assert all(live(guest, one, figures) is None for one in small[:4])
+    assert figures.answers["mem.none"] > 40 and figures.answers["="] > figures.commands // 4
+
+
+@pytest.mark.only("native")
 def test_a_reply_that_the_line_lost_is_no_difference(guest: Guest,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(run: Run, request: Request) -> Request:
