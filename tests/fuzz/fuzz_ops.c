@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernel/lock.h"
 #include "tests/fuzz/ops.h"
 
 #define STEPS_MAX 256u
@@ -107,8 +108,10 @@ void ops_fail(const char *what, uint64_t number, const char *text)
     fuzz_fail("%s 0x%llx: %s", what, (unsigned long long)number, text);
 }
 
+/* What the input held then it would want once more. */
 void assert_failed(const char *condition, const char *file, int line)
 {
+    lock_release_to(0);
     tell();
     fuzz_fail("%s:%d: %s", file, line, condition);
 }
