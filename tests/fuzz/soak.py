@@ -114,7 +114,8 @@ def coverage_guided(target: str, result: Result, course: Course) -> None:
     with subprocess.Popen(
             [*KILL_WITH_PARENT, build / f"fuzz_{target}", f"-dict={build}/line.dict",
              f"-max_total_time={course.seconds:.0f}", f"-seed={course.seed % (1 << 31) or 1}",
-             f"-artifact_prefix={FOUND}/{target}-", corpus, ROOT / "tests/fuzz/corpus" / target],
+             f"-artifact_prefix={FOUND}/{target}-", "-timeout=20", corpus,
+             ROOT / "tests/fuzz/corpus" / target],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             start_new_session=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}) as fuzzer:
         assert fuzzer.stdout is not None
@@ -130,6 +131,21 @@ def coverage_guided(target: str, result: Result, course: Course) -> None:
             raise
     _read_libfuzzer(result, "".join(said))
     result.differences = int(fuzzer.returncode != 0)
+    if result.differences:
+        _tell_found(target, "".join(said))
+
+
+def _tell_found(target: str, said: str) -> None:
+    """The input that libFuzzer kept and what it does, as `make fuzz` tells; else its last words."""
+    kept = re.findall(r"Test unit written to (.+)", said)
+    if not kept:
+        print(f"{target}: {said[-1000:]}", flush=True)
+        return
+    told = subprocess.run([*KILL_WITH_PARENT, ROOT / f"build/native/tests/fuzz/fuzz_{target}",
+                           kept[-1]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", env={**os.environ, "PFNLAB_SCRIPT": "1"}, check=False)
+    print(f"found: {kept[-1]}; as a test it goes to tests/fuzz/found/{target}\n{told.stdout}",
+          flush=True)
 
 
 def _read_libfuzzer(result: Result, said: str) -> None:

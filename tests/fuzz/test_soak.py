@@ -71,6 +71,26 @@ def test_what_libfuzzer_says_is_read(guest: Guest) -> None:
 
 
 @pytest.mark.only("native")
+def test_what_libfuzzer_finds_is_told(guest: Guest, tmp_path: Path, capsys: Any,
+                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fuzzer that fails at once, and a target that tells why."""
+    programs = {"build/fuzz/clang-19": "echo 'Test unit written to found/ops-crash-1'; exit 77",
+                "build/native/tests/fuzz": 'echo ">1 $PFNLAB_SCRIPT $1"'}
+    for directory, what in programs.items():
+        (tmp_path / directory).mkdir(parents=True)
+        program = tmp_path / directory / "fuzz_ops"
+        program.write_text(f"#!/bin/sh\n{what}\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(soak, "ROOT", tmp_path)
+    monkeypatch.setattr(soak, "FOUND", tmp_path / "found")
+    result = soak.Result("coverage-guided ops")
+    soak.run(partial(soak.coverage_guided, "ops"), result, MOMENT, None, seed=1)
+    assert result.differences == 1
+    told = capsys.readouterr().out
+    assert "found: found/ops-crash-1; " in told and ">1 1 found/ops-crash-1" in told
+
+
+@pytest.mark.only("native")
 def test_a_soak_that_is_stopped_tells_what_there_is_until_then(guest: Guest, tmp_path: Path
                                                                ) -> None:
     """A person's ^C in the middle of the second kind, which never ends by itself."""
