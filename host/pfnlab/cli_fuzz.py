@@ -47,12 +47,21 @@ def _limit(options: argparse.Namespace) -> Limit:
 
 
 def _directory(options: argparse.Namespace) -> Path:
-    return Path(options.output or project_root() / "build/fuzz/found")
+    """Made beforehand: what is found after hours must not be lost for want of a place."""
+    directory = Path(options.output or project_root() / "build/fuzz/found")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _no_map(options: argparse.Namespace) -> None:
+    if options.map:
+        raise ValueError("it takes maps of its own: no --map")
 
 
 def do_fuzz(options: argparse.Namespace) -> int:
     """Send a guest commands at random, made from its own command table, and compare each answer
     with the model's. What is wrong is shrunk and kept as a transcript."""
+    _no_map(options)
     name = guest_name(options, name=options.name or "")
     run = _campaign(options)
     directory = _directory(options)
@@ -110,10 +119,12 @@ class Enough(Exception):
 def do_twins(options: argparse.Namespace) -> int:
     """Send one stream of commands to several guests: every line of every reply must be the same. A
     difference is shrunk and kept as a transcript of what the first one says."""
+    _no_map(options)
     names = [name for text in options.names for name in split_names(text)] or architectures()
     if len(names) < 2:
         raise ValueError("it takes two guests to differ")
     emit(options, {"seed": options.seed}, f"seed {options.seed}")
+    directory = _directory(options)
     start = time.monotonic()
     found: Difference | None = None
     stopped = False
@@ -139,7 +150,7 @@ def do_twins(options: argparse.Namespace) -> int:
          f"{' '.join(names)}: {done} commands, {took:.0f} s, {done / took:.0f}/s, "
          "all replies were equal")
     if found is not None:
-        _tell_kept(options, *keep(found, _directory(options)))
+        _tell_kept(options, *keep(found, directory))
     if stopped:
         raise KeyboardInterrupt
     return EXIT_FAILED if found else EXIT_OK

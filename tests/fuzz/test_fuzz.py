@@ -284,3 +284,18 @@ def test_nonsense_is_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["fuzz", *words])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("verb", [["fuzz", "native", "--fast"], ["twins", "native", "native"]])
+def test_a_place_for_what_is_found_is_made_beforehand(verb: list[str], tmp_path: Path) -> None:
+    """Not after hours, when there is something that could be lost."""
+    (tmp_path / "file").touch()
+    assert main([*verb, "--commands", "1", "-o", str(tmp_path / "file/found")]) == 2
+    assert main([*verb, "--commands", "1", "-o", str(tmp_path / "new/found")]) == 0
+    assert (tmp_path / "new/found").is_dir()
+
+
+@pytest.mark.parametrize("verb", [["fuzz", "native"], ["twins", "native", "native"]])
+def test_a_map_that_would_not_be_used_is_refused(verb: list[str], capsys: Any) -> None:
+    assert main(["--map", "laptop", *verb, "--commands", "1"]) == 2
+    assert "no --map" in capsys.readouterr().err
