@@ -217,7 +217,7 @@ def test_a_difference_becomes_a_short_transcript_that_shows_it(
         return right(pages, first, count) + 1
     right = Pages.free
     monkeypatch.setattr(Pages, "free", wrong)
-    figures = how("native", 1, Limit(commands=MOST), tmp_path)
+    figures = how("native", 2, Limit(commands=MOST), tmp_path)
     assert len(figures.found) == 1
     transcript = Transcript(Path(figures.found[0]).read_text())
     requests = [step for step in transcript.steps if not step.text.startswith("map_")]
