@@ -26,6 +26,8 @@ MOOD = 60                         # lines in which the same few commands come
 ROW = 5                           # a line may come 2 to this power times in a row
 UNANSWERED = 100                  # lines: longer ago none is waited for
 STAY = 5                          # lines at most that are about the same result
+LARGE = 24                        # an alignment to 2 to this power at most, now and then
+WORDS = 16                        # bytes
 SIZES = 3                         # that come again and again
 GIVES_BACK = ("count", "size", "address")      # results of mutators that end what they are given
 BAD_WORDS = ("banana", "-1", "010", "0x", "1e3", "18446744073709551616", "4Gx", "$v255", "=")
@@ -201,7 +203,7 @@ class Lines:
     def placed(self, tag: int, address: int) -> None:
         """The line has that result."""
         if tag in self.live:
-            self.live[tag].at = address
+            self.live[tag].at = int(address)   # whose differences are numbers
 
     def _word(self, choose: Chooser, command: Command, argument: Argument
               ) -> tuple[str, int | None]:
@@ -284,18 +286,26 @@ class Lines:
         return -(-self._size(choose) // PAGE_SIZE)
 
     def _size(self, choose: Chooser) -> int:
-        """Bytes: as many as something has, mostly what the line refers to, or some pages, or all up
-        to an edge of the map; or a few more or less."""
-        ahead = [edge - self._at for edge in self.edges if self._at is not None and edge > self._at]
-        if ahead and choose.chance(25):
-            size = ahead[0]
+        """Bytes: as many as something has, mostly what the line refers to, or some pages or words,
+        or all up to the next thing; or a few more or less."""
+        ahead = self._ahead()
+        if ahead is not None and choose.chance(25):
+            size = ahead
         elif (self._named or self.live) and choose.chance(60):
             size = (self._named or self.live[choose.pick(list(self.live))]).size
         else:
-            size = PAGE_SIZE * choose.number(1, 1 << choose.number(0, 5))
-        size += choose.pick((0, 1, -1, choose.number(-32, 32)))
-        size += PAGE_SIZE * choose.pick((0, 0, 1, -1))
+            size = choose.pick((PAGE_SIZE, WORDS)) * choose.number(1, 1 << choose.number(0, 5))
+        if choose.chance(50):
+            size += choose.pick((0, 1, -1, choose.number(-32, 32)))
+            size += PAGE_SIZE * choose.pick((0, 0, 1, -1))
         return max(1, size)
+
+    def _ahead(self) -> int | None:
+        """Bytes from where the line is to an edge of the map or a result."""
+        if self._at is None:
+            return None
+        places = [one.at for one in self.live.values() if one.at is not None]
+        return min((at - self._at for at in (*self.edges, *places) if at > self._at), default=None)
 
     def _place(self, choose: Chooser, virtual: bool) -> int:
         """An address in or next to something, or where something was, on the map, or in the window.
@@ -350,7 +360,11 @@ class Lines:
         base, size, _ = choose.pick(self.memory_map.ranges)
         if choose.chance(40):
             base, size = max(0, choose.pick(self.edges) - 4 * PAGE_SIZE), 8 * PAGE_SIZE
-        address = min(base + choose.number(0, size), ADDRESS_LIMIT - 1)
+        address = base + choose.number(0, size)
+        if choose.chance(20):         # or next to a multiple of some power of two
+            address &= -PAGE_SIZE << choose.number(0, (size // PAGE_SIZE).bit_length())
+            address = max(0, address + PAGE_SIZE * choose.number(-2, 1))
+        address = min(address, ADDRESS_LIMIT - 1)
         return address if choose.chance(3) else address & -PAGE_SIZE
 
     def _number(self, choose: Chooser, kind: Type) -> int:
@@ -359,6 +373,8 @@ class Lines:
         if choose.chance(2):
             return choose.pick((high + 1, low - 1 if low > 0 else high + 2))
         most = min(high.bit_length(), 12 if choose.chance(98) else 64)
+        if kind.name == "align" and choose.chance(10):
+            most = min(high.bit_length(), LARGE)
         power = 1 << choose.number(0, most)
         if kind.name == "flag":
             return int(choose.chance(80))
