@@ -143,7 +143,8 @@ def do_shrink(options: argparse.Namespace) -> int:
     steps = transcript.steps if options.until or options.diff else with_checks(transcript.steps)
     with trials_for(options, transcript) as trials, Progress("shrink") as progress:
         shrinker = Shrinker(steps, _criterion(options, trials, transcript),
-                            lambda tries, left: progress.advance(1, f"shrink, {left} lines"))
+                            lambda tries, left: progress.advance(1, f"shrink, {left} lines"),
+                            places=trials.places)
         try:
             print(f"pfnlab: {len(shrinker.best)} lines show: {shrinker.signature}",
                   file=sys.stderr, flush=True)

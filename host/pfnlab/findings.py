@@ -16,7 +16,7 @@ from pfnlab.request import Request
 from pfnlab.shrink import NothingToShrink, Shrinker
 from pfnlab.spec import Spec
 from pfnlab.transcript import Run, Step, Transcript
-from pfnlab.trial import LONGEST, Trial, Trials
+from pfnlab.trial import LONGEST, Places, Trial, Trials
 
 SHRINKING = 40.0                  # seconds; what is smallest then has to do
 LOOKS = ("dump heap", "dump virt", "dump pages")  # at all that the model foretells
@@ -26,7 +26,8 @@ def keep(pool: Pool, name: str, steps: Sequence[Step], why: str, directory: Path
     """Shrink what was found, and save it with what the model expects. ^C ends the shrinking only.
     """
     trials = Trials(pool, name)
-    steps, note = shrunk(steps, trials.failure, trials.hasty, looks=(*LOOKS, "check"))
+    steps, note = shrunk(steps, trials.failure, trials.hasty, (*LOOKS, "check"),
+                         places=trials.places)
     steps = renumbered(steps)
     expect(trials, steps)
     transcript = Transcript("")
@@ -49,11 +50,13 @@ def save(transcript: Transcript, remarks: Sequence[str], directory: Path) -> Pat
 
 
 def shrunk(steps: Sequence[Step], trial: Trial, hasty: Trial | None = None,
-           looks: Sequence[str] = (), most: float = math.inf) -> tuple[Sequence[Step], str]:
+           looks: Sequence[str] = (), most: float = math.inf,
+           places: Places = lambda steps: {}) -> tuple[Sequence[Step], str]:
     """The smallest that could be had, and what is to be said of it."""
     shrinker: Shrinker | None = None
     try:
-        shrinker = Shrinker(steps, trial, hasty=hasty, seconds=SHRINKING, looks=looks, most=most)
+        shrinker = Shrinker(steps, trial, hasty=hasty, seconds=SHRINKING, looks=looks, most=most,
+                            places=places)
         return shrinker.run(), shrinker.signature
     except NothingToShrink as error:
         return steps, f"not shrunk: {error}"

@@ -3,7 +3,8 @@
 
 In this order: what is behind the failure goes; then lines, many at once, then fewer, each with
 those that refer to its result; then one line takes the place of two, or of those that make a map;
-then the numbers become smaller, and addresses become results. The
+then the numbers become smaller, and addresses become results; at last lines say where their results
+are to be, if that spares those that put them there. The
 signature of the failure stays the same throughout, each try begins on a clean guest, and the result
 is confirmed three times.
 """
@@ -17,7 +18,7 @@ from dataclasses import replace
 
 from pfnlab import errors
 from pfnlab.transcript import Step
-from pfnlab.trial import Trial
+from pfnlab.trial import Places, Trial
 from pfnlab.values import PAGE_SIZE
 
 CONFIRMATIONS = 3
@@ -33,13 +34,15 @@ class Shrinker:
     """`best` is the smallest list of steps so far, at any time. `hasty` is a trial for hangs, which
     takes less time and may err. After so many `seconds`, or at `most` tries, nothing more is
     tried. `looks` are lines that show the whole state: if they show what a reply contradicts the
-    model in, they are what is shrunk, as they need no address that must stay right."""
+    model in, they are what is shrunk, as they need no address that must stay right. `places` tells
+    which lines could say where their results are, and how."""
 
     def __init__(self, steps: Sequence[Step], trial: Trial,
                  on_try: Callable[[int, int], None] | None = None, hasty: Trial | None = None,
                  seconds: float = math.inf, looks: Sequence[str] = (),
-                 most: float = math.inf) -> None:
+                 most: float = math.inf, places: Places = lambda steps: {}) -> None:
         self.trial = trial
+        self.places = places
         self.on_try = on_try or (lambda tries, left: None)
         self._end = time.monotonic() + seconds
         self.looks = looks
@@ -73,8 +76,9 @@ class Shrinker:
         self._drop_lines()
         lines = self.best
         self._join_all()
-        while self._shrink_numbers() | self._drop_lines() | self._join_all():
-            pass
+        self._refine()
+        while self._place():
+            self._refine()
         certain = self._shows_again()
         if not certain and self._quick is not self.trial:
             self.best = lines         # with smaller numbers it took less time, and was no hang
@@ -82,6 +86,22 @@ class Shrinker:
         if not certain:
             raise NothingToShrink(f"the failure comes and goes: {self.signature}")
         return self.best
+
+    def _refine(self) -> None:
+        while self._shrink_numbers() | self._drop_lines() | self._join_all():
+            pass
+
+    def _place(self) -> bool:
+        """Lines that say where their results are, and what they can do without then: fewer, or all
+        stays as it was."""
+        before, places = self.best, self.places(self.best)
+        for index, step in reversed(list(enumerate(before))):
+            if step.tag in places:
+                self._accept([*self.best[:index], replace(step, text=places[step.tag]),
+                              *self.best[index + 1:]])
+        if self.best is not before and not self._drop_lines():
+            self.best = before
+        return self.best is not before
 
     def _shows_again(self) -> bool:
         return all(self._run(self.best, self.trial) == self.signature

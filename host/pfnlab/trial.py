@@ -18,6 +18,7 @@ from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.pool import Pool
 from pfnlab.replica import Exchange, Lost, Replica, replica_of
 from pfnlab.request import Request
+from pfnlab.table import ADDRESS_TYPES
 from pfnlab.transcript import Run, Step, Transcript
 
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -35,6 +36,10 @@ class Trial(Protocol):
 
     def __call__(self, steps: Sequence[Step]) -> str | None:
         """The signature of the failure that they show."""
+
+
+# By the tag of a step, what says the same and where its result is to be.
+Places = Callable[[Sequence[Step]], dict[int, str]]
 
 
 class Condition:
@@ -130,6 +135,24 @@ class Trials:
         except Lost:
             return None
 
+    def places(self, steps: Sequence[Step]) -> dict[int, str]:
+        """By tag, those of the steps that could say at which address their results are, saying it.
+        """
+        guest = self.guest()
+        told: dict[int, str] = {}
+        posted: deque[tuple[Step, Request]] = deque()
+        try:
+            for request in answers(Run(guest, LONGEST), steps, posted):
+                step, command = posted[0][0], guest.table.commands.get(posted[0][0].name)
+                assert request.final is not None
+                if (command is not None and command.result in ADDRESS_TYPES
+                        and request.final.sigil == "=" and " at=" not in step.text
+                        and any((a.role, a.name) == ("key", "at") for a in command.arguments)):
+                    told[step.tag] = f"{step.text} at={request.final.words[0]}"
+        except errors.PfnlabError:        # it shows what it is to show; the rest stays as it is
+            pass
+        return told
+
     def until(self, condition: Condition) -> Trial:
         """Does the condition hold at the end?"""
         def trial(steps: Sequence[Step]) -> str | None:
@@ -179,6 +202,8 @@ def _wrong(request: Request, model: Replica | None) -> str | None:
     if told is None:
         return None
     model_says = told.split(" ")[1] if told.startswith("?") else "success"
+    if model_says == got:
+        model_says = "something else"
     return f"{got}, where the model says {model_says},"
 
 

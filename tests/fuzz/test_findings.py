@@ -101,6 +101,36 @@ def test_haste_is_for_hangs_alone() -> None:
     assert len(Shrinker(steps_of("a", "b", "bad"), trial, hasty=hasty).run()) == 1 and asked
 
 
+def test_what_put_a_result_where_it_is_is_spared_by_saying_so() -> None:
+    """Three lines that take the room below."""
+    def trial(steps: Sequence[Step]) -> str | None:
+        return "wrong" if any(text.endswith("at=0x3000") for text in places(steps).values()) or any(
+            step.text == "alloc_page at=0x3000" for step in steps) else None
+
+    def places(steps: Sequence[Step]) -> dict[int, str]:
+        return {step.tag: f"{step.text} at={n * 4096:#x}" for n, step in enumerate(steps)
+                if " at=" not in step.text}
+    steps = steps_of(*["alloc_page"] * 4)
+    assert len(Shrinker(steps, trial).run()) == 4
+    assert [step.text for step in Shrinker(steps, trial, places=places).run()] == [
+        "alloc_page at=0x3000"]
+    kept = Shrinker(steps, lambda s: "wrong" if len(s) > 3 else None, places=places)
+    assert [step.text for step in kept.run()] == ["alloc_page"] * 4
+
+
+@pytest.mark.only("native")
+def test_places_are_told_of_lines_that_may_be_told_them(guest: Guest) -> None:
+    steps = steps_of("map_begin", "map_add 0x100000 16M", "map_commit",
+                     "alloc_page", "reserve 0x100000 1", "alloc_pages 1 at=0x200000", "malloc 8",
+                     "alloc_pages_area nowhere 1", "nonsense", "alloc_vpages 2", "panic",
+                     "alloc_page")
+    with Pool() as pool:
+        told = Trials(pool, "native").places(steps)
+    assert sorted(told) == [4, 10]
+    assert told[4] == "alloc_page at=0x0000000001000000"
+    assert told[10].startswith("alloc_vpages 2 at=0x")
+
+
 def test_there_is_an_end_to_shrinking() -> None:
     def trial(steps: Sequence[Step]) -> str | None:
         return "wrong"
