@@ -26,6 +26,7 @@ MOOD = 60                         # lines in which the same few commands come
 ROW = 5                           # a line may come 2 to this power times in a row
 UNANSWERED = 100                  # lines: longer ago none is waited for
 STAY = 5                          # lines at most that are about the same result
+MUCH = 8 << 20                    # bytes: more is not asked for up to what is next
 LARGE = 24                        # an alignment to 2 to this power at most, now and then
 WORDS = 16                        # bytes
 SIZES = 3                         # that come again and again
@@ -289,7 +290,7 @@ class Lines:
         """Bytes: as many as something has, mostly what the line refers to, or some pages or words,
         or all up to the next thing; or a few more or less."""
         ahead = self._ahead()
-        if ahead is not None and choose.chance(25):
+        if ahead is not None and ahead <= MUCH and choose.chance(25):
             size = ahead
         elif (self._named or self.live) and choose.chance(60):
             size = (self._named or self.live[choose.pick(list(self.live))]).size

@@ -4,9 +4,8 @@
 In this order: what is behind the failure goes; then lines, many at once, then fewer, each with
 those that refer to its result; then one line takes the place of two, or of those that make a map;
 then the numbers become smaller, and addresses become results; at last lines say where their results
-are to be, if that spares those that put them there. The
-signature of the failure stays the same throughout, each try begins on a clean guest, and the result
-is confirmed three times.
+are to be, if that spares those that put them there. The signature of the failure stays the same
+throughout, each try begins on a clean guest, and the result is confirmed three times.
 """
 from __future__ import annotations
 
@@ -108,8 +107,12 @@ class Shrinker:
                    for _ in range(CONFIRMATIONS))
 
     def _drop_tail(self) -> None:
-        """The shortest beginning that fails, by bisection."""
+        """The shortest beginning that fails, by bisection, if it is not all of them: a search ends
+        with the line that is wrong."""
         low, high = 0, len(self.best)
+        if high > 1 and not self._accept(self.best[:-1]):
+            return
+        high = len(self.best)
         while low + 1 < high:
             middle = (low + high) // 2
             if self._accept(self.best[:middle]):

@@ -114,8 +114,8 @@ def test_where_something_was_done_is_looked_at_again(guest: Guest) -> None:
     lines.live.clear()
     refused = [lines.line(dice, reserve) for _ in range(50)]
     lines.worked(lines.tag - 50)
-    again = [lines.line(dice, reserve) for _ in range(50)]
-    assert sum(place in line for line in again) > sum(place in line for line in refused) + 5
+    again = [lines.line(dice, reserve) for _ in range(200)]
+    assert sum(place in line for line in again) > 4 * sum(place in line for line in refused) + 5
 
 
 @pytest.mark.only("native")

@@ -29,7 +29,7 @@ PROGRAM = Path(soak.__file__)
     ("hostile native", partial(soak.hostile, "native"))], ids=["model", "twins", "hostile"])
 def test_a_kind_tells_what_it_did(guest: Guest, title: str, kind: soak.Kind) -> None:
     result = soak.Result(title)
-    soak.run(kind, result, MOMENT, None, seed=1)
+    soak.run(kind, result, MOMENT, None, seed=3)      # a life that is not early to its end
     assert result.done > 0 and result.refused >= 0
     assert (result.differences, result.deaths, result.recoveries) == (0, 0, 0)
     assert result.bytes_out > result.done and result.bytes_in > result.done
