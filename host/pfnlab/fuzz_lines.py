@@ -333,6 +333,10 @@ class Lines:
             return choose.pick(past)
         base, pages = choose.pick(self._usable)
         skip = choose.number(0, pages - 1)
+        count = 1 << choose.number(0, 9)
+        at = (base + skip * PAGE_SIZE) & -(count * PAGE_SIZE)
+        if base <= at <= base + (pages - count) * PAGE_SIZE and choose.chance(40):
+            return Result("", "page", count * PAGE_SIZE, at=at)       # a whole block
         count = min(pages - skip, choose.number(1, 1 << choose.number(0, 5)))
         return Result("", "page", count * PAGE_SIZE, at=base + skip * PAGE_SIZE)
 

@@ -91,7 +91,7 @@ def test_few_commands_come_for_a_while_with_those_that_they_have_to_do_with(gues
     few = [names for names in moods if len(names) < len(lines.commands) // 4]
     one, both = ([names for names in few if how(("reserve" in names, "unreserve" in names))]
                  for how in (any, all))
-    assert 40 < len(few) < 200 and len(both) > len(one) // 2 > 0
+    assert 40 < len(few) < 200 and len(both) > len(one) // 3 > 0
 
 
 @pytest.mark.only("native")
