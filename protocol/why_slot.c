@@ -117,6 +117,8 @@ static void search_begin(struct search *search, uint64_t first)
 
         search->edges[i].first = search->edges[i].end = none;
     }
+    search->looks = 0;
+    search->stopped = false;
 }
 
 enum error why_best_slot(const struct space *space, struct window window,
