@@ -4,6 +4,7 @@ show again what it found."""
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -135,6 +136,39 @@ def test_what_was_reserved_is_free_before_and_given_back_whole(guest: Guest) -> 
     assert sum(words[1] in taken for words in ends) > 12
     assert sum(taken.get(words[1]) == int(words[2]) for words in ends) > 8
     assert {f"${tag}" for tag in lines.live} == taken.keys() - {words[1] for words in ends}
+
+
+@pytest.mark.only("native")
+def test_a_size_goes_up_to_the_next_result(guest: Guest) -> None:
+    habits: Habits = {("realloc", "address"): ["malloc"]}
+    lines, dice = Lines(guest.table, MAP, WINDOW, habits=habits), Dice(random.Random(1))
+    malloc, realloc = (guest.table.commands[name] for name in ("malloc", "realloc"))
+    gap, exactly = 77 * PAGE_SIZE, 0
+    for _ in range(200):
+        lines.live.clear()
+        for at in (WINDOW[0], WINDOW[0] + gap):
+            lines.line(dice, malloc)
+            lines.placed(lines.tag, at)
+        first = next(iter(lines.live))
+        exactly += lines.line(dice, realloc).startswith(f"realloc ${first} {gap}")
+    assert exactly > 5
+
+
+@pytest.mark.only("native")
+def test_whole_blocks_are_reserved_and_places_are_next_to_large_multiples(guest: Guest) -> None:
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    blocks = []
+    for _ in range(400):
+        words = lines.line(dice, guest.table.commands["reserve"]).split()
+        lines.live.clear()
+        if all(re.fullmatch("0x[0-9a-f]+|[0-9]+", word) for word in words[1:3]):
+            pages = int(words[2])
+            blocks.append(pages >= 64 and pages & (pages - 1) == 0
+                          and int(words[1], 0) % (pages * PAGE_SIZE) == 0)
+    assert sum(blocks) > 20
+    edge = sum(lines._address(dice) + 2 * PAGE_SIZE & -4 * PAGE_SIZE in (0x400000, 0x600000)
+               for _ in range(1000))
+    assert edge > 20
 
 
 def test_usable_pages_are_those_of_no_reserved_range() -> None:
