@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "host"))
 sys.path.insert(0, str(ROOT))
 
 installed = [entry.name for entry in entry_points(group="pytest11")]
-pytest_plugins = [] if "pfnlab" in installed else ["pfnlab.plugin"]
+pytest_plugins = ["tests.hangs", *([] if "pfnlab" in installed else ["pfnlab.plugin"])]
 
 # What a shell runs in the background has ^C ignored, and so have its children: ours shall heed it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -20,6 +20,7 @@ import pfnlab
 from pfnlab import progress
 from pfnlab.cli import main
 from pfnlab.progress import Progress
+from tests.hangs import descendants
 
 HOST = Path(pfnlab.__file__).parents[1]
 EXIT_INTERRUPTED = 130
@@ -130,15 +131,6 @@ def test_an_interrupt_tells_how_far_a_search_was(words: list[str], interrupt: An
     assert main(["--json", *words, *more]) == EXIT_INTERRUPTED
     told = json.loads(capsys.readouterr().out.splitlines()[-2])
     assert told["commands"] in (29, 30)       # twins tell of a command before it, fuzz behind it
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and theirs."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [one for child in map(int, text.split()) for one in (child, *descendants(child))]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

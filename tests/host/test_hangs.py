@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""A test that never ends: it fails, its processes end, and the others run."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TESTS = """
+import queue, subprocess
+
+def test_process():                     # its output stays open as long as anybody has it
+    subprocess.run(["sh", "-c", "echo $$ >pids; sleep 1000 & echo $! >>pids; wait"],
+                   stdout=subprocess.PIPE, check=True)
+
+def test_itself():
+    queue.SimpleQueue().get()
+
+def test_other():
+    pass
+"""
+
+
+def is_running(pid: str) -> bool:
+    """Does it do anything? An orphan that has ended may wait for somebody to ask why."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_test_that_hangs_fails_and_the_others_run(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(TESTS)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.hangs", "-p", "no:cacheprovider", "-n", "2",
+         "--timeout", "9", "--timeout-method", "thread", "test_it.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=100)
+    said = done.stdout + done.stderr
+    assert "it hangs; ended is what its worker has started:\n" in said and "sleep 1000\n" in said
+    assert "died with <Signals.SIGKILL: 9>" in said and "2 failed, 1 passed" in said
+    assert not any(map(is_running, (tmp_path / "pids").read_text().split()))
+    assert "queue.SimpleQueue().get()" in said          # where it was
+    assert "crashed while running 'test_it.py::test_itself'" in said
