@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -114,11 +115,15 @@ def run(guest: str, steps: dict[str, list[str]]) -> dict[str, str]:
     with subprocess.Popen(
             [sys.executable, "-m", "pfnlab", "gdb", guest, "--batch", *commands],
             env={**os.environ, "PYTHONPATH": str(ROOT / "host")},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True) as process:
         try:
             out, errors = process.communicate(timeout=200)
-        except subprocess.TimeoutExpired:      # SIGTERM: its guest ends with it
-            process.terminate()
+        except subprocess.TimeoutExpired:      # gdb too, else its output would never end
+            os.killpg(process.pid, signal.SIGKILL)
             out, errors = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     parts = [part.partition("\n")[::2] for part in out.split(MARK)[1:]]
     return {**dict(parts), "status": str(process.returncode), "errors": errors}
