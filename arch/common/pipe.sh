@@ -7,10 +7,25 @@ left='' answered=0 line=''
 # The end of a request, or of all that were asked before it.
 answer='@([=?]*|% boot *)'
 
+# Reads the guest's next line into `line`. Fails when the guest ends. A signal that comes right
+# before the shell begins to wait is heeded when it has waited: so that must not be for ever. A byte
+# may come just when the time is up: then it was read all the same.
+guest_line() {
+    local first='' status=142
+    while [ -z "$first" ] && [ $status -gt 128 ]; do
+        IFS= read -r -N 1 -t 0.5 -u "$from" first
+        status=$?
+    done
+    line=
+    [ -n "$first" ] || return
+    [[ $first == $'\n' ]] || IFS= read -r -u "$from" line || return
+    line=${first%$'\n'}$line
+}
+
 # Prints what the guest says, up to the `line` that matches $1, which is not printed if $2 is given.
 # Fails when the guest ends.
 print_until() {
-    while IFS= read -r -u "$from" line; do
+    while guest_line; do
         line=${line%$'\r'}
         # Firmware may have left the cursor's escape sequences before the guest's first line.
         while [[ $line =~ ^$'\e'\[[0-9\;=]*[A-Za-z] ]]; do line=${line#"${BASH_REMATCH[0]}"}; done

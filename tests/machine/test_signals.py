@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Signals that run-guest.sh gets at a bad moment, and bytes of its guest."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.machine.test_run_guest import ROOT, SCRIPT
+
+# Where the shell begins to wait for what a guest says, which is descriptor 10 or more.
+WAITS = ("break *read if $rdi >= 10 && $rdi != 255", "break *select", "break *pselect")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the host names registers otherwise")
+def test_a_signal_right_before_the_shell_waits_is_heeded() -> None:
+    """The guest says nothing: with a signal lost, so would the script for ever."""
+    lines = ["break main", "run", "delete", *WAITS, "continue", "delete", "signal SIGTERM"]
+    done = subprocess.run(
+        ["gdb", "-q", "-nx", "-batch", *(word for line in lines for word in ("-ex", line)),
+         "--args", "bash", SCRIPT, "native", "--gdb"], stdin=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    assert f"exited with code 0{128 + signal.SIGTERM:o}]" in done.stdout
+
+
+# A shell whose time is up just when it has read a byte, each time.
+LATE = """
+. arch/common/pipe.sh
+read() { builtin read "$@" || return; [[ ${4-} != -t ]] || return 142; }
+exec {from}< <(printf '= 7\\n\\n= 8\\n')
+for n in 1 2 3; do guest_line && echo "<$line>"; done
+"""
+
+
+def test_a_byte_that_comes_when_the_time_is_up_is_not_lost() -> None:
+    done = subprocess.run(["bash", "-c", LATE], cwd=ROOT, capture_output=True, text=True,
+                          timeout=60)
+    assert (done.stdout, done.stderr) == ("<= 7>\n<>\n<= 8>\n", "")
