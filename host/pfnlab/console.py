@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from prompt_toolkit.keys import Keys
 from pfnlab import errors
 from pfnlab.guest import Guest
 from pfnlab.help_text import command_help, overview
+from pfnlab.interrupts import on_interrupt
 from pfnlab.request import Request
 from pfnlab.table import Argument, Table
 from pfnlab.values import Row
@@ -215,16 +215,13 @@ class Console:
         """The guest runs it; ^C stops what takes long, once more gives up a guest that hangs."""
         pending = self.guest.submit_line(text)
         stop = _Stop(self.guest)
-        before = signal.signal(signal.SIGINT, lambda *_: stop())
         try:
-            with terminal(signals=True):
+            with on_interrupt(lambda *_: stop()), terminal(signals=True):
                 if self._stop_typed():
                     stop()
                 self._wait(pending.request)
         except Again:
             raise GivenUp("given up: the guest did not stop when it was asked to") from None
-        finally:
-            signal.signal(signal.SIGINT, before)
         self._show(pending.request)
         if pending.command is not None and pending.command.name.startswith("map_"):
             self._areas = None

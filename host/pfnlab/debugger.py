@@ -19,6 +19,7 @@ from typing import TextIO
 
 from pfnlab.doors import program_of
 from pfnlab.errors import PfnlabError
+from pfnlab.interrupts import on_interrupt
 from pfnlab.spec import Spec, project_root
 from pfnlab.transport import USAGE, Transport
 
@@ -75,15 +76,14 @@ def run(argv: list[str], commands: Sequence[str] = (), line: Path | None = None,
     if commands:
         argv = [*argv, "-nx", "-batch", "-ex", f"python batch({list(commands)!r}, {results})"]
     environment = {**os.environ, **({LINE: str(line)} if line is not None else {})}
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)      # ^C is gdb's
     try:
-        return subprocess.run(argv, env=environment, check=False, stdin=subprocess.DEVNULL
-                              if commands else None, stdout=sys.stderr if as_json else None,
-                              pass_fds=() if results is None else (results,)).returncode
+        with on_interrupt(signal.SIG_IGN):             # ^C is gdb's
+            return subprocess.run(argv, env=environment, check=False, stdin=subprocess.DEVNULL
+                                  if commands else None, stdout=sys.stderr if as_json else None,
+                                  pass_fds=() if results is None else (results,)).returncode
     finally:
         if results is not None:
             os.close(results)
-        signal.signal(signal.SIGINT, before)
 
 
 def frames(argv: list[str]) -> list[str]:
