@@ -7,7 +7,8 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from pfnlab import errors, wire
@@ -21,11 +22,25 @@ from pfnlab.trial import LONGEST, answers, reply_lines
 
 TRIES = 2000                      # of shrinking; what is smallest then has to do
 PANIC = "panic"
+NO_LINE = "(no such line)"
+
+
+@dataclass(frozen=True)
+class Odd:
+    """What is odd about the last line that was played: `how`, by which two are the same, without
+    addresses, and what each says of it, if both do. `writer` is whose reply, written down, fails on
+    the other one, an index; None where a replay looks at no such thing: how it is spelled."""
+
+    how: str
+    said: Sequence[str]
+    writer: int | None = 0
 
 
 def keep(difference: Difference, directory: Path) -> tuple[Path, str]:
     """Shrink a difference and save it with what the first guest says; the file, and the command
-    that replays it on the other one. ^C ends the shrinking only."""
+    that shows it. A replay looks for what is written only: where the other one says all that and
+    more, the last line has what that one says, and the first one is replayed. ^C ends the
+    shrinking only."""
     first, other = difference.names
     with Pair(first, other) as pair:
         steps, note = shrunk(difference.steps, pair.failure, most=TRIES)
@@ -34,12 +49,19 @@ def keep(difference: Difference, directory: Path) -> tuple[Path, str]:
             steps, note = shrunk(difference.steps, pair.failure, most=TRIES)
         transcript = Transcript("")
         transcript.options = WINDOW
-        transcript.steps, got = pair.play(renumbered(steps))
+        transcript.steps, odd = pair.play(renumbered(steps))
     remarks = [f"found by pfnlab twins: {note}", str(difference), f"the file has what {first} says"]
-    if got:
-        remarks.append(f"of the last line {other} says: {got}")
+    if odd is not None and odd.writer == 1:
+        remarks[-1] += f", and of the last line what {other} says, which is more"
+    if odd is not None:
+        remarks += [f"of the last line {name} says: {said}"
+                    for name, said in zip(difference.names, odd.said)]
     path = save(transcript, remarks, directory)
-    return path, f"pfnlab --guest {shlex.quote(other)} replay {shlex.quote(str(path))}"
+    quoted = shlex.quote(str(path))
+    if odd is not None and odd.writer is None:     # to be seen by eye
+        return path, f"pfnlab --guest {shlex.quote(with_window(other))} pipe <{quoted}"
+    failing = first if odd is not None and odd.writer == 1 else other
+    return path, f"pfnlab --guest {shlex.quote(failing)} replay {quoted}"
 
 
 class Pair:
@@ -64,16 +86,11 @@ class Pair:
 
     def failure(self, steps: Sequence[Step]) -> str | None:
         """How the last line that they answered differs, without addresses. A Trial."""
-        told, got = self.play(steps)
-        if got is None or got.startswith(PANIC):
-            return got
-        wanted = told[-1].final
-        assert wanted is not None
-        return f"{_outcome(got)}, where {self.names[0]} says {_outcome(wanted.raw)}, " \
-               f"in {told[-1].name}"
+        odd = self.play(steps)[1]
+        return None if odd is None else odd.how
 
-    def play(self, steps: Sequence[Step]) -> tuple[list[Step], str | None]:
-        """The steps with what the first one answers, up to the one where the other one says
+    def play(self, steps: Sequence[Step]) -> tuple[list[Step], Odd | None]:
+        """The steps with what is to be written of each, up to the one where the other one says
         something else, and that."""
         if self.afresh:
             self.close()
@@ -89,16 +106,42 @@ class Pair:
                 return [*told, *steps[len(told):]], None
             told.append(expecting(step, runs[0], request, own))
             try:
-                runs[1].compare(told[-1], next(other))
-            except Mismatch as error:
-                return told, error.got
+                requests = request, next(other)
             except errors.GuestPanic as panic:     # in this line or one behind it
-                return told, " ".join([PANIC, *re.findall(r"(?:kind|at)=\S+", str(panic))])
+                end = " ".join([PANIC, *re.findall(r"(?:kind|at)=\S+", str(panic))])
+                return told, Odd(end, (_final(request), end))
             except errors.PfnlabError as error:
-                return told, f"{type(error).__name__} {error}"
+                return told, Odd(self._how(type(error).__name__, step, request),
+                                 (_final(request), f"{type(error).__name__} {error}"))
+            told[-1], odd = self._compare(step, runs, requests, own)
+            if odd is not None:
+                return told, odd
             if step.name in ("map_commit", "map_machine") and not _refused(request):
                 own = step.name == "map_machine"
         return told, None
+
+    def _compare(self, step: Step, runs: Sequence[Run], requests: Sequence[Request], own: bool
+                 ) -> tuple[Step, Odd | None]:
+        """The step with a reply that fails on one of them, the first one's if there is none."""
+        ways = [expecting(step, *one, own) for one in zip(runs, requests)]
+        lines = [spelled(*one) for one in zip(runs, requests)]
+        said = next((pair for pair in zip_longest(*lines, fillvalue=NO_LINE)
+                     if pair[0] != pair[1]), ())
+        for writer, run, request in ((0, runs[1], requests[1]), (1, runs[0], requests[0])):
+            try:
+                run.compare(ways[writer], request)
+            except Mismatch:
+                outcomes = [_outcome(_final(one)) for one in requests]
+                what = outcomes[1] if outcomes[0] != outcomes[1] else \
+                    "something else" if said == (lines[0][-1], lines[1][-1]) else "other rows"
+                return ways[writer], Odd(self._how(what, step, requests[0]), said, writer)
+        if said and not (own and step.name not in SAME):
+            return ways[0], Odd(f"spelled otherwise than by {self.names[0]}, in {step.name}", said,
+                                None)
+        return ways[0], None
+
+    def _how(self, what: str, step: Step, request: Request) -> str:
+        return f"{what}, where {self.names[0]} says {_outcome(_final(request))}, in {step.name}"
 
 
 def expecting(step: Step, run: Run, request: Request, own: bool) -> Step:
@@ -112,11 +155,27 @@ def expecting(step: Step, run: Run, request: Request, own: bool) -> Step:
                    final=wire.parse(" ".join([f"{sigil}{step.tag}", *words]).encode()))
 
 
+def spelled(run: Run, request: Request) -> list[str]:
+    """A reply, line by line, without its tag, as pfnlab.lockstep compares it: with the text for
+    people, but that of a fault, which tells where in the program."""
+    lines = reply_lines(run, request)
+    if lines[-1].startswith("? fault."):
+        return lines[-1:]
+    assert request.final is not None
+    texts = [row.text for row in (*request.rows, request.final.row())]
+    return [f"{line} ; {text}" if text else line for line, text in zip(lines, texts)]
+
+
 def _refused(request: Request) -> bool:
     return request.final is not None and request.final.sigil == "?"
 
 
+def _final(request: Request) -> str:
+    assert request.final is not None
+    return " ".join([request.final.sigil, *request.final.words])
+
+
 def _outcome(final: str) -> str:
-    """Success, an error's word, or how the guest ended."""
-    head, _, rest = final.partition(" ")
-    return rest.partition(" ")[0] if head[0] == "?" else "success" if head[0] in "=:" else head
+    """Success, or an error's word."""
+    sigil, *words = final.split(" ")
+    return words[0] if sigil == "?" and words else "success"

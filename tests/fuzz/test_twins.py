@@ -4,13 +4,17 @@ replies."""
 from __future__ import annotations
 
 import random
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pfnlab import wire
 from pfnlab.cli import main
 from pfnlab.guest import Guest
+from pfnlab.link import Link
 from pfnlab.lockstep import Difference, Lockstep
 from pfnlab.lockstep_memory import Memory
 from pfnlab.lockstep_mixture import Mixture
@@ -75,3 +79,43 @@ def test_a_difference_is_shrunk_and_kept(line: str, right: str, wrong: str, tmp_
     assert main(["--guest", "native", "replay", str(path)]) == 0
     assert main(["--guest", OTHER, "replay", str(path)]) == (4 if wrong == "panic" else 1)
     assert f"line {kept.steps[-1].line}: " in capsys.readouterr().out or wrong == "panic"
+
+
+@pytest.mark.only("native")
+@pytest.mark.parametrize("line, right, wrong, fails", [
+    ("dump", r"^: 0x0", ": 0xf", OTHER),           # an address in a row
+    ("areas", r"^: .*", "", OTHER),                # no rows at all
+    ("malloc", r"^(=\d+ \S+)", r"\1 more=1", "native"),         # more than is asked for
+    ("free", "is free", "was free", ""),           # what no replay looks at
+])
+def test_what_differs_in_words_only_is_shrunk_and_kept(
+        line: str, right: str, wrong: str, fails: str, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """One of two machines says the same otherwise."""
+    def submit(guest: Guest, words: list[Any]) -> Request:
+        request = submitted(guest, words)
+        if guest.spec.option("engine") and str(words[0]).split(" ")[0] == line:
+            wrongly[id(request)] = request
+        return request
+
+    def wait(link: Link, request: Request, *args: Any) -> Request:
+        waited(link, request, *args)
+        if wrongly.pop(id(request), None) is not None:
+            said = [re.sub(right, wrong, one)
+                    for one in (*(f": {row!r}" for row in request.rows), request.final.raw)]
+            lines = [wire.parse(one.encode()) for one in said if one]
+            request.rows, request.final = [one.row() for one in lines[:-1]], lines[-1]
+        return request
+    submitted, waited, wrongly = Guest.submit_words, Link.wait, {}
+    monkeypatch.setattr(Guest, "submit_words", submit)
+    monkeypatch.setattr(Link, "wait", wait)
+    assert main(["twins", "native", OTHER, "--seed", str(SEED), "-o", str(tmp_path)]) == 1
+    path, = tmp_path.iterdir()
+    text, kept = path.read_text(), read_transcript(path)
+    assert len(kept.steps) <= 6 and kept.steps[-1].name == line, text
+    told = capsys.readouterr().out
+    assert told.endswith(f"pfnlab --guest {shlex.quote(fails)} replay {path}\n" if fails else
+                         f" pipe <{path}\n")
+    assert f"of the last line {OTHER} says: " in text and not re.search("twins: .*0x", text)
+    for name in ("native", OTHER):
+        assert main(["--guest", name, "replay", str(path)]) == (name == fails)
