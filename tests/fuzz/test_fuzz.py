@@ -16,7 +16,7 @@ from pfnlab import Guest, errors, wire
 from pfnlab.cli import main
 from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
 from pfnlab.fuzz_choices import Dice, Habits, undone_by, usable_pages
-from pfnlab.fuzz_lines import MOOD, NOT_FUZZED, Lines
+from pfnlab.fuzz_lines import LARGE, MOOD, MUCH, NOT_FUZZED, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
@@ -169,6 +169,33 @@ def test_whole_blocks_are_reserved_and_places_are_next_to_large_multiples(guest:
     edge = sum(lines._address(dice) + 2 * PAGE_SIZE & -4 * PAGE_SIZE in (0x400000, 0x600000)
                for _ in range(1000))
     assert edge > 20
+
+
+@pytest.mark.only("native")
+def test_a_share_of_sizes_is_all_up_to_an_edge_of_the_map_or_a_result(guest: Guest) -> None:
+    """To the byte, unless that is very much."""
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    malloc, edge = guest.table.commands["malloc"], MAP.ranges[0][0]
+    for at in (edge - 3 * PAGE_SIZE, edge + 5 * PAGE_SIZE):
+        lines.line(dice, malloc)
+        lines.placed(lines.tag, at)
+    lines._at = edge - 3 * PAGE_SIZE
+    assert 110 < sum(lines._size(dice) == 3 * PAGE_SIZE for _ in range(1000)) < 250
+    lines._at = edge
+    assert 110 < sum(lines._size(dice) == 5 * PAGE_SIZE for _ in range(1000)) < 250
+    lines._at = edge - MUCH - PAGE_SIZE
+    lines.live.clear()
+    assert max(lines._size(dice) for _ in range(1000)) < MUCH
+
+
+@pytest.mark.only("native")
+def test_a_share_of_alignments_is_large_and_few_are_larger_than_memory(guest: Guest) -> None:
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    said = [lines.line(dice, guest.table.commands["vmemalign"]).split()[1] for _ in range(2000)]
+    aligns = [int(word) for word in said if word.isdigit() and not int(word) & int(word) - 1]
+    assert len(aligns) > 1900
+    assert 50 < sum(1 << 12 < align <= 1 << LARGE for align in aligns) < 200
+    assert 5 < sum(align > 1 << LARGE for align in aligns) < 60
 
 
 def test_usable_pages_are_those_of_no_reserved_range() -> None:
