@@ -80,6 +80,8 @@ def do_fuzz(options: argparse.Namespace) -> int:
     emit(options, {"seed": options.seed, "commands": figures.commands, "lives": figures.lives,
                    "seconds": figures.seconds, "found": figures.found, "answers": figures.answers},
          f"{name}: {figures}")
+    if figures.error is not None:
+        raise figures.error
     if figures.stopped:
         raise KeyboardInterrupt
     return EXIT_FAILED if figures.found else EXIT_OK

@@ -75,6 +75,9 @@ class GuestPanic(GuestGone):
         self.lines = lines
         self.frames: list[str] = []
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.lines), vars(self)     # on its way from a worker
+
 
 class GuestSilent(PfnlabError, TimeoutError):
     """No answer in time, from a guest that shows no sign of having died."""
@@ -91,6 +94,10 @@ class LinkLost(PfnlabError):
 
 class ProtocolMismatch(PfnlabError):
     """The guest speaks a version of the protocol that this package does not know."""
+
+
+class WorkerGone(PfnlabError):
+    """A process that searched was killed, or died: nothing is known of what it did."""
 
 
 _CATEGORIES: dict[str, type[GuestError]] = {

@@ -15,11 +15,12 @@ import random
 import signal
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,13 @@ LOOK = 0.2                        # seconds between two looks at how far the wor
 
 @dataclass
 class Figures:
-    """What a campaign did; `stopped` by ^C."""
+    """What a campaign did; `stopped` by ^C, or by the `error` of a worker."""
 
     commands: int = 0
     lives: int = 0
     seconds: float = 0.0
     stopped: bool = False
+    error: Exception | None = None
     found: list[str] = field(default_factory=list)
     words: dict[str, int] = field(default_factory=dict)      # commands, by name
     answers: dict[str, int] = field(default_factory=dict)    # `=`, or an error's word
@@ -251,6 +253,7 @@ def campaign(name: str, seed: int, limit: Limit, directory: Path,
                 figures.seconds = time.monotonic() - start
         except KeyboardInterrupt:
             figures.stopped = True
+            figures.seconds = time.monotonic() - start
     return figures
 
 
@@ -262,18 +265,31 @@ def live_to(limit: Limit, guest: Guest, life: Life, figures: Figures,
     return live(guest, life, figures, int(max(1, min(LIFE, left))), on_command)
 
 
-_count: Any = None                # of commands, shared by the workers
-_stop: Any = None                 # shall they end?
+@dataclass(frozen=True)
+class _Shared:
+    """What the processes of a campaign share, without any lock: who holds one may be killed."""
+
+    counts: Any                   # of commands, one for each worker, which alone writes it
+    stop: Any                     # shall they end?
 
 
-def _share(count: Any, stop: Any) -> None:
-    global _count, _stop
-    _count, _stop = count, stop
+def _work(told: Connection, shared: _Shared, number: int, run: Campaign, name: str, seed: int,
+          limit: Limit, directory: Path) -> None:
+    """The main function of a worker, which tells its figures at the end, or what went wrong."""
+    def count(figures: Figures) -> None:
+        shared.counts[number] = figures.commands
+        if shared.stop.value:
+            raise KeyboardInterrupt
     threading.Thread(target=_end_with_owner, daemon=True).start()
+    try:
+        told.send(run(name, seed, limit, directory, count))
+    except Exception as error:
+        error.add_note("".join(traceback.format_exception(error)))
+        told.send(error)
 
 
 def _end_with_owner() -> None:
-    """Whoever started a worker may be killed at any time; it would wait for more work for ever. Its
+    """Whoever started a worker may be killed at any time; nobody would hear of what it finds. Its
     guest ends with it."""
     owner = parent_process()
     assert owner is not None
@@ -281,33 +297,58 @@ def _end_with_owner() -> None:
     os._exit(1)
 
 
-def _work(run: Campaign, name: str, seed: int, limit: Limit, directory: Path) -> Figures:
-    def count(figures: Figures) -> None:
-        with _count.get_lock():
-            _count.value += 1
-        if _stop.value:
-            raise KeyboardInterrupt
-    return run(name, seed, limit, directory, count)
-
-
 def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, workers: int,
            on_commands: Callable[[int], None] = lambda count: None) -> Figures:
     """So many campaigns at once, each in a process of its own with the next seed. `on_commands` now
     and then hears of all their commands. The processes do not hear ^C, whatever they are at: they
-    end behind the next command."""
+    end behind the next command, and also if one of them fails or is killed, which is the `error`
+    of what the others did. A second ^C ends them as they are."""
     total, context = Figures(), get_context("spawn")
-    count: Any = context.Value("Q", 0)
-    stop = context.RawValue("b", 0)
-    with ProcessPoolExecutor(workers, context, _share, (count, stop)) as pool:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        working = [pool.submit(_work, run, name, seed + i, limit, directory)
-                   for i in range(workers)]
+    shared = _Shared(context.RawArray("Q", workers), context.RawValue("b", 0))
+    working: dict[Any, tuple[Any, int]] = {}       # a process and its seed, by what it tells
+
+    def stop(*signal_and_frame: object) -> None:
+        shared.stop.value, total.stopped = 1, True
         signal.signal(signal.SIGINT, before)
-        try:
-            while wait(working, LOOK).not_done:
-                on_commands(count.value)
-        except KeyboardInterrupt:
-            stop.value, total.stopped = 1, True
-        for done in working:
-            total.add(done.result())
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)      # in the processes, too
+    try:
+        for number in range(workers):
+            hears, tells = context.Pipe(duplex=False)
+            worker = context.Process(target=_work, daemon=True, args=(
+                tells, shared, number, run, name, seed + number, limit, directory))
+            worker.start()
+            tells.close()             # or its end would not be heard
+            working[hears] = worker, seed + number
+        signal.signal(signal.SIGINT, stop)         # no exception, which may come between any two
+        while working:
+            for one in wait(list(working), LOOK):
+                told = _told(one, *working.pop(one))
+                if isinstance(told, Figures):
+                    total.add(told)
+                else:
+                    shared.stop.value, total.error = 1, total.error or told
+            try:
+                if not shared.stop.value:
+                    on_commands(sum(shared.counts))
+            except KeyboardInterrupt:
+                stop()
+    finally:
+        for worker, _ in working.values():
+            worker.kill()
+        signal.signal(signal.SIGINT, before)
     return total
+
+
+def _told(hears: Any, worker: Any, seed: int) -> Figures | Exception:
+    """What a worker has to tell, or how it ended without that."""
+    try:
+        told: Figures | Exception = hears.recv()
+    except (EOFError, OSError):       # nothing, or less than all of it
+        worker.join()
+        how = f"with status {worker.exitcode}"
+        if worker.exitcode < 0:
+            how = f"by {signal.Signals(-worker.exitcode).name}"
+        told = errors.WorkerGone(f"the worker with seed {seed} ended {how}, "
+                                 "before it could tell what it did")
+    worker.join()
+    return told

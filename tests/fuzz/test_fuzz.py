@@ -14,7 +14,7 @@ import pytest
 
 from pfnlab import Guest, errors, wire
 from pfnlab.cli import main
-from pfnlab.fuzz import Figures, Limit, campaign, live, new_life, spread
+from pfnlab.fuzz import Figures, Limit, campaign, live, new_life
 from pfnlab.fuzz_choices import Dice, Habits, undone_by, usable_pages
 from pfnlab.fuzz_lines import LARGE, MOOD, MUCH, NOT_FUZZED, Lines
 from pfnlab.fuzz_machine import machine_campaign
@@ -310,21 +310,6 @@ def test_a_difference_that_no_reply_shows_is_seen_in_a_dump(
     assert len([step for step in transcript.steps if not step.text.startswith("map_")]) <= 3
     with pytest.raises(Mismatch):
         transcript.replay(guest)
-
-
-@pytest.mark.only("native")
-def test_several_workers_take_a_seed_each(guest: Guest, tmp_path: Path) -> None:
-    figures = spread(campaign, "native", 5, Limit(commands=1), tmp_path, 2)
-    assert figures.lives == 2 and not figures.found
-
-
-@pytest.mark.only("native")
-def test_workers_that_are_stopped_tell_what_they_have(guest: Guest, tmp_path: Path) -> None:
-    def stop(commands: int) -> None:
-        if commands > 50:
-            raise KeyboardInterrupt
-    figures = spread(campaign, "native", 5, Limit(), tmp_path, 2, stop)
-    assert figures.stopped and figures.commands > 50
 
 
 def test_the_verb_tells_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
