@@ -29,6 +29,7 @@ from pfnlab.findings import LOOKS, keep
 from pfnlab.fuzz_choices import Dice, Habits
 from pfnlab.fuzz_lines import Lines
 from pfnlab.guest import Guest
+from pfnlab.interrupts import on_interrupt
 from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.pool import Pool
 from pfnlab.replica import Exchange, Lost, Replica, replica_of, replica_on
@@ -308,34 +309,34 @@ def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, w
     working: dict[Any, tuple[Any, int]] = {}       # a process and its seed, by what it tells
 
     def stop(*signal_and_frame: object) -> None:
+        if total.stopped:
+            raise KeyboardInterrupt
         shared.stop.value, total.stopped = 1, True
-        signal.signal(signal.SIGINT, before)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)      # in the processes, too
     try:
-        for number in range(workers):
-            hears, tells = context.Pipe(duplex=False)
-            worker = context.Process(target=_work, daemon=True, args=(
-                tells, shared, number, run, name, seed + number, limit, directory))
-            worker.start()
-            tells.close()             # or its end would not be heard
-            working[hears] = worker, seed + number
-        signal.signal(signal.SIGINT, stop)         # no exception, which may come between any two
-        while working:
-            for one in wait(list(working), LOOK):
-                told = _told(one, *working.pop(one))
-                if isinstance(told, Figures):
-                    total.add(told)
-                else:
-                    shared.stop.value, total.error = 1, total.error or told
-            try:
-                if not shared.stop.value:
-                    on_commands(sum(shared.counts))
-            except KeyboardInterrupt:
-                stop()
+        with on_interrupt(signal.SIG_IGN):         # in the processes, too
+            for number in range(workers):
+                hears, tells = context.Pipe(duplex=False)
+                worker = context.Process(target=_work, daemon=True, args=(
+                    tells, shared, number, run, name, seed + number, limit, directory))
+                worker.start()
+                tells.close()         # or its end would not be heard
+                working[hears] = worker, seed + number
+            with on_interrupt(stop):  # no exception, which may come between any two
+                while working:
+                    for one in wait(list(working), LOOK):
+                        told = _told(one, *working.pop(one))
+                        if isinstance(told, Figures):
+                            total.add(told)
+                        else:
+                            shared.stop.value, total.error = 1, total.error or told
+                    try:
+                        if not shared.stop.value:
+                            on_commands(sum(shared.counts))
+                    except KeyboardInterrupt:
+                        stop()
     finally:
         for worker, _ in working.values():
             worker.kill()
-        signal.signal(signal.SIGINT, before)
     return total
 
 
