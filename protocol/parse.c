@@ -45,27 +45,44 @@ struct piece parse_piece(const char **text, const char *end)
 /* ---- values ---- */
 
 /* $ is the last result, $7 that of request 7, $v7 the variable 7. */
-static enum error parse_reference(struct piece piece, struct value *value)
+static enum error find_result(struct piece piece, struct result *result)
 {
-    struct result result = { .given = false };
     bool variable = piece.length > 1 && piece.text[1] == 'v';
     size_t skip = variable ? 2 : 1;
     uint64_t n = 0;
 
-    for (size_t i = skip; i < piece.length; i++)
-        if (!is_digit(piece.text[i]))
-            return E_CALL_NUMBER;
     if (piece.length == 1)
-        result = session_last_result();
+        *result = session_last_result();
     else if (number_parse(piece.text + skip, piece.length - skip, &n) != OK)
         return E_CALL_NUMBER;
     else
-        result = variable ? session_variable(n) : session_result(n);
-    if (!result.given)
-        return E_CALL_REFERENCE;
-    value->number = result.number;
+        *result = variable ? session_variable(n) : session_result(n);
+    return result->given ? OK : E_CALL_REFERENCE;
+}
+
+/* One of these, or $7+20: so many more. */
+static enum error parse_reference(struct piece piece, struct value *value)
+{
+    struct result result = { .given = false };
+    struct piece one = { piece.text, 1 };
+    uint64_t more = 0;
+    enum error e = OK;
+
+    if (one.length < piece.length && piece.text[1] == 'v')
+        one.length++;
+    while (one.length < piece.length && is_digit(piece.text[one.length]))
+        one.length++;
+    if (one.length < piece.length && piece.text[one.length] != '+')
+        return E_CALL_NUMBER;
+    if (one.length < piece.length)
+        e = number_parse(piece.text + one.length + 1, piece.length - one.length - 1, &more);
+    if (e == OK)
+        e = find_result(one, &result);
+    if (e != OK)
+        return e;
+    value->number = result.number + more;
     value->hex = result.hex;
-    return OK;
+    return value->number >= more ? OK : E_CALL_RANGE;
 }
 
 static enum error parse_number(struct piece piece, struct value *value)

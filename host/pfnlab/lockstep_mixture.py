@@ -12,7 +12,7 @@ from pfnlab.values import PAGE_SIZE, Value
 NUMBERS = ("0", "1", "-1", "010", "0x", "0xg", "1e3", "4Gx", "1T", "4095", "4096", "0x1000", "1M",
            "18446744073709551615", "18446744073709551616", "0x10000000000000", "4503599627370495")
 WORDS = ("any", "dma32", "banana", "low|", "|", "rest|rest", "a0|any", "early", "page", "virtual",
-         "areas", "Any", "$", "$0", "$1", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1",
+         "areas", "Any", "$", "$0", "$1", "$1+8", "$v0", "$v999", "$x", "=", "a=b", "at=", "at=1",
          "as=0", "as=256",
          "area=any", "fresh=2", "min=1M", "max=0", "width=3", "align=3", "order=19", "kind=spare",
          "stage=late", "from=low", "n" * 70, "\"", "*", "; 1", "%41", ">1", "?", "~")

@@ -51,9 +51,10 @@ class Results:
 
     def find(self, word: str) -> int:
         """The number behind `$...`."""
-        form = re.fullmatch(r"\$(v?)(\d*)", word)
-        if not form or form[0] == "$v":
+        form = re.fullmatch(r"\$(v?)(\d*)(?:\+(.+))?", word)
+        if not form or (form[1] and not form[2]):
             raise Refusal("call.number")
+        more = read_number(form[3]) if form[3] else 0
         if form[2]:
             number = read_number(form[2])
             found = self._variables.get(number) if form[1] else self._of.get(number)
@@ -63,7 +64,9 @@ class Results:
             if not self.exact:
                 raise Unknown(word)
             raise Refusal("call.reference")
-        return int(found)
+        if found + more >= 1 << 64:
+            raise Refusal("call.range")
+        return int(found) + more
 
 
 def read_number(word: str) -> int:

@@ -15,13 +15,15 @@ LOG_LINES = 20000                 # lines kept, both directions
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an earlier request as an argument; `key` is "" or "name="."""
+    """The result of an earlier request as an argument; `key` is "" or "name=", `more` "" or
+    "+NUMBER"."""
 
     of: Request
     key: str = ""
+    more: str = ""
 
     def __str__(self) -> str:
-        return f"{self.key}${self.of.tag}"
+        return f"{self.key}${self.of.tag}{self.more}"
 
 
 @dataclass

@@ -13,21 +13,24 @@
 What is written of a reply is compared, from its first word on, keys by name: `=1` alone accepts any
 success, `?3 mem.busy` any page in the way, `?3 mem.busy at=$1` just that one. `$1` is the result of
 request 1, however long ago, `owner=1` that request whatever its number is now, `_` any value. Rows
-are compared if there are any of that request.
+are compared if there are any of that request. `$1+20` is 20 more than `$1`.
 """
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfnlab import wire
+from pfnlab.model_line import read_number
 from pfnlab.request import Request, Result
 from pfnlab.values import Row, Value, parse_value, split_fields
 
 DIGITS = "0123456789"
+REFERENCE = re.compile(r"\$([0-9]+)((?:\+(?:0x)?[0-9a-fA-F]+[KMGT]?)?)")
 PATIENCE = 300.0                  # seconds for one answer: a step may touch every page of a GiB
 
 if TYPE_CHECKING:
@@ -176,7 +179,7 @@ class Run:
             if isinstance(word, Result) and word.of.tag <= reach:      # too old for the guest
                 final = self.wait(word.of).final
                 assert final is not None
-                word = f"{word.key}{final.words[0]}" if final.words else str(word)
+                word = word.key + _sum(final.words[0], word.more) if final.words else str(word)
             words.append(word)
         self.done[step.tag] = self.guest.submit_words(words)
         return self.done[step.tag]
@@ -248,20 +251,30 @@ def request_words(text: str, done: dict[int, Request]) -> Iterator[str | Result]
     """The words of a request, with the tags of the file replaced by those of the session."""
     for word in text.split(" "):
         key, equals, value = word.rpartition("=")
-        if value.startswith("$") and value[1:].isdigit() and int(value[1:]) in done:
-            yield Result(done[int(value[1:])], key + equals)
+        form = REFERENCE.fullmatch(value)
+        if form and int(form[1]) in done:
+            yield Result(done[int(form[1])], key + equals, form[2])
         else:
             yield word
 
 
+def _sum(result: str, more: str) -> str:
+    """What `$tag+more` is, in the form of the result, if that is a number."""
+    if not more or not result[0].isdigit():
+        return result + more
+    number = read_number(result) + read_number(more[1:])
+    return f"0x{number:016x}" if result.startswith("0x") else str(number)
+
+
 def _value(word: Value, done: dict[int, Request]) -> Value:
     """An expected value, `$tag` replaced by what that request returned."""
-    if not isinstance(word, str) or not word.startswith("$") or not word[1:].isdigit():
+    form = REFERENCE.fullmatch(word) if isinstance(word, str) else None
+    if form is None:
         return word
-    request = done.get(int(word[1:]))
+    request = done.get(int(form[1]))
     if request is None or request.final is None or not request.final.words:
         return word
-    return parse_value(request.final.words[0])
+    return parse_value(_sum(request.final.words[0], form[2]))
 
 
 def _renamed(word: str, done: dict[int, Request]) -> str:

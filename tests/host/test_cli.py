@@ -392,7 +392,7 @@ def test_tags_of_owners_are_those_of_the_file(tmp_path: Path) -> None:
 
 
 def test_results_of_long_ago_are_still_known(tmp_path: Path) -> None:
-    path = script(tmp_path / "s.t", "alloc_page", *["echo 1"] * 600, "free $1")
+    path = script(tmp_path / "s.t", "alloc_page", *["echo 1"] * 600, "poke $1+0x8 7", "free $1")
     done = run("--json", "replay", path)
     assert json.loads(done.stdout)["ok"]
     assert run("bisect", path, "--until", "free 0x0 == mem.none").returncode == 2

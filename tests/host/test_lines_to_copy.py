@@ -69,6 +69,8 @@ def replays(said: str) -> list[str]:
     ("refers.t", ">1 alloc_page\n>9 alloc_page\n=9 $1\n", r"expected: =\d+ 0x\w{16}$"),
     ("rows.t", ">1 alloc_page\n>4 dump pages $1 1\n:4 $1 2 allocated owner=1\n=4 n=1\n",
      r"expected: 0x\w{16} 2 allocated owner=\d+$"),
+    ("behind.t", ">1 alloc_page\n>4 free $1+8\n?4 mem.unaligned at=$1+9\n",
+     r"expected: \?\d+ mem.unaligned at=0x\w{15}9$"),
     ("test_inside.py", """
 def test_it(guest, transcript):
     guest.alloc_page()

@@ -24,6 +24,10 @@ MISTAKES = {
     "alloc_pages 0 area=low|none": "call.area", "alloc_pages 0 attributes=ro|ro": "call.twice",
     "alloc_pages 0 attributes=rw|ro": "call.conflict", "alloc_pages 0 attributes=x": "call.word",
     "dump x": "call.word", "owner Low": "call.word", "mark": "call.missing",
+    "alloc_pages $+": "call.number", "alloc_pages $v+1": "call.number",
+    "alloc_pages $+x": "call.number", "alloc_pages $+$": "call.number",
+    "alloc_pages $+18446744073709551616": "call.range", "alloc_pages $1+1+1": "call.number",
+    "alloc_pages $v255+1": "call.reference", "alloc_pages 1+1": "call.number",
     "peek 0x1000 width=3": "call.range", "echo -": "call.number",
 }
 
@@ -38,13 +42,25 @@ def model(guest: Guest) -> Replica:
     return model
 
 
+def first_word(guest: Guest, model: Replica, text: str) -> str:
+    """Of the guest's answer, which is the model's, too."""
+    request = guest.submit_line(text).request
+    guest.link.wait(request, guest.timeout)
+    assert request.final is not None
+    assert model.follow(Exchange(request.tag, request.text(), request.final)) is None, text
+    return request.final.words[0]
+
+
 def test_both_refuse_the_same_mistake(guest: Guest, model: Replica) -> None:
     for text, code in MISTAKES.items():
-        request = guest.submit_line(text).request
-        guest.link.wait(request, guest.timeout)
-        final = request.final
-        assert final is not None and final.words[0] == code, text
-        assert model.follow(Exchange(request.tag, request.text(), final)) is None, text
+        assert first_word(guest, model, text) == code, text
+
+
+def test_both_find_what_is_behind_a_result(guest: Guest, model: Replica) -> None:
+    first_word(guest, model, "alloc_pages 1 as=3")
+    assert first_word(guest, model, "free $+4096") == "mem.inside"
+    assert first_word(guest, model, "free $v3+4K 1") == "1"
+    assert first_word(guest, model, "free $v3+0xffffffffffffffff") == "call.range"
 
 
 @pytest.mark.only("native")

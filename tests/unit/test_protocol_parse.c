@@ -115,6 +115,7 @@ static void a_wrong_shape_is_named(void **unused)
         { "> echo $v255", "? call.reference arg=value ; the variable holds no value" },
         { "> echo $v256", "? call.reference arg=value ; the variable holds no value" },
         { "> echo $0", "? call.reference arg=value ; the variable holds no value" },
+        { "> echo $0+1", "? call.reference arg=value ; the variable holds no value" },
     };
 
     (void)unused;
@@ -129,6 +130,8 @@ static void arguments_stand_in_any_order_of_keys(void **unused)
     ask("> unreserve pages=1 address=0xa000", "=");
     ask("> reserve as=1 0x9000 2", "= 0x0000000000009000");
     ask("> echo $v1", "= 0x0000000000009000");
+    ask("> echo $v1+0x23", "= 0x0000000000009023");
+    ask("> echo $+1", "= 0x0000000000009024");
     ask("> unreserve_pages $v1 2", "=");
 }
 
