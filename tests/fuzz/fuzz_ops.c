@@ -13,6 +13,7 @@ static const struct ops *const all[] = { &ops_page, &ops_phys, &ops_virt, &ops_h
 
 static struct input whole;            /* the input that runs */
 static bool scripting;
+static const char *holding;           /* why, or NULL */
 static uint32_t tag;
 static uint64_t operations;           /* of all inputs */
 
@@ -20,19 +21,26 @@ static uint64_t operations;           /* of all inputs */
 
 bool script_wanted(void) { return scripting; }
 
+void script_hold(const char *why) { holding = why; }
+
 uint32_t script_request(const char *format, ...)
 {
+    uint32_t number = tag + 1;
     va_list arguments;
 
-    tag++;
+    if (holding == NULL)
+        tag = number;
     if (!scripting)
-        return tag;
-    printf(">%u ", tag);
+        return number;
+    if (holding != NULL)
+        printf("; %u %s: ", number, holding);
+    else
+        printf(">%u ", number);
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
     printf("\n");
-    return tag;
+    return number;
 }
 
 void script_error(enum error e, uint64_t at)
@@ -43,6 +51,13 @@ void script_error(enum error e, uint64_t at)
     if (at != 0)
         printf(" at=0x%016llx", (unsigned long long)at);
     printf("\n");
+}
+
+void script_blame(enum error e, uint32_t request, uint64_t offset)
+{
+    if (scripting)
+        printf("?%u %s.%s at=$%u+%llu\n", tag, error_category(e), error_word(e), request,
+               (unsigned long long)offset);
 }
 
 void script_address(uint64_t address)
@@ -67,7 +82,7 @@ void script_nothing(void)
 
 static void tell_operations(void)
 {
-    printf("%llu operations\n", (unsigned long long)operations);
+    printf("%s%llu operations\n", scripting ? "; " : "", (unsigned long long)operations);
 }
 
 static void run(struct input in)
@@ -75,6 +90,7 @@ static void run(struct input in)
     const struct ops *ops = all[take_byte(&in) % ARRAY_SIZE(all)];
 
     tag = 0;
+    holding = NULL;
     ops->begin(&in);
     for (unsigned i = 0; i < STEPS_MAX && !input_ended(&in); i++, operations++) {
         ops->step(&in);

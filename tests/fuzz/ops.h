@@ -32,8 +32,18 @@ bool script_wanted(void);
 /* The next request of the transcript, printf-like; its tag. */
 uint32_t script_request(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What the model says of it: an error with the address blamed (0: none), or a result. */
+/*
+ * Until it is NULL again, requests are remarks that say why, and keep their tag for the next one:
+ * what is refused here would do something on a guest. What was not refused is told once more.
+ */
+void script_hold(const char *why);
+
+/*
+ * What the model says of it: an error with the address blamed (0: none), or so many bytes behind
+ * the result of a request; or a result.
+ */
 void script_error(enum error e, uint64_t at);
+void script_blame(enum error e, uint32_t request, uint64_t offset);
 void script_address(uint64_t address);
 void script_number(uint64_t number);
 void script_nothing(void);

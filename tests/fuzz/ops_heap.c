@@ -1,54 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc on backends of a few pages, against a list of objects; pages and records are refused on
- * purpose now and then.
+ * malloc on backends of a few pages, against a list of objects. Objects are written to, and now and
+ * then behind; pages, records and writes are refused on purpose now and then.
  */
+#include <stdio.h>
 #include <string.h>
-
-#include "tests/fuzz/ops_heap.h"
 
 #include "kernel/mm/kpool.h"
 #include "tests/fuzz/ops.h"
+#include "tests/fuzz/ops_heap.h"
 
-#define MAX_OBJECTS 300u
 #define POOL_PAGES 64u
 
-struct object {
-    uint64_t at, size;                /* all its bytes */
-    uint32_t tag;
-    unsigned stage;
-};
-
-static const uint16_t classes[HEAP_CLASSES] = {
-    16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1344, 2048,
-};
+struct heap heap;
 
 static unsigned char pool_memory[POOL_PAGES << PAGE_SHIFT] __attribute__((aligned(4096)));
 static struct kpool pool;
-static struct heap heap;
-static struct object objects[MAX_OBJECTS];
-static size_t nobjects;
-
-/* ---- what the heap stands on ---- */
+static bool armed;                    /* something may be refused on purpose */
 
 static void *record_take(void *context) { return refuses() ? NULL : kpool_take(context); }
-
-/* No memory is behind the addresses. */
-static bool is_there(void) { return false; }
-static enum error zero(virt_t at, uint64_t size, virt_t *bad)
-{
-    return (void)at, (void)size, (void)bad, E_CALL_UNSUPPORTED;
-}
-static enum error copy(virt_t to, virt_t from, uint64_t size, virt_t *bad)
-{
-    return (void)to, (void)from, (void)size, (void)bad, E_CALL_UNSUPPORTED;
-}
-static bool inspect(virt_t at, uint64_t size, virt_t *bad)
-{
-    return (void)at, (void)size, (void)bad, false;
-}
-
-static const struct memory_hooks memory = { is_there, zero, copy, zero, inspect };
 
 static void begin(struct input *in)
 {
@@ -63,109 +33,67 @@ static void begin(struct input *in)
     refuse_nth(0);
     nodes.take = record_take;
     kpool_init(&pool, pool_memory, POOL_PAGES);
-    heap_init(&heap, &nodes, sources, &memory);
+    heap_init(&heap, &nodes, sources, &heap_memory);
     script_request("reset stage=early");
     script_nothing();
 }
 
-/* ---- the model ---- */
+/* ---- what is said of an operation ---- */
 
-static uint32_t class_for(uint64_t size, uint64_t align)
+/*
+ * Addresses are those of a guest only as results. What is in no object is not told: it would be
+ * something else there, and nothing comes of it here.
+ */
+static uint32_t tell_address(const char *command, const struct object *object, uint64_t address,
+                         const char *more)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
-        if (classes[i] >= size && classes[i] % align == 0)
-            return classes[i];
-    return 0;
+    uint64_t offset = address - object->at;
+
+    if (offset == 0)
+        return script_request("%s $%u%s", command, object->name, more);
+    return script_request("%s $%u+%llu%s", command, object->name, (unsigned long long)offset, more);
 }
 
-/* The object that holds an address, or NULL. */
-static struct object *object_at(uint64_t address)
+static void tell_error(enum error e, const struct object *object)
 {
-    for (size_t i = 0; i < nobjects; i++)
-        if (address >= objects[i].at && address < objects[i].at + objects[i].size)
-            return &objects[i];
-    return NULL;
+    if (e == OK)
+        script_nothing();
+    else if (e == E_MEM_OVERRUN)
+        script_blame(e, object->name, object->broken - object->at);
+    else
+        script_error(e, 0);
 }
 
-/* The page of a backend that was reached at an address, or NULL. */
-static struct page *page_at(uint64_t address)
+static uint32_t tell_alloc(const struct heap_request *q)
 {
-    for (unsigned stage = 0; stage <= heap.stage; stage++)
-        if (address >= BASE(stage) && address < BASE(stage) + (ROOM << PAGE_SHIFT))
-            return &pages[stage][(address - BASE(stage)) >> PAGE_SHIFT];
-    return NULL;
+    unsigned long long size = q->size, align = q->align;
+
+    if (q->zero && !q->redzone && align == 1)
+        return script_request("calloc 1 %llu", size);
+    return script_request("memalign %llu %llu%s", align, size, q->redzone ? " redzone=1" : "");
 }
 
-/* The lowest free slot of the lowest slab of a class; 0 if there is none. */
-static uint64_t lowest_slot(uint32_t class)
+static void tell_poke(const struct object *object, uint64_t offset, unsigned value)
 {
-    for (uint64_t i = 0; i < ROOM; i++) {
-        const struct page *page = &pages[heap.stage][i];
-        uint64_t start = BASE(heap.stage) + (i << PAGE_SHIFT);
+    script_request("poke $%u+%llu 0x%02x width=1", object->name, (unsigned long long)offset, value);
+    script_nothing();
+}
 
-        if (page->class != class || page->objects == PAGE_SIZE / class)
-            continue;
-        for (uint64_t at = start; at + class <= start + PAGE_SIZE; at += class)
-            if (object_at(at) == NULL)
-                return at;
+static void tell_marks(const struct object *object)
+{
+    for (unsigned i = 0; i < object->nmarks; i++) {
+        script_request("peek $%u+%llu width=1", object->name,
+                       (unsigned long long)object->marks[i].offset);
+        script_address(object->marks[i].value);
     }
-    return 0;
 }
 
-/* Where an object must go; at is 0 if there is no room. */
-static struct object predicted(uint64_t size, uint64_t align, uint32_t tag)
+/* Why a guest might not say the same, or NULL. Only here is there no room for so few bytes. */
+static const char *doubt(enum error expected, uint64_t size)
 {
-    uint32_t class = class_for(size, align);
-    struct object object = { 0, class != 0 ? class : align_up(size, PAGE_SIZE), tag, heap.stage };
-    uint64_t n = align_up(object.size, PAGE_SIZE) >> PAGE_SHIFT, first;
-
-    if (size > UINT64_MAX - PAGE_SIZE)
-        return object;
-    if (class != 0)
-        object.at = lowest_slot(class);
-    if (object.at != 0)
-        return object;
-    first = lowest_pages(pages[heap.stage], n, align > PAGE_SIZE ? align : PAGE_SIZE);
-    if (first < ROOM)
-        object.at = BASE(heap.stage) + (first << PAGE_SHIFT);
-    return object;
-}
-
-static void object_comes(struct object object)
-{
-    struct page *page = page_at(object.at);
-
-    if (object.size < PAGE_SIZE) {
-        page->class = (uint32_t)object.size;
-        page->objects++;
-    }
-    objects[nobjects++] = object;
-}
-
-/* After the heap gave its slab back, there is nothing to count. */
-static void object_goes(struct object *object)
-{
-    struct page *page = page_at(object->at);
-
-    if (object->size < PAGE_SIZE && page->block != 0)
-        page->objects--;
-    *object = objects[--nobjects];
-}
-
-static enum error model_find(uint64_t address, struct object **object)
-{
-    const struct page *page = page_at(address);
-
-    *object = NULL;
-    if (page == NULL)
-        return E_MEM_UNMANAGED;
-    if (page->block == 0)
-        return E_MEM_FREE;
-    *object = object_at(address);
-    if (*object != NULL)
-        return (*object)->at == address ? OK : E_MEM_INSIDE;
-    /* Between the last slot of a slab and its end is nothing that could be free. */
-    return address % PAGE_SIZE < PAGE_SIZE / page->class * page->class ? E_MEM_FREE : E_MEM_INSIDE;
+    if (armed)
+        return "with a refusal on purpose";
+    return expected == E_MEM_NONE && size < UINT64_MAX / 2 ? "where there is no room" : NULL;
 }
 
 /* ---- operations ---- */
@@ -183,7 +111,12 @@ static uint64_t take_size(struct input *in)
 /* What refused an operation on purpose is told by its error, whatever was wanted. */
 static bool is_on_purpose(enum error e)
 {
-    return was_refused() && (e == E_MEM_INJECTED || e == E_MEM_METADATA);
+    return was_refused() && (e == E_MEM_INJECTED || e == E_MEM_METADATA || e == E_FAULT_OTHER);
+}
+
+static bool is_zero(const unsigned char *bytes, uint64_t size)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
 static void step_alloc(struct input *in)
@@ -191,114 +124,201 @@ static void step_alloc(struct input *in)
     unsigned how = take_byte(in);
     struct heap_request q = {
         .size = take_size(in), .align = how & 3 ? 1 : UINT64_C(1) << take_byte(in) % 17,
-        .zero = (how & 4) != 0, .redzone = how % 32 == 8,
+        .zero = (how & 4) != 0, .redzone = (how & 24) == 8,
     };
-    struct object object = predicted(q.size, q.align, 0);
+    struct object object = predicted(q.size, q.align, q.redzone);
     enum error e = object.at != 0 ? OK : E_MEM_NONE, got;
-    virt_t at = { 0 };
+    const char *late = doubt(e, q.size);
     bool zeroed;
+    virt_t at = { 0 };
 
     if (nobjects == MAX_OBJECTS)
         return;
-    q.tag = object.tag = script_request("memalign %llu %llu%s", (unsigned long long)q.align,
-                                        (unsigned long long)q.size, q.redzone ? " redzone=1" : "");
-    if (q.redzone)
-        e = q.size > UINT64_MAX - HEAP_ZONE_MIN ? E_MEM_NONE : E_CALL_UNSUPPORTED;
+    script_hold(late);
+    q.tag = object.owner = object.name = tell_alloc(&q);
+    script_hold(NULL);
+    if (late == NULL)
+        tell_error(e, NULL);
     got = heap_alloc(&heap, &q, &at, &zeroed);
     if (is_on_purpose(got))
         return;
-    if (e != OK)
-        script_error(e, 0);
     SAME(got, e, "heap_alloc");
     SAME(at.a, e == OK ? object.at : 0, "heap_alloc gives");
-    if (e == OK)
-        object_comes(object);
+    if (e != OK)
+        return;
+    if (late != NULL)
+        tell_alloc(&q);
+    object_comes(object);
+    if (q.zero)
+        SAME(zeroed && is_zero(byte_at(object.at), q.size), true, "all of it is zero");
+    object_look(&object);
 }
 
-/* An object, mostly; its number for the transcript, 0 if it is none. */
-static uint64_t take_address(struct input *in, uint32_t *tag)
+/* An object's, mostly. */
+static uint64_t take_address(struct input *in)
 {
     unsigned how = take_byte(in), where = take_short(in);
     uint64_t address = BASE(where % HEAP_STAGES) + (where >> 2) % (ROOM << PAGE_SHIFT >> 4) * 16;
 
-    *tag = 0;
     if (how >= 240 || nobjects == 0)
         return address + (how == 255) * (UINT64_C(1) << 30);
-    address = objects[how % nobjects].at;
-    *tag = how < 200 ? objects[how % nobjects].tag : 0;
-    return address + (how < 200 ? 0 : where % 5000);
+    return objects[how % nobjects].at + (how < 200 ? 0 : where % 5000);
 }
 
-static void step_free(struct input *in)
+static void free_one(uint64_t address, bool force)
 {
-    uint32_t tag;
-    uint64_t address = take_address(in, &tag), given = 0, expected = 0;
     struct object *object;
     enum error e = model_find(address, &object);
+    uint64_t given = 0, expected = 0;
     virt_t blame;
 
-    if (tag != 0)
-        script_request("free $%u", tag);
+    if (e == OK && object->broken != 0 && !force)
+        e = E_MEM_OVERRUN;
+    if (object != NULL) {
+        object_look(object);
+        tell_address("free", object, address, force ? " force=1" : "");
+        tell_error(e, object);
+    }
     if (e == OK)
         expected = object->size >= PAGE_SIZE ? object->size >> PAGE_SHIFT
                                              : page_at(address)->objects == 1;
-    SAME(heap_free(&heap, (virt_t){ address }, false, &given, &blame), e, "heap_free");
+    SAME(heap_free(&heap, (virt_t){ address }, force, &given, &blame), e, "heap_free");
     SAME(given, expected, "heap_free gives back pages");
-    if (e == OK)
+    if (e != OK)
+        SAME(blame.a, e == E_MEM_OVERRUN ? object->broken : address, "heap_free blames");
+    else
         object_goes(object);
 }
 
-/* Does the object stay where it is, if nothing is refused on purpose? */
-static bool stays(const struct object *object, uint64_t size)
-{
-    uint32_t class = class_for(size, 1);
-    uint64_t page = (object->at - BASE(object->stage)) >> PAGE_SHIFT;
+static void step_free(struct input *in) { free_one(take_address(in), false); }
+static void step_force(struct input *in) { free_one(take_address(in), true); }
 
-    if (object->size < PAGE_SIZE)
-        return class == object->size;
-    return class == 0
-        && size <= object->size + (pages_behind(pages[object->stage], page) << PAGE_SHIFT);
+static uint32_t tell_realloc(const struct object *object, uint64_t address, uint64_t size)
+{
+    char more[32] = "";
+
+    if (script_wanted())
+        snprintf(more, sizeof(more), " %llu", (unsigned long long)size);
+    return tell_address("realloc", object, address, more);
 }
 
-static void resize(struct object *object, uint64_t size)
+/* What is to become of an object, by what was there before. */
+struct plan {
+    enum error found;
+    bool stays, has_room;
+    struct object moved;              /* what it would be elsewhere */
+};
+
+static struct plan plan_for(uint64_t address, uint64_t size, struct object **object)
 {
-    if (object->size >= PAGE_SIZE)
-        object->size = align_up(size, PAGE_SIZE);
+    struct plan plan = { .found = model_find(address, object) };
+
+    if (plan.found == OK && (*object)->broken != 0)
+        plan.found = E_MEM_OVERRUN;
+    plan.moved = predicted(size, 1, plan.found == OK && (*object)->zoned);
+    if (plan.found != OK)
+        return plan;
+    plan.stays = stays(*object, size);
+    plan.has_room = has_room(*object, size);
+    return plan;
+}
+
+/*
+ * So far as something was refused on purpose: what was to stay as it is, but lacks it, moves, and
+ * what has room for it stays if it cannot move. A red zone that was not written is written later.
+ */
+static enum error outcome(const struct plan *plan, bool *here)
+{
+    bool lacks = was_refused() && (!plan->has_room || plan->moved.zoned);
+
+    if (plan->stays)
+        *here = !lacks || (plan->moved.zoned && plan->moved.at == 0);
+    else
+        *here = plan->has_room && (was_refused() || plan->moved.at == 0);
+    return plan->found == OK && !*here && plan->moved.at == 0 ? E_MEM_NONE : plan->found;
+}
+
+static void realloc_done(struct object *object, uint64_t size, const struct object *moved,
+                         bool here, uint32_t name)
+{
+    uint64_t at = here ? object->at : moved->at;
+
+    if (here)
+        object_resize(object, size);
+    else
+        object_moves(object, moved);
+    object = object_at(at);
+    object->name = name;
+    object_look(object);
+    tell_marks(object);
 }
 
 static void step_realloc(struct input *in)
 {
-    uint32_t tag;
-    uint64_t address = take_address(in, &tag), size = take_size(in);
-    struct object *object, moved;
-    enum error e = model_find(address, &object), got;
+    uint64_t address = take_address(in), size = take_size(in);
+    struct object *object;
+    struct plan plan = plan_for(address, size, &object);
     virt_t at = { 0 }, blame;
     bool copied, here;
+    enum error e = outcome(&plan, &here), got;
+    const char *late = plan.found == OK ? doubt(e, size) : NULL;
+    uint32_t name = 0;
 
-    if (tag != 0)
-        script_request("realloc $%u %llu", tag, (unsigned long long)size);
-    moved = predicted(size, 1, e == OK ? object->tag : 0);
-    here = e == OK && stays(object, size);
+    if (object != NULL) {
+        object_look(object);
+        script_hold(late);
+        name = tell_realloc(object, address, size);
+        script_hold(NULL);
+    }
+    if (object != NULL && late == NULL)
+        tell_error(e, object);
     got = heap_realloc(&heap, (virt_t){ address }, size, &at, &copied, &blame);
     if (is_on_purpose(got))
         return;
-    /* What it lacks may be refused on purpose; what has room for it stays if it cannot move. */
-    if (here && size > object->size)
-        here = !was_refused();
-    else if (e == OK && size <= object->size)
-        here = here || moved.at == 0 || was_refused();
-    if (here) {
-        resize(object, size);
-        moved = *object;
-    }
-    if (e == OK && moved.at == 0)
-        e = E_MEM_NONE;
+    e = outcome(&plan, &here);
     SAME(got, e, "heap_realloc");
-    SAME(at.a, e == OK ? moved.at : 0, "heap_realloc gives");
-    if (e != OK || moved.at == address)
+    if (e != OK) {
+        SAME(blame.a, e == E_MEM_OVERRUN ? object->broken : address, "heap_realloc blames");
         return;
-    object_goes(object);
-    object_comes(moved);
+    }
+    SAME(at.a, here ? address : plan.moved.at, "heap_realloc gives");
+    SAME(copied, true, "heap_realloc copies");
+    if (late != NULL)
+        tell_realloc(object, address, size);
+    realloc_done(object, size, &plan.moved, here, name);
+}
+
+/* The last byte that was asked for, the first one, or any. */
+static void step_write(struct input *in)
+{
+    unsigned which = take_byte(in), how = take_byte(in);
+    uint8_t value = (uint8_t)take_byte(in);
+    struct object *object = &objects[nobjects > 0 ? which % nobjects : 0];
+    uint64_t offset;
+
+    if (nobjects == 0)
+        return;
+    offset = how % 4 == 0 ? object->asked - 1 : how % 4 == 1 ? 0 : take_short(in) % object->asked;
+    tell_poke(object, offset, value);
+    object_write(object, offset, value);
+}
+
+/* The first byte of the red zone of an object that has one, the last one, or any. */
+static void step_overrun(struct input *in)
+{
+    unsigned which = take_byte(in), how = take_byte(in);
+    uint8_t value = take_byte(in) & 0x7f;
+    struct object *object = NULL;
+    uint64_t zone;
+
+    for (size_t i = 0; i < nobjects && (object == NULL || !object->zoned); i++)
+        object = &objects[(which + i) % nobjects];
+    if (object == NULL || !object->zoned)
+        return;
+    zone = object->size - object->asked;
+    zone = how % 4 == 0 ? 0 : how % 4 == 1 ? zone - 1 : take_short(in) % zone;
+    tell_poke(object, object->asked + zone, value);
+    object_write(object, object->asked + zone, value);
 }
 
 static void step_advance(struct input *in)
@@ -314,11 +334,13 @@ static void step(struct input *in)
 {
     static void (*const steps[])(struct input *) = {
         step_alloc, step_alloc, step_alloc, step_alloc, step_free, step_free, step_realloc,
-        step_advance,
+        step_advance, step_alloc, step_alloc, step_write, step_write, step_write, step_overrun,
+        step_realloc, step_force,
     };
     unsigned what = take_byte(in);
 
-    refuse_nth(what >= 224 ? what % 4 + 1 : 0);
+    armed = what >= 224;
+    refuse_nth(armed ? 1 + take_byte(in) % 4 : 0);
     steps[what % ARRAY_SIZE(steps)](in);
     refuse_nth(0);
 }
@@ -331,6 +353,8 @@ static void check(void)
 
     if (!heap_check(&heap, goes_on, &violation))
         ops_fail("invariant", violation.invariant, violation.text);
+    for (size_t i = 0; i < nobjects; i++)
+        object_look(&objects[i]);
 }
 
 static void end(void)
@@ -346,8 +370,9 @@ static void end(void)
         SAME(ours != NULL, true, "an object of the heap is the model's");
         SAME(object.at.a, ours->at, "an object is at");
         SAME(object.size, ours->size, "size of an object");
-        SAME(object.tag, ours->tag, "owner of an object");
+        SAME(object.tag, ours->owner, "owner of an object");
         SAME(object.stage, ours->stage, "stage of an object");
+        SAME(object.zone, ours->zoned ? ours->size - ours->asked : 0, "red zone of an object");
     }
     SAME(n, nobjects, "number of objects");
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "tests/fuzz/ops_heap.h"
 
 struct page pages[HEAP_STAGES][ROOM];
@@ -42,6 +44,13 @@ uint64_t lowest_pages(const struct page *of, uint64_t n, uint64_t align)
     return ROOM;
 }
 
+/* What a page held before says nothing: an input does the same whatever ran before. */
+static void page_comes(struct page *of, uint64_t i, uint64_t first, uint32_t tag)
+{
+    of[i] = (struct page){ .block = (uint16_t)(first + 1), .tag = tag };
+    memset(byte_at(BASE(stage_of(of)) + (i << PAGE_SHIFT)), JUNK, PAGE_SIZE);
+}
+
 static enum error backend_take(void *context, uint64_t size, uint64_t align, uint32_t tag,
                                virt_t *out)
 {
@@ -54,7 +63,7 @@ static enum error backend_take(void *context, uint64_t size, uint64_t align, uin
     if (first == ROOM)
         return E_MEM_NONE;
     for (uint64_t i = first; i < first + n; i++)
-        of[i] = (struct page){ .block = (uint16_t)(first + 1), .tag = tag };
+        page_comes(of, i, first, tag);
     *out = (virt_t){ base + (first << PAGE_SHIFT) };
     return OK;
 }
@@ -82,7 +91,7 @@ static enum error backend_grow(void *context, virt_t first, uint64_t size)
     if (size >> PAGE_SHIFT > limit - at + pages_behind(of, at))
         return E_MEM_NONE;
     for (; limit < at + (size >> PAGE_SHIFT); limit++)
-        of[limit] = (struct page){ .block = (uint16_t)(at + 1), .tag = of[at].tag };
+        page_comes(of, limit, at, of[at].tag);
     return OK;
 }
 

@@ -58,6 +58,7 @@ int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
         run(argv[i]);
-    printf("%lu inputs\n", files);
+    /* Behind a transcript it is a remark. */
+    printf("%s%lu inputs\n", getenv("PFNLAB_SCRIPT") != NULL ? "; " : "", files);
     return files > 0 ? 0 : 2;
 }
