@@ -41,9 +41,14 @@ static void begin(struct input *in)
 /* ---- what is said of an operation ---- */
 
 /*
- * Addresses are those of a guest only as results. What is in no object is not told: it would be
- * something else there, and nothing comes of it here.
+ * Addresses are those of a guest only as results. What is in no object, or only because it could
+ * not move here, is not told: it would be something else there, and nothing comes of it here.
  */
+static bool is_told(const struct object *object, uint64_t address)
+{
+    return object != NULL && address - object->at < object->sure;
+}
+
 static uint32_t tell_address(const char *command, const struct object *object, uint64_t address,
                          const char *more)
 {
@@ -174,8 +179,9 @@ static void free_one(uint64_t address, bool force)
 
     if (e == OK && object->broken != 0 && !force)
         e = E_MEM_OVERRUN;
-    if (object != NULL) {
+    if (object != NULL)
         object_look(object);
+    if (is_told(object, address)) {
         tell_address("free", object, address, force ? " force=1" : "");
         tell_error(e, object);
     }
@@ -248,6 +254,7 @@ static void realloc_done(struct object *object, uint64_t size, const struct obje
     else
         object_moves(object, moved);
     object = object_at(at);
+    object->sure = moved->size;
     object->name = name;
     object_look(object);
     tell_marks(object);
@@ -264,14 +271,15 @@ static void step_realloc(struct input *in)
     const char *late = plan.found == OK ? doubt(e, size) : NULL;
     uint32_t name = 0;
 
-    if (object != NULL) {
+    if (object != NULL)
         object_look(object);
+    if (is_told(object, address)) {
         script_hold(late);
         name = tell_realloc(object, address, size);
         script_hold(NULL);
+        if (late == NULL)
+            tell_error(e, object);
     }
-    if (object != NULL && late == NULL)
-        tell_error(e, object);
     got = heap_realloc(&heap, (virt_t){ address }, size, &at, &copied, &blame);
     if (is_on_purpose(got))
         return;
@@ -315,7 +323,7 @@ static void step_overrun(struct input *in)
         object = &objects[(which + i) % nobjects];
     if (object == NULL || !object->zoned)
         return;
-    zone = object->size - object->asked;
+    zone = object->sure - object->asked;
     zone = how % 4 == 0 ? 0 : how % 4 == 1 ? zone - 1 : take_short(in) % zone;
     tell_poke(object, object->asked + zone, value);
     object_write(object, object->asked + zone, value);

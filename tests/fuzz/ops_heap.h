@@ -53,6 +53,7 @@ struct mark {
 struct object {
     uint64_t at, size;                /* all its bytes */
     uint64_t asked;                   /* its first bytes, which are its owner's */
+    uint64_t sure;                    /* those that it has wherever there was room to move it */
     uint32_t owner;
     uint32_t name;                    /* the request whose result it is in the transcript */
     unsigned stage;

@@ -67,6 +67,7 @@ struct object predicted(uint64_t size, uint64_t align, bool zoned)
         .stage = heap.stage, .zoned = zoned,
     };
 
+    object.sure = object.size;
     if (all > UINT64_MAX - PAGE_SIZE)
         return object;
     if (class != 0)
