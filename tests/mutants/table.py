@@ -118,6 +118,13 @@ MUTANTS = (
     Mutant("a leaf that becomes one block stays open", "kernel/mm/page_tree.c",
            "else if (order == NO_ORDER && node_is_block(&leaf))",
            "else if (order == NODE_ORDER && node_is_block(&leaf))", "page*"),
+    # The next two only the corpus of fuzz_ops sees.
+    Mutant("malloc inspects a red zone that was refused", "kernel/mm/heap_resize.c",
+           "if (e != OK && free_locked(heap, to, true,",
+           "if (e != OK && free_locked(heap, to, false,", "heap*"),
+    Mutant("calloc leaves the last byte", "kernel/mm/heap.c",
+           "heap->memory->zero(*at, request->size, &bad)",
+           "heap->memory->zero(*at, request->size - (request->size > 1), &bad)", "heap*"),
     Mutant("malloc refuses less than there is", "kernel/mm/heap_resize.c",
            "} else if (size <= block.size) {", "} else if (size == 0) {", "heap*"),
     Mutant("malloc moves less than both objects have", "kernel/mm/heap_resize.c",

@@ -60,10 +60,24 @@ static void an_assertion_is_told_that_failed_with_locks(void **unused)
     assert_int_equal(runs, 2);        /* once more, for the transcript */
 }
 
+/* It is told again, once it was not refused. */
+static void a_remark_keeps_its_tag_for_the_next_request(void **unused)
+{
+    uint32_t held;
+
+    (void)unused;
+    script_hold("where there is no room");
+    held = script_request("malloc 1");
+    script_hold(NULL);
+    assert_int_equal(script_request("malloc 1"), held);
+    assert_int_equal(script_request("malloc 1"), held + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_assertion_is_told_that_failed_with_locks),
+        cmocka_unit_test(a_remark_keeps_its_tag_for_the_next_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
