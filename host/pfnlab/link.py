@@ -257,9 +257,7 @@ class Link(Ear):
         if isinstance(word, str) or self._last + 1 - word.of.tag < self.limit("slots", 1):
             return word
         self._finish(word.of)
-        final = word.of.final
-        known = final is not None and final.sigil == "=" and final.words
-        return f"{word.key}{final.words[0]}" if final is not None and known else word
+        return word.number()
 
     @property
     def next_tag(self) -> int:

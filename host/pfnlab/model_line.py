@@ -56,7 +56,7 @@ class Results:
             raise Refusal("call.number")
         more = read_number(form[3]) if form[3] else 0
         if form[2]:
-            number = read_number(form[2])
+            number = _index(form[2])
             found = self._variables.get(number) if form[1] else self._of.get(number)
         else:
             found = self._latest
@@ -67,6 +67,14 @@ class Results:
         if found + more >= 1 << 64:
             raise Refusal("call.range")
         return int(found) + more
+
+
+def _index(digits: str) -> int:
+    """Of a request or a variable: one that is too large is no number there."""
+    try:
+        return read_number(digits)
+    except Refusal:
+        raise Refusal("call.number") from None
 
 
 def read_number(word: str) -> int:

@@ -2,15 +2,20 @@
 """Requests on their way, and the log of what passed over the line."""
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pfnlab import wire
-from pfnlab.values import Row
+from pfnlab.values import Row, parse_size, parse_value
 
 LOG_LINES = 20000                 # lines kept, both directions
+
+# `$7` or `$7+20`, if it is spelled as the guest takes it.
+REFERENCE = re.compile(
+    r"\$(0|[1-9][0-9]*)((?:\+(?:0x[0-9a-fA-F]{1,16}|(?:0|[1-9][0-9]*)[KMGT]?))?)")
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,25 @@ class Result:
 
     def __str__(self) -> str:
         return f"{self.key}${self.of.tag}{self.more}"
+
+    def number(self) -> str:
+        """The same as a number, when the request is done: its tag may be too long ago for the
+        guest. As it is, if it had no such result: the guest says so."""
+        final = self.of.final
+        if final is None or final.sigil != "=" or not final.words or isinstance(
+                parse_value(final.words[0]), str):
+            return str(self)
+        return self.key + plus(final.words[0], self.more)
+
+
+def plus(result: str, more: str) -> str:
+    """What `$7+20` is if `$7` is that: a number in the same form; in decimal from 2^64 on, which
+    the guest refuses as it does the sum. What is no number stays."""
+    value = parse_value(result)
+    if not more or isinstance(value, str):
+        return result + more
+    number = int(value) + parse_size(more[1:])
+    return f"0x{number:016x}" if result.startswith("0x") and number < 1 << 64 else str(number)
 
 
 @dataclass

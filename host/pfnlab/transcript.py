@@ -18,19 +18,16 @@ are compared if there are any of that request. `$1+20` is 20 more than `$1`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfnlab import wire
-from pfnlab.model_line import read_number
-from pfnlab.request import Request, Result
+from pfnlab.request import REFERENCE, Request, Result, plus
 from pfnlab.values import Row, Value, parse_value, split_fields
 
 DIGITS = "0123456789"
-REFERENCE = re.compile(r"\$([0-9]+)((?:\+(?:0x)?[0-9a-fA-F]+[KMGT]?)?)")
 PATIENCE = 300.0                  # seconds for one answer: a step may touch every page of a GiB
 
 if TYPE_CHECKING:
@@ -177,9 +174,8 @@ class Run:
         words: list[str | Result] = []
         for word in request_words(step.text, self.done):
             if isinstance(word, Result) and word.of.tag <= reach:      # too old for the guest
-                final = self.wait(word.of).final
-                assert final is not None
-                word = word.key + _sum(final.words[0], word.more) if final.words else str(word)
+                self.wait(word.of)
+                word = word.number()
             words.append(word)
         self.done[step.tag] = self.guest.submit_words(words)
         return self.done[step.tag]
@@ -258,14 +254,6 @@ def request_words(text: str, done: dict[int, Request]) -> Iterator[str | Result]
             yield word
 
 
-def _sum(result: str, more: str) -> str:
-    """What `$tag+more` is, in the form of the result, if that is a number."""
-    if not more or not result[0].isdigit():
-        return result + more
-    number = read_number(result) + read_number(more[1:])
-    return f"0x{number:016x}" if result.startswith("0x") else str(number)
-
-
 def _value(word: Value, done: dict[int, Request]) -> Value:
     """An expected value, `$tag` replaced by what that request returned."""
     form = REFERENCE.fullmatch(word) if isinstance(word, str) else None
@@ -274,7 +262,7 @@ def _value(word: Value, done: dict[int, Request]) -> Value:
     request = done.get(int(form[1]))
     if request is None or request.final is None or not request.final.words:
         return word
-    return parse_value(_sum(request.final.words[0], form[2]))
+    return parse_value(plus(request.final.words[0], form[2]))
 
 
 def _renamed(word: str, done: dict[int, Request]) -> str:

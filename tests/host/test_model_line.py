@@ -27,6 +27,8 @@ MISTAKES = {
     "alloc_pages $+": "call.number", "alloc_pages $v+1": "call.number",
     "alloc_pages $+x": "call.number", "alloc_pages $+$": "call.number",
     "alloc_pages $+18446744073709551616": "call.range", "alloc_pages $1+1+1": "call.number",
+    "alloc_pages $18446744073709551616": "call.number",
+    "alloc_pages $v18446744073709551616+1": "call.number",
     "alloc_pages $v255+1": "call.reference", "alloc_pages 1+1": "call.number",
     "peek 0x1000 width=3": "call.range", "echo -": "call.number",
 }
