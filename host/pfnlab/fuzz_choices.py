@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from pfnlab.memory_map import MemoryMap
-from pfnlab.table import ADDRESS_TYPES, Command
+from pfnlab.table import ADDRESS_TYPES, Argument, Command
 from pfnlab.values import PAGE_SIZE
 
 T = TypeVar("T")
@@ -83,3 +83,12 @@ def usable_pages(memory_map: MemoryMap) -> list[tuple[int, int]]:
               for first, end, kind in zip(edges, edges[1:], kinds) if kind == {"usable"}]
     found = [(first * PAGE_SIZE, end - first) for first, end in pieces if first < end]
     return sorted(found, key=lambda piece: -piece[1])[:USABLE_MOST] or [(0, 1)]
+
+
+def bytes_of(argument: Argument, word: str) -> int | None:
+    """What is asked for by an argument, if it tells that."""
+    unit = PAGE_SIZE if argument.name == "pages" else 1 if argument.type == "size" else 0
+    if not word.isdigit():
+        return None
+    return PAGE_SIZE << int(word) if argument.type == "order" and len(word) < 3 else (
+        int(word) * unit or None)

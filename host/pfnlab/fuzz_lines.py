@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pfnlab.fuzz_choices import Chooser, Habits, Result, undone_by, usable_pages
+from pfnlab.fuzz_choices import Chooser, Habits, Result, bytes_of, undone_by, usable_pages
 from pfnlab.memory_map import MemoryMap
 from pfnlab.shrink import RENEW
 from pfnlab.table import ADDRESS_TYPES, Argument, Command, Table, Type
@@ -38,7 +38,8 @@ TEXTS = ("a", "b.c", "low", "page")
 @dataclass
 class Lines:
     """Lines on a map, one after another. A result is referred to as `$tag` of the line that had it,
-    so that lines can be left out later; what lies inside it or next to it, by its address."""
+    so that lines can be left out later; what lies inside it or next to it, by its address, and now
+    and then as `$tag+20`, if it is not before it."""
 
     table: Table
     memory_map: MemoryMap
@@ -98,7 +99,7 @@ class Lines:
                 word, used = self._word(choose, command, argument)
                 freed = used or freed
             given[argument] = word
-            size = _bytes(argument, word) or size
+            size = bytes_of(argument, word) or size
             words.append(f"{argument.name}={word}" if argument.role == "key" else word)
         self._row = command, given
         self.tag += 1
@@ -237,6 +238,10 @@ class Lines:
                 self._named, self._at = self.live[tag], self.live[tag].at
                 return f"${tag}", tag
             self._at = self._place(choose, argument.type == "virtual")
+            behind = [f"${tag}+{self._at - one.at}" for tag, one in self.live.items()
+                      if one.at is not None and 0 <= self._at - one.at < one.size + PAGE_SIZE]
+            if behind and choose.chance(25):
+                return choose.pick(behind), None
             return f"{self._at:#x}", None
         if kind.name == "size" and choose.chance(20):
             return str(choose.pick(self._sizes or [PAGE_SIZE])), None
@@ -386,12 +391,3 @@ class Lines:
         if kind.name in ("align", "width"):
             return min(max(power, low), high)
         return min(max(low, choose.number(power >> 1, power)), high)
-
-
-def _bytes(argument: Argument, word: str) -> int | None:
-    """What is asked for by an argument, if it tells that."""
-    unit = PAGE_SIZE if argument.name == "pages" else 1 if argument.type == "size" else 0
-    if not word.isdigit():
-        return None
-    return PAGE_SIZE << int(word) if argument.type == "order" and len(word) < 3 else (
-        int(word) * unit or None)

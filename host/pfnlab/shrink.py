@@ -202,11 +202,13 @@ def smaller(text: str) -> list[str]:
     for before, key, value, after in each_word(text):
         if key and value:
             out.append(" ".join([*before, *after]))
-        if value.isdigit():
-            most = int(value)
-            for number in sorted({0, 1, *(most - (most >> k) for k in range(most.bit_length()))}):
-                if number < most:
-                    out.append(" ".join([*before, f"{key}{number}", *after]))
+        start, plus, number = value.rpartition("+")
+        if number.isdigit():
+            most = int(number)
+            for less in sorted({0, 1, *(most - (most >> k) for k in range(most.bit_length()))}):
+                if less < most:
+                    word = f"{start}{plus}{less}" if less or not plus else start
+                    out.append(" ".join([*before, key + word, *after]))
     return out
 
 

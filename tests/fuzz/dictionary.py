@@ -6,8 +6,8 @@ import sys
 
 # What no table tells: sigils, the special bytes of fuzz_line.c, forms of numbers and variables.
 OTHERS = (">", ">1 ", ">\xfc ", "\xfd\n", " *0000", "\x03", "\n> ", "\t", "\x1b[A", "$", "$1",
-          "$v0", "0x1000", "0xffffffffffffffff", "18446744073709551616", "4096", "1M", "4T", "any",
-          "dma32", "low|lowest", ">0 sync 1\xfd\n", "; ", "times=2")
+          "$v0", "+8", "0x1000", "0xffffffffffffffff", "18446744073709551616", "4096", "1M", "4T",
+          "any", "dma32", "low|lowest", ">0 sync 1\xfd\n", "; ", "times=2")
 
 
 def words(rows: list[str]) -> set[str]:

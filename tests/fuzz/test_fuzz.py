@@ -120,6 +120,19 @@ def test_where_something_was_done_is_looked_at_again(guest: Guest) -> None:
 
 
 @pytest.mark.only("native")
+def test_a_share_of_what_is_inside_a_result_or_behind_is_told_by_it(guest: Guest) -> None:
+    lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
+    lines.line(dice, guest.table.commands["malloc"])
+    at, size = WINDOW[0], lines.live[1].size
+    lines.placed(1, at)
+    said = [lines.line(dice, guest.table.commands["poke"]).split()[1] for _ in range(1000)]
+    behind = [int(word.removeprefix("$1+")) for word in said if word.startswith("$1+")]
+    by_address = {int(word, 16) - at for word in said if re.fullmatch("0x[0-9a-f]+", word)}
+    assert 10 < len(behind) < 100 and min(by_address) < 0 <= min(behind)
+    assert size <= max(behind) < size + PAGE_SIZE and len(set(behind)) > 5
+
+
+@pytest.mark.only("native")
 def test_what_was_reserved_is_free_before_and_given_back_whole(guest: Guest) -> None:
     lines, dice = Lines(guest.table, MAP, WINDOW), Dice(random.Random(1))
     reserve, unreserve = (guest.table.commands[name] for name in ("reserve", "unreserve"))
@@ -220,16 +233,17 @@ def test_little_is_undone_before_it_is_done(guest: Guest) -> None:
 def test_behind_what_was_asked_for_with_a_flag_is_written_before_it_is_freed(guest: Guest) -> None:
     habits: Habits = {(name, "address"): ["malloc"] for name in ("poke", "free")}
     written = 0
-    for seed in range(60):
+    for seed in range(240):
         lines, dice = Lines(guest.table, MAP, WINDOW, habits=habits), Dice(random.Random(seed))
         while "redzone=1" not in lines.line(dice, guest.table.commands["malloc"]):
             lines.gone(lines.tag)
         tag, end = lines.tag, WINDOW[0] + lines.live[lines.tag].size
         lines.placed(tag, WINDOW[0])
         said = [lines.line(dice) for _ in range(60) if tag in lines.live]
-        near = [f"poke {at:#x}" for at in range(end, end + 16)]
+        near = [f"poke {at}" for more in range(16)
+                for at in (f"{end + more:#x}", f"${tag}+{end + more - WINDOW[0]}")]
         written += any(line.startswith(one + " ") for line in said for one in near)
-    assert written > 12
+    assert written > 40
 
 
 def test_a_life_is_answered_as_the_model_says(guest: Guest) -> None:
