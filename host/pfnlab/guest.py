@@ -58,17 +58,27 @@ def open_channel(spec: Spec, timeout: float) -> Channel:
 
 
 class Pending:
-    """A request of a pipeline: an argument for later ones at once, a result when it is there."""
+    """A request of a pipeline: an argument for later ones at once, a result when it is there; or
+    `more` than its result."""
 
-    def __init__(self, guest: Guest, request: Request, command: Command | None) -> None:
+    def __init__(self, guest: Guest, request: Request, command: Command | None, more: int = 0
+                 ) -> None:
         self.guest = guest
         self.request = request
         self.command = command
+        self.more = more
+
+    def __add__(self, more: int) -> Pending:
+        """What is so far inside a block, or behind it. ValueError: it is in front of it."""
+        if self.more + more < 0:
+            raise ValueError("only what is behind a result can be told before that is known")
+        return Pending(self.guest, self.request, self.command, self.more + more)
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for it, and return or raise as the method of Guest would have."""
         self.guest.link.wait(self.request, timeout or self.guest.timeout)
-        return outcome(self.request, self.command)
+        value = outcome(self.request, self.command)
+        return value + self.more if self.more else value
 
     def error(self, timeout: float | None = None) -> errors.GuestError | None:
         """Wait for it; the error that it ended with, or None."""
@@ -204,7 +214,7 @@ class Guest(Commands):
         if not isinstance(value, Pending):
             return f"{key}{value}"
         if self.link.next_tag - value.request.tag < self.link.limit("slots", 1):
-            return Result(value.request, str(key))
+            return Result(value.request, str(key), f"+{value.more}" if value.more else "")
         return f"{key}{int(value.result()):#x}"
 
     def interrupt(self) -> None:

@@ -153,6 +153,20 @@ def test_old_results_of_a_pipeline_are_sent_as_numbers(guest: Guest) -> None:
     assert line.free(block).result() == 1
 
 
+def test_what_is_behind_a_result_of_a_pipeline_is_an_argument(guest: Guest) -> None:
+    line = guest.pipeline()
+    block = line.alloc_page()
+    line.poke(block + 4 + 4, 7)
+    assert line.peek(block + 8).result() == 7 and "peek $" in guest.transcript()
+    assert (block + 8).result() == block.result() + 8
+    for i in range(400):
+        line.echo(i)
+    assert line.peek(block + 8).result() == 7
+    assert line.free(at := block + 8 + -8).result() == 1 and at.result() == block.result()
+    with pytest.raises(ValueError, match="only what is behind"):
+        line.free(block + 8 + -9)
+
+
 def test_the_stubs_are_those_of_the_guests_table(guest: Guest) -> None:
     assert stubs.stubs(guest.table) == (HOST / "pfnlab/commands.pyi").read_text(), \
         "stale: python3 -m pfnlab stubs --output host/pfnlab/commands.pyi"
