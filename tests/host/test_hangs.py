@@ -23,6 +23,18 @@ def test_other():
     pass
 """
 
+DEBUGGED = """
+import signal, subprocess
+from tests import hangs
+
+def test_process():
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        breakpoint()
+        hangs._end_processes()
+        process.terminate()
+    assert process.returncode == -signal.SIGTERM
+"""
+
 
 def is_running(pid: str) -> bool:
     """Does it do anything? An orphan that has ended may wait for somebody to ask why."""
@@ -45,3 +57,12 @@ def test_a_test_that_hangs_fails_and_the_others_run(tmp_path: Path) -> None:
     assert not any(map(is_running, (tmp_path / "pids").read_text().split()))
     assert "queue.SimpleQueue().get()" in said          # where it was
     assert "crashed while running 'test_it.py::test_itself'" in said
+
+
+def test_a_test_at_which_a_person_looks_does_not_hang(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(DEBUGGED)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.hangs", "-p", "no:cacheprovider",
+         "--timeout", "60", "test_it.py"], cwd=tmp_path, input="continue\n",
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100)
+    assert "(Pdb) " in done.stdout and "1 passed" in done.stdout, done.stdout
