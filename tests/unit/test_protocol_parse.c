@@ -132,6 +132,8 @@ static void arguments_stand_in_any_order_of_keys(void **unused)
     ask("> echo $v1", "= 0x0000000000009000");
     ask("> echo $v1+0x23", "= 0x0000000000009023");
     ask("> echo $+1", "= 0x0000000000009024");
+    ask("> echo $v1+0xffffffffffffffff", "? call.range arg=value min=0 max=18446744073709551615 ; "
+        "the value is out of range");
     ask("> unreserve_pages $v1 2", "=");
 }
 
