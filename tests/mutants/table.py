@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant("a leaf that becomes one block stays open", "kernel/mm/page_tree.c",
            "else if (order == NO_ORDER && node_is_block(&leaf))",
            "else if (order == NODE_ORDER && node_is_block(&leaf))", "page*"),
-    # The next two only the corpus of fuzz_ops sees.
+    # Only the corpus of fuzz_ops sees the next one.
     Mutant("malloc inspects a red zone that was refused", "kernel/mm/heap_resize.c",
            "if (e != OK && free_locked(heap, to, true,",
            "if (e != OK && free_locked(heap, to, false,", "heap*"),

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "tests/unit/support.h"
 
 #include "tests/unit/heap_support.h"
@@ -147,13 +149,18 @@ static void wrong_pointers_are_distinct_and_change_nothing(void **unused)
 
 static void zeroes_come_when_asked_for(void **unused)
 {
-    struct heap_request request = { .size = 5000, .align = 1, .zero = true };
+    struct heap_request request = { .size = 5001, .align = 1, .zero = true };
     bool zeroed;
     virt_t at;
 
     (void)unused;
-    for (unsigned i = 0; i < 2; i++, request.size = 50) {
+    for (unsigned i = 0; i < 2; i++, request.size = 51) {
+        uint64_t dirty = must_get(request.size);
+
+        memset(arena_byte(virt(dirty)), 0x5a, request.size);
+        assert_int_equal(heap_put(dirty), OK);
         assert_int_equal(heap_alloc(&heap, &request, &at, &zeroed), OK);
+        assert_int_equal(at.a, dirty);
         assert_true(zeroed);
         for (unsigned byte = 0; byte < request.size; byte++)
             assert_int_equal(arena_byte(at)[byte], 0);
