@@ -11,24 +11,15 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes import descendants
+
 PATIENCE = 2 / 3                  # of the test's time: then its processes are ended
 
 _timers: dict[pytest.Item, threading.Timer] = {}
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, by whatever thread of it, and theirs."""
-    found = []
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
-        with suppress(OSError):
-            for child in map(int, (thread / "children").read_text().split()):
-                found += [child, *descendants(child)]
-    return found
 
 
 def _end_processes() -> None:

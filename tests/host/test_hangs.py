@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.processes import is_running
+
 ROOT = Path(__file__).resolve().parents[2]
 
 TESTS = """
@@ -36,14 +38,6 @@ def test_process():
 """
 
 
-def is_running(pid: str) -> bool:
-    """Does it do anything? An orphan that has ended may wait for somebody to ask why."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_a_test_that_hangs_fails_and_the_others_run(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     done = subprocess.run(
@@ -54,7 +48,7 @@ def test_a_test_that_hangs_fails_and_the_others_run(tmp_path: Path) -> None:
     said = done.stdout + done.stderr
     assert "it hangs; ended is what its worker has started:\n" in said and "sleep 1000\n" in said
     assert "died with <Signals.SIGKILL: 9>" in said and "2 failed, 1 passed" in said
-    assert not any(map(is_running, (tmp_path / "pids").read_text().split()))
+    assert not any(is_running(int(pid)) for pid in (tmp_path / "pids").read_text().split())
     assert "queue.SimpleQueue().get()" in said          # where it was
     assert "crashed while running 'test_it.py::test_itself'" in said
 

@@ -20,7 +20,7 @@ import pfnlab
 from pfnlab import progress
 from pfnlab.cli import main
 from pfnlab.progress import Progress
-from tests.hangs import descendants
+from tests.processes import descendants
 
 HOST = Path(pfnlab.__file__).parents[1]
 EXIT_INTERRUPTED = 130

@@ -14,7 +14,8 @@ import pexpect  # type: ignore[import]
 import pytest
 
 from tests.machine.test_run_guest import (BOOTS, EMULATOR, ORDERLY, PANIC, ROOT, SCRIPT, USAGE,
-                                          Started, answers, is_running, run)
+                                          Started, answers, run)
+from tests.processes import is_running
 
 ON_BOCHS = ["bochs", "i386-bochs"]
 X86 = ["i386", "i386-iso", *ON_BOCHS]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import is_running
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "run-guest.sh")
 ORDERLY, FAILED, USAGE, EMULATOR, PANIC = range(5)
@@ -335,13 +337,6 @@ def test_reset_is_told_from_an_orderly_end(machine: str, tmp_path: Path) -> None
         control.connect(str(tmp_path / "qmp"))
         control.sendall(b'{"execute": "qmp_capabilities"} {"execute": "system_reset"}\n')
         assert started.script.wait(30) == EMULATOR
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("machine", ["native", "x86_64", "s390x"])
