@@ -110,8 +110,9 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(guest: Guest) -> Non
             ("stress 1 cpus=18446744073709551615", errors.CallCpu),
             ("stress 1 cpus=some", errors.CallWord), ("stress 1 mix=banana", errors.CallWord),
             ("panic busy 4", errors.CallCpu), ("panic busy 3", errors.CallState),
-            ("panic fault 1", errors.CallConflict),
-            ("stress", errors.CallMissing)):
+            ("panic fault 1", errors.CallConflict), ("shootdown 4", errors.CallCpu),
+            ("shootdown 0", errors.CallState), ("shootdown 2", errors.CallState),
+            ("on 1 shootdown 1", errors.CallState), ("stress", errors.CallMissing)):
         with pytest.raises(error):
             guest.line(line)
     assert counts(guest) == before
