@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
@@ -25,7 +26,7 @@ QUIET = 10.0                      # seconds without a line that make us ask what
 EVENTS = 20000                    # kept
 
 
-class Ear:
+class Ear(ABC):
     """Both directions of a line, without a session."""
 
     def __init__(self, transport: Channel) -> None:
@@ -37,6 +38,7 @@ class Ear:
         self.signs = 0                # of life, of what is at work
         self.bytes_out = self.bytes_in = 0
         self.connected = False        # has it answered?
+        self.leaving = False          # nobody takes what is sent: these are its last words
         self.on_event: Callable[[Row], None] | None = None
         self._panic: list[str] = []
         self._inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -75,16 +77,20 @@ class Ear:
             raise self._last_words() from None
 
     def _last_words(self) -> GuestGone:
-        """What the guest said before its end may be a panic."""
+        """What the guest said before its end: what it answered, and a panic perhaps."""
         deadline = self.transport.now() + LAST_WORDS
+        self.leaving = True
         try:
             while (data := self.take(deadline)) is not None:
-                line = wire.parse(data)
-                if line is not None and line.sigil == "%":
-                    self.event(line)
+                self.handle(data)
         except GuestGone as gone:
             return gone
         return self.gone()
+
+    @abstractmethod
+    def handle(self, data: bytes) -> None:
+        """A line that has come. GuestGone: it says that no more will. While `leaving`, nothing may
+        be sent for it."""
 
     def take(self, deadline: float) -> bytes | None:
         """The next line; None if there is none in time. GuestGone: and there will be none."""

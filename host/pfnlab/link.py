@@ -55,13 +55,15 @@ class Link(Ear):
         data = self.take(deadline)
         if data is None:
             return False
-        line = wire.parse(data)
-        if line is None or not (line.sealed or line.sigil in ";%" or not self.strict):
-            if self.strict and data.strip() not in (b"", b">"):
-                self._recover(f"a damaged line: {data!r}")
-            return True
-        self._dispatch(line)
+        self.handle(data)
         return True
+
+    def handle(self, data: bytes) -> None:
+        line = wire.parse(data)
+        if line is not None and (line.sealed or line.sigil in ";%" or not self.strict):
+            self._dispatch(line)
+        elif self.strict and data.strip() not in (b"", b">"):
+            self._recover(f"a damaged line: {data!r}")
 
     def _listen(self, quiet: float, deadline: float = math.inf) -> bool:
         """The same; False also if the guest was silent for so many seconds by its own clock."""
@@ -84,8 +86,10 @@ class Link(Ear):
                 self._late(line)        # it came whole and is no request: nothing will mend it
             if self.strict:
                 self._recover("the guest refused a line: " + line.raw)
-        elif line.sigil in "=?:" and line.tag:
+        elif line.sigil in "=?:" and line.tag and self.strict:
             self._answer(line)
+        elif line.sigil in "=?" and line.tag and line.sealed:
+            self._late(line)
 
     def _answer(self, line: wire.Line) -> None:
         request = next((r for r in self._pending if r.answers(line.tag)), None)
@@ -212,6 +216,9 @@ class Link(Ear):
 
         Without ^C: silence may just as well be a command that takes its time.
         """
+        if self.leaving:                # nobody is there to ask, and what comes yet is late
+            self.strict = False
+            return
         self.recoveries += 1
         self.log.note("--", "recovery: " + why)
         self._sync(max(self.deadline, self.transport.now() + RECOVERY_PATIENCE), wake=b"")

@@ -230,6 +230,38 @@ def test_an_end_is_told_within_two_seconds_however_long_one_would_wait(
         line.closed.set()
 
 
+@pytest.mark.parametrize(("says", "known", "rows"), [
+    (["=1 5", ":2 7", "=2 n=1", "=3 6", PANIC, "% end panic"], [1, 2, 3], 1),
+    (["=1 5", ":2 7", "=2 n=1", None], [1, 2], 1),
+    (["=1 5", "noise", "=2 n=1", "=3 6", None], [1, 3], 0),      # a row may be missing
+    (["=1 5", "=3 6", None], [1, 3], 0),                         # so it may here
+    (["=1 5", "? link.checksum", "?3 link.form", None], [1, 3], 0)])
+def test_what_was_answered_before_an_end_is_known(says: list[str | None], known: list[int],
+                                                  rows: int) -> None:
+    """Also if the end is noticed by a line that nobody takes any more."""
+    line = Still(says)
+    link = Link(line)
+    link._inbox = line  # type: ignore[assignment]
+    link.connect(10, booting=False)
+    line.says = []
+    try:
+        requests = [link.submit([name, "1"], kind) for name, kind in [
+            ("add", "mutator"), ("list", "query"), ("add", "mutator")]]
+        line.says, line.deaf = says, True
+        with pytest.raises(errors.GuestGone):
+            link.submit(["add", "1"], "mutator")
+        assert [r.tag for r in requests if r.done] == known and len(requests[1].rows) == rows
+        for request in requests:
+            if request.done:
+                assert link.wait(request, timeout=0) is request
+            else:
+                with pytest.raises(errors.GuestGone):
+                    link.wait(request, timeout=1000)
+        assert link.recoveries == 0
+    finally:
+        line.closed.set()
+
+
 def test_a_panic_outranks_a_time_that_is_up() -> None:
     line = Still([PANIC, "% end panic"])
     link = Link(line)
