@@ -221,7 +221,11 @@ def live(guest: Guest, life: Life, figures: Figures, lines: int = LIFE,
     figures.lives += 1
     try:
         for step in life.make(lines):
-            posted.append((step, run.submit(step)))
+            try:
+                posted.append((step, run.submit(step)))
+            except errors.GuestGone:      # what it answered before that may be wrong
+                settle(0)
+                raise
             settle(UNDER_WAY)
         settle(0)
         return model.compare_state(guest) if model is not None else None

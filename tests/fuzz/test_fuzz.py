@@ -14,17 +14,17 @@ import pytest
 
 from pfnlab import Guest, errors, wire
 from pfnlab.cli import main
-from pfnlab.fuzz import Figures, Limit, campaign, live, new_life
+from pfnlab.fuzz import Figures, Life, Limit, campaign, live, new_life
 from pfnlab.fuzz_choices import Dice, Habits, undone_by, usable_pages
 from pfnlab.fuzz_lines import LARGE, MOOD, MUCH, NOT_FUZZED, Lines
 from pfnlab.fuzz_machine import machine_campaign
 from pfnlab.memory_map import MemoryMap
 from pfnlab.model import Pages
 from pfnlab.model_heap import Heap
-from pfnlab.replica import WINDOW, Exchange
+from pfnlab.replica import WINDOW, Exchange, Replica
 from pfnlab.request import Request
 from pfnlab.table import Argument, Command
-from pfnlab.transcript import Mismatch, Run, Transcript
+from pfnlab.transcript import Mismatch, Run, Step, Transcript
 from pfnlab.values import PAGE_SIZE
 
 MAP = MemoryMap([("low", 1 << 24), ("rest", 1 << 52)], [(0x100000, 0x800000, "usable")])
@@ -276,6 +276,25 @@ def test_a_reply_that_the_line_lost_is_no_difference(guest: Guest,
     monkeypatch.setattr(Run, "wait", wait)
     assert live(guest, new_life(guest, random.Random("7/0")), figures, 100) is None
     assert lost and figures.commands > 50
+
+
+@pytest.mark.only("native")
+@pytest.mark.parametrize("late", [False, True])
+def test_a_difference_before_an_end_is_what_is_told(guest: Guest, late: bool,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the end is noticed by waiting for a reply, or by a line that nobody takes."""
+    def submit(run: Run, step: Step) -> Request:
+        if late and step.text == "alloc_page pin":
+            guest.transport.wait(20)
+        return right(run, step)
+    right = Run.submit
+    monkeypatch.setattr(Run, "submit", submit)
+    monkeypatch.setattr(Life, "make", lambda life, count: map(
+        life.add, ["alloc_page", "free 0x1000 77", "panic", "alloc_page pin"]))
+    monkeypatch.setattr(Replica, "follow", lambda replica, exchange: (
+        "= 5" if exchange.text.startswith("free") else None))
+    told = live(guest, new_life(guest, random.Random("7/0")), Figures(), 4)
+    assert told is not None and told.endswith("the model says = 5")
 
 
 @pytest.mark.only("native")
