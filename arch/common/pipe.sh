@@ -114,10 +114,12 @@ send_input() {
 
 run_pipe() {
     trap '' PIPE
-    coproc GUEST { exec "${command[@]}"; }
+    # The shell forgets a coprocess when it has ended: so it waits until its ends are ours, too.
+    coproc GUEST { read -r -N 1 && exec "${command[@]}"; }
     pid=$GUEST_PID
-    tell_debugger
     exec {from}<&"${GUEST[0]}" {to}>&"${GUEST[1]}"
+    send ''
+    tell_debugger
     # The shell would drop a NUL; instead of it, another byte spoils the line.
     exec < <(exec setpriv --pdeathsig KILL -- sed -u 's/\x00/\x01/g')
     filter=$!

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signals that run-guest.sh gets at a bad moment, and bytes of its guest."""
+"""Signals that run-guest.sh gets at a bad moment, bytes of its guest, and the guest's end."""
 from __future__ import annotations
 
 import os
@@ -38,3 +38,22 @@ def test_a_byte_that_comes_when_the_time_is_up_is_not_lost() -> None:
     done = subprocess.run(["bash", "-c", LATE], cwd=ROOT, capture_output=True, text=True,
                           timeout=60)
     assert (done.stdout, done.stderr) == ("<= 7>\n<>\n<= 8>\n", "")
+
+
+# A shell that is slow where it starts a guest, which ends at once.
+SLOW = """
+set -uT
+. arch/common/pipe.sh
+say() { :; }
+tell_debugger() { trap - DEBUG; }
+finish() { exit "$1"; }
+command=(bash -c 'echo "= 7"; exit 5')
+trap 'sleep 0.1' DEBUG
+run_pipe
+"""
+
+
+def test_a_guest_that_ends_before_the_shell_looks_is_heard_all_the_same() -> None:
+    done = subprocess.run(["bash", "-c", SLOW], cwd=ROOT, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("= 7\n", "", 5)
