@@ -186,7 +186,8 @@ def test_who_was_halted_by_an_exception_of_its_own_is_not_waited_for(arch: str) 
         guest.stub.write(halting, 1)
         guest.stub.set("pc", NOWHERE[arch], cpu=1)
         guest.stub.go()
-        guest.tell("stress 4T cpus=2 mix=pages")
+        guest.ask("trace 1")
+        guest.ask("stress 4T cpus=2 mix=pages", "% alloc ")
         while not guest.peek(halted + 1):
             continue
         guest.lose("pc", "sp")
