@@ -267,7 +267,7 @@ machine_build
 temporary=$(mktemp -d) || fail "cannot make a temporary directory"
 machine_prepare || fail "cannot prepare the machine"
 machine_command
-command=(setpriv --pdeathsig KILL -- "${command[@]}")
+command=("$root/arch/common/with-parent.sh" $$ "${command[@]}")
 [ -z "$qmp" ] || sockets+=("$qmp")
 [[ $serial != unix:* ]] || sockets+=("${serial#unix:}")
 [[ $gdb != unix:* ]] || sockets+=("${gdb#unix:}")

@@ -121,7 +121,7 @@ run_pipe() {
     send ''
     tell_debugger
     # The shell would drop a NUL; instead of it, another byte spoils the line.
-    exec < <(exec setpriv --pdeathsig KILL -- sed -u 's/\x00/\x01/g')
+    exec < <(exec "$root/arch/common/with-parent.sh" $$ sed -u 's/\x00/\x01/g')
     filter=$!
     if print_until '% boot*'; then send_input; fi
     end_pipe

@@ -24,6 +24,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+WITH_PARENT = Path(__file__).resolve().parents[1] / "common/with-parent.sh"
 EXIT_ORDERLY, EXIT_EMULATOR, EXIT_PANIC = 0, 3, 4
 
 CONFIGURATION = """\
@@ -120,8 +121,7 @@ class Hercules:
         (directory / "guest.ins").write_text("guest.bin 0x00000000\n")
         (directory / "guest.rc").write_text("ipl guest.ins\n")
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", "hercules", "-d", "-f", "guest.cnf",
-             "EXTERNALGUI"],
+            [WITH_PARENT, str(os.getpid()), "hercules", "-d", "-f", "guest.cnf", "EXTERNALGUI"],
             cwd=directory, env={**os.environ, "HERCULES_RC": "guest.rc"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self.process.stdin is not None and self.process.stdout is not None

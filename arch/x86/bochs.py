@@ -41,6 +41,7 @@ debug: action=ignore
 clock: sync=none
 """
 
+WITH_PARENT = Path(__file__).resolve().parents[1] / "common/with-parent.sh"
 VERDICTS = {0x10: 0, 0x11: 4}     # what the kernel writes to port 0xE9: our exit status
 DIED = 3
 CHUNK = 65536
@@ -178,7 +179,7 @@ def start(options: argparse.Namespace, line: str) -> subprocess.Popen[bytes]:
     (directory / "go").write_text("c\n")
     with open(directory / "bochs.out", "wb") as out:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", "bochs-bin", "-q",
+            [WITH_PARENT, str(os.getpid()), "bochs-bin", "-q",
              "-f", str(directory / "bochsrc"), "-rc", str(directory / "go")],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             env={**os.environ, "TERM": "dumb"})
