@@ -4,13 +4,13 @@ processor for which the C library would choose other functions."""
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import engine
 import record
+from tests.building import build
 
 ROOT = record.README.parent
 PROGRAM = "build/bench/engine_bench"
@@ -28,7 +28,7 @@ def counted(program: Path, folder: Path) -> list[int]:
 
 
 def test_counts_depend_on_nothing_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    subprocess.run(["make", "-s", "-C", ROOT, "ARCH=native", PROGRAM], check=True)
+    build("ARCH=native", PROGRAM)
     here = counted(ROOT / PROGRAM, tmp_path)
     elsewhere = tmp_path / ELSEWHERE / "engine_bench"
     elsewhere.parent.mkdir()

@@ -12,6 +12,7 @@ import pytest
 
 from pfnlab import Guest
 from pfnlab.transcript import Transcript
+from tests.building import build
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "build/native/tests/fuzz/fuzz_ops"
@@ -22,7 +23,7 @@ INPUTS = 8
 @pytest.fixture(scope="module")
 def transcripts(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Of inputs at random."""
-    subprocess.run(["make", "-s", "-C", ROOT, "ARCH=native", PROGRAM], check=True)
+    build("ARCH=native", PROGRAM)
     path = tmp_path_factory.mktemp("inputs") / "input"
     told = []
     for seed in range(INPUTS):

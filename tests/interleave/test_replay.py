@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.building import build
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "build/native/interleave/interleave"
 
@@ -14,7 +16,7 @@ PROGRAM = "build/native/interleave/interleave"
 @pytest.fixture(scope="module", name="program")
 def built_program() -> Path:
     """Built by `make test` already; or else now."""
-    subprocess.run(["make", "-s", "-C", ROOT, "ARCH=native", PROGRAM], check=True)
+    build("ARCH=native", PROGRAM)
     return ROOT / PROGRAM
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.building import build
+
 ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "build/tsan/native/pfnlab"
 LINES = """\
@@ -30,7 +32,7 @@ check
 @pytest.fixture(scope="module", name="guest")
 def built_guest() -> Path:
     """Built by `make test` already; or else now."""
-    subprocess.run(["make", "-s", "-C", ROOT, "tsan"], check=True)
+    build("tsan")
     return GUEST
 
 
