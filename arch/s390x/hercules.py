@@ -66,8 +66,10 @@ class Client:
         if serial == "stdio":
             self.input, self._output = 0, 1
             return
+        path = Path(serial.removeprefix("unix:"))
+        path.unlink(missing_ok=True)  # one that a killed run has left; run-guest.sh has looked
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(serial.removeprefix("unix:"))
+            listener.bind(str(path))
             listener.listen(1)
             self._socket = listener.accept()[0]
         self.input = self._output = self._socket.fileno()

@@ -169,8 +169,9 @@ def test_the_place_of_a_fault_is_its_instruction(path: list[str]) -> None:
         assert first << 8 | last == load
 
 
-def serial_text(link: Path, *options: str) -> tuple[str, int]:
-    """All that comes over the line of a guest that ends by itself, and the script's status."""
+def serial_text(link: Path, *options: str, given: bytes = b"") -> tuple[str, int]:
+    """All that comes over the line of a guest that ends by itself or is told to, and the script's
+    status."""
     with subprocess.Popen([SCRIPT, *options, "--serial", f"unix:{link}"],
                           stderr=subprocess.DEVNULL) as script, \
             socket.socket(socket.AF_UNIX) as line:
@@ -179,10 +180,19 @@ def serial_text(link: Path, *options: str) -> tuple[str, int]:
             while line.connect_ex(str(link)) != 0 and time.monotonic() < deadline:
                 time.sleep(0.01)
             line.settimeout(60)
+            line.sendall(given)
             text = b"".join(iter(lambda: line.recv(4096), b""))
             return text.decode("ascii", "replace"), script.wait(60)
         finally:
             script.kill()
+
+
+def test_a_socket_that_a_killed_run_of_hercules_has_left_is_in_nobody_s_way(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "line"))
+    text, status = serial_text(tmp_path / "line", "s390x", "--emulator", "hercules",
+                               given=b"poweroff\n")
+    assert "% boot" in text and status == ORDERLY
 
 
 @pytest.mark.parametrize("boot", ["direct", "iso"])
