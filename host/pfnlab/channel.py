@@ -25,6 +25,7 @@ class Channel:
 
     def __init__(self, link: socket.socket | None = None) -> None:
         self.socket = link
+        self.taken = True             # what receive() returned last is where others look for it
         self._held = 0.0
 
     def now(self) -> float:
@@ -65,12 +66,27 @@ class Channel:
             raise GuestSilent("the guest does not take any input")
 
     def receive(self) -> bytes:
-        """What has come in, waiting for at least a byte; empty at the end."""
+        """What has come in, waiting for at least a byte; empty at the end. It is not `taken` until
+        the caller says so."""
         assert self.socket is not None
         try:
+            self.socket.recv(1, socket.MSG_PEEK)      # until something is there
+            self.taken = False
             return self.socket.recv(65536)
         except OSError:
             return b""
+
+    def waiting(self) -> bool:
+        """Has something come in, or the end, that nobody has taken yet? Of a line that cannot tell
+        it never has."""
+        if self.socket is None:
+            return False
+        poll = select.poll()
+        try:
+            poll.register(self.socket, select.POLLIN)
+            return bool(poll.poll(0)) or not self.taken
+        except (OSError, ValueError):                 # it is closed
+            return False
 
     def end_input(self) -> None:
         """Tell the guest that no more will come."""

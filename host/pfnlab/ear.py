@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from pfnlab import wire
 from pfnlab.channel import Channel
@@ -23,6 +24,7 @@ __tracebackhide__ = True          # pytest shows the line of the test, not ours
 PANIC_PATIENCE = 1.5              # seconds for each line behind the first one of a panic
 LAST_WORDS = 1.0                  # seconds for what else may explain an end
 QUIET = 10.0                      # seconds without a line that make us ask what happened
+TURN = 0.01                       # seconds between two looks whether what has come is taken
 EVENTS = 20000                    # kept
 
 
@@ -48,10 +50,11 @@ class Ear(ABC):
     def _drain(self) -> None:
         rest = b""
         while data := self.transport.receive():
-            self.bytes_in += len(data)
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 self._inbox.put(line.rstrip(b"\r"))
+            self.transport.taken = True
+            self.bytes_in += len(data)
         if rest:
             self._inbox.put(rest)
         self._inbox.put(None)
@@ -100,7 +103,7 @@ class Ear(ABC):
             deadline = min(deadline, self.transport.now() + PANIC_PATIENCE)
         began = self.transport.now()
         try:
-            line = self._inbox.get(timeout=max(0.0, deadline - began))
+            line = self._next(max(0.0, deadline - began))
         except queue.Empty:
             if self._panic:
                 raise self.gone() from None
@@ -111,6 +114,17 @@ class Ear(ABC):
         self.log.note("<-", line)
         self.heard += 1
         return line
+
+    def _next(self, seconds: float) -> bytes | None:
+        """From the inbox; queue.Empty: nothing came in time. What did come counts, however long the
+        thread that drains the line has to wait for its turn on a busy host."""
+        with suppress(queue.Empty):
+            return self._inbox.get(timeout=seconds)
+        taken = self.bytes_in
+        while self._reader.is_alive() and self.bytes_in == taken and self.transport.waiting():
+            with suppress(queue.Empty):
+                return self._inbox.get(timeout=TURN)
+        return self._inbox.get(timeout=0)
 
     def gone(self) -> GuestGone:
         """Why nothing more comes: a panic is named before an exit status."""

@@ -76,6 +76,13 @@ class SerialPort(Channel):
                 return bytes(data)
         return b""
 
+    def waiting(self) -> bool:
+        """As Channel's."""
+        try:
+            return int(self._port.in_waiting) > 0
+        except (OSError, TypeError, AttributeError):
+            return False
+
     def end_input(self) -> None:
         """A serial line has no end."""
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""pfnlab.ear on a busy host, where each thread has to wait for its turn."""
+from __future__ import annotations
+
+import select
+import socket
+import threading
+
+import pytest
+
+from pfnlab import wire
+from pfnlab.channel import Channel
+from pfnlab.link import Link
+
+
+class Busy(Channel):
+    """A line on a busy host: whoever reads it has no turn, before or behind what the system does
+    (`stage`), until somebody asks whether anything waits. Each request is answered at once."""
+
+    def __init__(self, stage: str) -> None:
+        ours, self.theirs = socket.socketpair()
+        super().__init__(ours)
+        self.stage = stage
+        self.turn = threading.Event()
+        self.turn.set()
+
+    def receive(self) -> bytes:
+        if self.stage == "before":
+            select.select([self.socket], [], [])
+            self.turn.wait()
+        data = super().receive()
+        if self.stage == "behind":
+            self.turn.wait()
+        return data
+
+    def waiting(self) -> bool:
+        found = super().waiting()
+        if found:
+            self.turn.set()
+        return found
+
+    def send(self, data: bytes, deadline: float) -> None:
+        line = wire.parse(data.split(b"\n")[-2])
+        assert line is not None and line.tag is not None
+        if line.tag == 0:
+            said = f"=0 {line.words[1]} proto=1 arch=busy line=200 rx=512 slots=64 last=0"
+        else:
+            self.turn.clear()
+            said = f"={line.tag} 5"
+        self.theirs.sendall(wire.seal(said))
+
+    def close(self) -> None:
+        self.turn.set()
+        self.theirs.close()
+        super().close()
+
+
+@pytest.mark.parametrize("stage", ["before", "behind"])
+def test_what_has_come_is_no_silence_though_nobody_has_taken_it_yet(stage: str) -> None:
+    line = Busy(stage)
+    link = Link(line, silence=0.01)
+    try:
+        link.connect(20, booting=False)
+        request = link.wait(link.submit(["add", "5"], "mutator"), timeout=0.01)
+        assert request.final is not None and request.final.words == ["5"]
+        assert line.turn.is_set() and link.recoveries == 0
+    finally:
+        line.close()
