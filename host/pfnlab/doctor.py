@@ -9,6 +9,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,8 @@ def _left_behind(clean: bool) -> Iterator[Finding]:
 def _of_the_dead() -> Iterator[Path]:
     for path in sorted(Path(tempfile.gettempdir()).glob("pfnlab-*-*")):
         pid = path.name.split("-")[1]
-        if not pid.isdigit() or Path(f"/proc/{pid}").exists() or path.stat().st_uid != os.getuid():
+        if not pid.isdigit() or Path(f"/proc/{pid}").exists():
             continue
-        yield path
+        with suppress(FileNotFoundError):              # its owner ended just now, and took it along
+            if path.stat().st_uid == os.getuid():
+                yield path

@@ -35,13 +35,21 @@ def _words(stat: Path) -> list[str]:
         return []
 
 
+def _threads(process: Path) -> list[Path]:
+    """Of a process; none of one that has just ended."""
+    try:
+        return list((process / "task").iterdir())
+    except OSError:
+        return []
+
+
 def effort_of(session: int) -> Effort:
     """That of all processes of a session."""
     effort = Effort()
     for process in Path("/proc").glob("[0-9]*"):
         if _words(process / "stat")[3:4] != [str(session)]:
             continue
-        for thread in (process / "task").glob("*"):
+        for thread in _threads(process):
             words = _words(thread / "stat")
             if words and words[0] not in _ENDED:
                 effort.work[int(thread.name)] = (int(words[11]) + int(words[12])) * _TICK

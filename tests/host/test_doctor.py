@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,18 @@ def test_the_doctor_removes_what_a_killed_run_left(tmp_path: Path) -> None:
                  if str(tmp_path) in line)
         assert str(left) in told and "2 of runs that were killed" in told
         assert left.exists() == there
+
+
+def test_a_run_that_ends_while_the_doctor_looks_left_nothing(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = tmp_path / "pfnlab-4194304-abc"
+    ending.mkdir()
+    really = Path.exists
+
+    def exists(path: Path) -> bool:
+        if str(path) == "/proc/4194304":          # it ends, and before that it removes its own
+            ending.rmdir()
+        return really(path)
+    monkeypatch.setattr(Path, "exists", exists)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert list(doctor.examine())[-1].state != doctor.LEFT and not ending.is_dir()

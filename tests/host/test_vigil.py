@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,19 @@ def test_the_effort_of_a_session_is_that_of_all_its_processes() -> None:
             os.killpg(process.pid, signal.SIGKILL)
     while effort_of(process.pid).work:        # the other one
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("look", ["read_text", "listdir", "scandir"])
+def test_a_process_that_ends_while_one_looks_is_none(monkeypatch: pytest.MonkeyPatch, look: str
+                                                     ) -> None:
+    with subprocess.Popen(["true"], start_new_session=True) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        where: Any = Path if look == "read_text" else os
+        really = getattr(where, look)
+
+        def gone(path: Path) -> Any:
+            if f"/proc/{process.pid}" in str(path):
+                process.wait()
+            return really(path)
+        monkeypatch.setattr(where, look, gone)
+        assert effort_of(process.pid) == Effort()
