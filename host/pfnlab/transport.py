@@ -156,9 +156,9 @@ class Transport(Channel):
 
     def _connect(self, path: str, timeout: float) -> socket.socket:
         """The emulator makes the socket: try until it is there, or the process is not. How long it
-        takes to build is no matter."""
+        takes to build is no matter: the time begins behind that."""
         link = socket.socket(socket.AF_UNIX)
-        deadline = time.monotonic() + timeout
+        deadline, built = time.monotonic() + timeout, False
         while True:
             try:
                 link.connect(path)
@@ -169,10 +169,11 @@ class Transport(Channel):
                 status = self.process.wait(0.01)
             except subprocess.TimeoutExpired:
                 status = None
-            overdue = time.monotonic() > deadline
-            if status is None and overdue and is_building(project_root()):
-                deadline = time.monotonic() + timeout
-            elif status is not None or overdue:
+            overdue = False
+            if status is None and time.monotonic() > deadline:
+                before, built = built, is_building(project_root())
+                overdue, deadline = not (before or built), time.monotonic() + timeout
+            if status is not None or overdue:
                 link.close()
                 if status == USAGE:
                     raise GuestRefused(self.stderr().rstrip())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import pydoc
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -179,33 +182,52 @@ def test_options_of_a_guest_are_those_of_its_start_or_its_command_line() -> None
 
 SLOW = """#!/bin/bash
 exec 9<"$PFNLAB_HOME/build" && flock 9
-touch "$PFNLAB_HOME/builds"
+echo $$ >"$PFNLAB_HOME/builds"
 until [ -e "$PFNLAB_HOME/enough" ]; do sleep 0.01; done
+exec 9<&-
+until [ -e "$PFNLAB_HOME/end" ]; do sleep 0.01; done
 exit 7
 """
 
 
-def test_a_guest_that_is_built_first_is_not_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-                                                 ) -> None:
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree whose guest is built first, as long as there is no file `enough`, and ends when there
+    is a file `end`; by the clock it is too late whenever somebody looks."""
     for name, text in (("kernel/errors.def", ""), ("build/x", ""), ("run-guest.sh", SLOW)):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     path.chmod(0o755)
     monkeypatch.setenv("PFNLAB_HOME", str(tmp_path))
-    late: list[bool] = []
+    clock = itertools.count(0, 60)
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    return tmp_path
+
+
+def test_a_guest_that_is_built_first_is_not_late(slow: Path, monkeypatch: pytest.MonkeyPatch
+                                                 ) -> None:
+    """Not in the moment either in which that is done."""
+    looks = iter([True, False])
 
     def building(root: Path) -> bool:
-        if (tmp_path / "builds").exists():       # else it has not come so far
-            late.append(is_building(root))
-            (tmp_path / "enough").touch()
-            return late[-1]
-        return True
+        if next(looks):
+            while not (slow / "builds").exists():      # it has not come so far
+                time.sleep(0.001)
+            assert is_building(root)
+            (slow / "enough").touch()
+            return True
+        while is_building(root):
+            time.sleep(0.001)
+        (slow / "end").touch()
+        os.waitid(os.P_PID, int((slow / "builds").read_text()), os.WEXITED | os.WNOWAIT)
+        return False
     monkeypatch.setattr(transport, "is_building", building)
     with pytest.raises(errors.GuestGone, match="ended with status 7"):
-        Guest("x86_64", boot_timeout=0.01)
-    assert late[0] and not is_building(tmp_path)
+        Guest("x86_64", boot_timeout=50)
+
+
+def test_a_guest_that_makes_no_line_is_late(slow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "is_building", lambda root: False)
-    (tmp_path / "enough").unlink()
-    with pytest.raises(errors.GuestSilent, match="no serial line in 0.01 s"):
-        Guest("x86_64", boot_timeout=0.01)
+    with pytest.raises(errors.GuestSilent, match="no serial line in 50 s"):
+        Guest("x86_64", boot_timeout=50)
