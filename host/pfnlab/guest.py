@@ -137,7 +137,7 @@ class Guest(Commands):
             self.timeout = timeout or self.link.patience()
             self.impatient = timeout is not None      # somebody said how long is too long
             self.load_base = self.transport.load_base()
-            self.table = self._read_table()
+            self.table = self._read_table(boot_timeout)
         except BaseException:
             self.kill()
             raise
@@ -146,8 +146,8 @@ class Guest(Commands):
             if entry.text.startswith("; command line: "):
                 warnings.warn(entry.text[2:], stacklevel=2)
 
-    def _read_table(self) -> Table:
-        request = self.link.wait(self.link.submit(["help"], "query"), self.timeout)
+    def _read_table(self, timeout: float) -> Table:
+        request = self.link.wait(self.link.submit(["help"], "query"), timeout)
         rows = outcome(request, None)
         assert isinstance(rows, Rows)
         self.link.log.forget_rows(request)

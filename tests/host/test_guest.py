@@ -180,6 +180,12 @@ def test_options_of_a_guest_are_those_of_its_start_or_its_command_line() -> None
     assert spec.arguments() == ["--memory", "1G", "--append", "areas=low,high kpool=4M quiet"]
 
 
+def test_the_time_for_an_answer_is_not_that_for_the_start() -> None:
+    with pytest.raises(errors.GuestSilent, match="to: stress"), \
+            Guest("native", timeout=1e-9) as guest:
+        guest.stress(1 << 40)
+
+
 SLOW = """#!/bin/bash
 exec 9<"$PFNLAB_HOME/build" && flock 9
 echo $$ >"$PFNLAB_HOME/builds"
