@@ -19,7 +19,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from pfnlab.findings import LOOKS, keep
 from pfnlab.fuzz_choices import Dice, Habits
 from pfnlab.fuzz_lines import Lines
 from pfnlab.guest import Guest
-from pfnlab.interrupts import on_interrupt
+from pfnlab.interrupts import ignore_interrupts, interrupts_wait, on_interrupt
 from pfnlab.memory_map import MemoryMap, map_of
 from pfnlab.pool import Pool
 from pfnlab.replica import Exchange, Lost, Replica, replica_of, replica_on
@@ -281,6 +281,8 @@ class _Shared:
 def _work(told: Connection, shared: _Shared, number: int, run: Campaign, name: str, seed: int,
           limit: Limit, directory: Path) -> None:
     """The main function of a worker, which tells its figures at the end, or what went wrong."""
+    ignore_interrupts()
+
     def count(figures: Figures) -> None:
         shared.counts[number] = figures.commands
         if shared.stop.value:
@@ -316,28 +318,29 @@ def spread(run: Campaign, name: str, seed: int, limit: Limit, directory: Path, w
         if total.stopped:
             raise KeyboardInterrupt
         shared.stop.value, total.stopped = 1, True
+    resource_tracker.ensure_running()              # the first process would, and ^C not wait then
     try:
-        with on_interrupt(signal.SIG_IGN):         # in the processes, too
-            for number in range(workers):
-                hears, tells = context.Pipe(duplex=False)
-                worker = context.Process(target=_work, daemon=True, args=(
-                    tells, shared, number, run, name, seed + number, limit, directory))
-                worker.start()
-                tells.close()         # or its end would not be heard
-                working[hears] = worker, seed + number
-            with on_interrupt(stop):  # no exception, which may come between any two
-                while working:
-                    for one in wait(list(working), LOOK):
-                        told = _told(one, *working.pop(one))
-                        if isinstance(told, Figures):
-                            total.add(told)
-                        else:
-                            shared.stop.value, total.error = 1, total.error or told
-                    try:
-                        if not shared.stop.value:
-                            on_commands(sum(shared.counts))
-                    except KeyboardInterrupt:
-                        stop()
+        with on_interrupt(stop):      # no exception, which may come between any two
+            with interrupts_wait():
+                for number in range(workers):
+                    hears, tells = context.Pipe(duplex=False)
+                    worker = context.Process(target=_work, daemon=True, args=(
+                        tells, shared, number, run, name, seed + number, limit, directory))
+                    worker.start()
+                    tells.close()     # or its end would not be heard
+                    working[hears] = worker, seed + number
+            while working:
+                for one in wait(list(working), LOOK):
+                    told = _told(one, *working.pop(one))
+                    if isinstance(told, Figures):
+                        total.add(told)
+                    else:
+                        shared.stop.value, total.error = 1, total.error or told
+                try:
+                    if not shared.stop.value:
+                        on_commands(sum(shared.counts))
+                except KeyboardInterrupt:
+                    stop()
     finally:
         for worker, _ in working.values():
             worker.kill()

@@ -22,3 +22,20 @@ def on_interrupt(act: Callable[[int, FrameType | None], None] | signal.Handlers)
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Within it ^C waits, and is heard at the end. A process that is started there does not hear it
+    until it calls ignore_interrupts()."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_interrupts() -> None:
+    """For good, and so do the processes that this one starts. ^C that waits is forgotten."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -32,6 +32,26 @@ def test_an_interrupt_does_what_was_said_last_and_then_what_it_did_before() -> N
     assert (done.stdout, done.stderr) == ("['outer']\n", "")
 
 
+EARLY = """
+import os, signal, sys
+from multiprocessing.context import SpawnProcess
+from pfnlab.cli import main
+start = SpawnProcess.start
+def start_and_interrupt(process):
+    start(process)
+    os.kill(os.getpid(), signal.SIGINT)
+SpawnProcess.start = start_and_interrupt
+sys.exit(main(["fuzz", "native", "-j", "2", "--fast", "--commands", "100000000", "-o",
+               sys.argv[1]]))
+"""
+
+
+def test_an_interrupt_while_processes_are_started_is_not_lost(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY, tmp_path], capture_output=True, text=True,
+                          cwd=Path(pfnlab.__file__).parents[1], timeout=60)
+    assert (done.returncode, done.stderr) == (130, "pfnlab: stopped\n")
+
+
 def test_another_thread_than_the_main_one_leaves_it_as_it_is() -> None:
     """Programs of others may run gdb from any of theirs."""
     before = signal.getsignal(signal.SIGINT)
