@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -371,17 +370,6 @@ def test_shrink_finds_a_broken_invariant_that_no_line_asks_for(tmp_path: Path) -
     path.write_text("; with memory=40M\n; also x86_64?boot=iso\n>1 corrupt count\n>2 check\n")
     assert run("shrink", str(path)).returncode == 0       # it goes on where it was found, too
     assert (tmp_path / "s.min.t").read_text().splitlines()[1:3] == path.read_text().splitlines()[:2]
-
-
-def test_what_was_shrunk_so_far_is_kept_on_an_interrupt(tmp_path: Path) -> None:
-    noise = [f"stress 200 seed={n}" for n in range(400)]
-    path = script(tmp_path / "s.t", *noise, "panic assert", *noise)
-    child = subprocess.Popen([sys.executable, "-m", "pfnlab", "shrink", path], cwd=HOST,
-                             stderr=subprocess.PIPE, text=True)
-    assert child.stderr is not None and "802 lines show" in child.stderr.readline()
-    child.send_signal(signal.SIGINT)
-    assert child.wait(20) == 130 and "stopped" in child.stderr.read()
-    assert ">401 panic assert" in (tmp_path / "s.min.t").read_text()
 
 
 def test_tags_of_owners_are_those_of_the_file(tmp_path: Path) -> None:

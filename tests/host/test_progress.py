@@ -122,6 +122,20 @@ def test_an_interrupt_tells_what_was_found_so_far(
     assert told.items() <= lines[-2].items()
 
 
+def test_what_was_shrunk_so_far_is_kept_on_an_interrupt(interrupt: Any, capsys: Any,
+                                                        tmp_path: Path) -> None:
+    path = tmp_path / "s.t"
+    noise = [f"stress 200 seed={n}" for n in range(400)]
+    path.write_text("".join(f">{n} {line}\n" for n, line in enumerate(
+        [*noise, "panic assert", *noise], 1)))
+    interrupt(5)
+    assert main(["shrink", str(path)]) == EXIT_INTERRUPTED
+    said = capsys.readouterr().err
+    assert "802 lines show" in said and said.endswith("pfnlab: stopped\n")
+    kept = (tmp_path / "s.min.t").read_text()
+    assert ">401 panic assert" in kept and kept.count("\n>") < 802
+
+
 @pytest.mark.parametrize("words", [["fuzz", "native", "--fast"], ["fuzz", "native"],
                                    ["twins", "native", "native"]])
 def test_an_interrupt_tells_how_far_a_search_was(words: list[str], interrupt: Any, capsys: Any,
