@@ -26,22 +26,24 @@ SLOTS, RX, LINE = 64, 512, 200
 class Guest:
     """The state of the session."""
 
-    def __init__(self, noise: random.Random, rate: float, mode: str) -> None:
-        self.noise, self.rate, self.mode = noise, rate, mode
+    def __init__(self, seed: str, rate: float, mode: str) -> None:
+        # One for either direction: which bytes it takes does not depend on how many come at once.
+        self.noise_in, self.noise_out = random.Random(f"in/{seed}"), random.Random(f"out/{seed}")
+        self.rate, self.mode = rate, mode
         self.last = self.counter = 0
         self.strict = False
         self.finals: dict[int, str] = {}
         self.slots: dict[int, int] = {}
 
-    def damage(self, data: bytes) -> bytes:
+    def damage(self, data: bytes, noise: random.Random) -> bytes:
         """What the line makes of the bytes."""
         out = bytearray()
         for byte in data:
-            if self.noise.random() >= self.rate:
+            if noise.random() >= self.rate:
                 out.append(byte)
                 continue
-            kind = self.noise.randrange(4)
-            out += (b"", bytes([byte, byte]), bytes([byte ^ 1 << self.noise.randrange(7)]),
+            kind = noise.randrange(4)
+            out += (b"", bytes([byte, byte]), bytes([byte ^ 1 << noise.randrange(7)]),
                     b"\n")[kind]
         return bytes(out)
 
@@ -49,7 +51,7 @@ class Guest:
         """A sealed line."""
         data = wire.seal(body)
         if self.last or self.strict:
-            data = self.damage(data)
+            data = self.damage(data, self.noise_out)
         os.write(1, data)
 
     def number(self, word: str) -> int:
@@ -119,12 +121,12 @@ class Guest:
 
 def main() -> None:
     """Serve until the end of input."""
-    guest = Guest(random.Random(int(sys.argv[1])), int(sys.argv[2]) / 1e6, (sys.argv + [""])[3])
+    guest = Guest(sys.argv[1], int(sys.argv[2]) / 1e6, (sys.argv + [""])[3])
     guest.say("% boot proto=1 arch=fake")
     rest = b""
     while data := os.read(0, 4096):
         if guest.strict:
-            data = guest.damage(data)
+            data = guest.damage(data, guest.noise_in)
         rest += data
         *lines, rest = rest.replace(b"\r", b"\n").split(b"\n")
         for line in lines:

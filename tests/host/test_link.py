@@ -98,7 +98,7 @@ def test_everything_runs_exactly_once_over_a_noisy_line(seed: int) -> None:
 
 
 def test_rows_over_a_noisy_line_are_whole_or_asked_for_again() -> None:
-    with linked(3, per_million=1000) as link:
+    with linked(7, per_million=1000) as link:
         for _ in range(20):
             request = link.wait(link.submit(["list", "12"], "query"), 60)
             assert [row[0] for row in request.rows] == list(range(12))
