@@ -12,12 +12,16 @@ from tests.processes import is_running
 ROOT = Path(__file__).resolve().parents[2]
 
 TESTS = """
-import queue, subprocess
+import pytest, queue, subprocess
+from tests import hangs
+hangs.PATIENCE = 0.1
 
+@pytest.mark.timeout(60)                # however long it takes to tell and to end it
 def test_process():                     # its output stays open as long as anybody has it
     subprocess.run(["sh", "-c", "echo $$ >pids; sleep 1000 & echo $! >>pids; wait"],
                    stdout=subprocess.PIPE, check=True)
 
+@pytest.mark.timeout(3)
 def test_itself():
     queue.SimpleQueue().get()
 
@@ -42,7 +46,7 @@ def test_a_test_that_hangs_fails_and_the_others_run(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.hangs", "-p", "no:cacheprovider", "-n", "2",
-         "--timeout", "9", "--timeout-method", "thread", "test_it.py"],
+         "--timeout-method", "thread", "test_it.py"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         timeout=100)
     said = done.stdout + done.stderr
