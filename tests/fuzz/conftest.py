@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How many seeds a test has on each machine: @pytest.mark.seeds(3, native=14); examples that hosts
-share."""
+share; no end to shrinking by the clock."""
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,12 @@ from tests.fuzz.examples import SHARED, Examples, shared
 if place := os.environ.get(SHARED):
     settings.register_profile("shared", shared(place))
     settings.load_profile("shared")
+
+
+@pytest.fixture(autouse=True)
+def _time_to_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is smallest is to be found, however slow the host is."""
+    monkeypatch.setattr("pfnlab.findings.SHRINKING", math.inf)
 
 
 def pytest_configure(config: pytest.Config) -> None:

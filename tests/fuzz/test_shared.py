@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.examples import shared
@@ -24,7 +24,8 @@ class Worker:
     def __init__(self, profile: settings) -> None:
         self.database = profile.database
         self.tried: list[int] = []
-        self.search = settings(profile, max_examples=1000, derandomize=False,
+        self.search = settings(profile, max_examples=1000, derandomize=False, deadline=None,
+                               suppress_health_check=list(HealthCheck),
                                report_multiple_bugs=False)
 
     def find(self) -> int:
