@@ -18,10 +18,11 @@ from pfnlab.channel import Channel
 from pfnlab.errors import GuestGone, GuestPanic
 from pfnlab.request import Log
 from pfnlab.values import Row
+from pfnlab.vigil import LOOK, Silence
 
 __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
-PANIC_PATIENCE = 1.5              # seconds for each line behind the first one of a panic
+PANIC_PATIENCE = 1.5              # the guest's seconds for each line behind the first of a panic
 LAST_WORDS = 1.0                  # seconds for what else may explain an end
 QUIET = 10.0                      # seconds without a line that make us ask what happened
 TURN = 0.01                       # seconds between two looks whether what has come is taken
@@ -99,11 +100,9 @@ class Ear(ABC):
         """The next line; None if there is none in time. GuestGone: and there will be none."""
         if self.reason is not None and self._inbox.empty():
             raise self.reason
-        if self._panic:
-            deadline = min(deadline, self.transport.now() + PANIC_PATIENCE)
         began = self.transport.now()
         try:
-            line = self._next(max(0.0, deadline - began))
+            line = self._next_of_panic() if self._panic else self._next(max(0.0, deadline - began))
         except queue.Empty:
             if self._panic:
                 raise self.gone() from None
@@ -125,6 +124,15 @@ class Ear(ABC):
             with suppress(queue.Empty):
                 return self._inbox.get(timeout=TURN)
         return self._inbox.get(timeout=0)
+
+    def _next_of_panic(self) -> bytes | None:
+        """The same in a panic, which outranks any other deadline."""
+        silence = Silence(self.transport)
+        while silence.seconds < PANIC_PATIENCE:
+            with suppress(queue.Empty):
+                return self._next(LOOK)
+            silence.go_on()
+        raise queue.Empty
 
     def gone(self) -> GuestGone:
         """Why nothing more comes: a panic is named before an exit status."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from pfnlab import wire
 from pfnlab.channel import Channel
-from pfnlab.ear import PANIC_PATIENCE, QUIET, Ear
+from pfnlab.ear import QUIET, Ear
 from pfnlab.errors import GuestGone, GuestHung, GuestSilent, LinkLost, ProtocolMismatch
 from pfnlab.request import Request, Result, refused
 from pfnlab.values import Value
@@ -69,7 +69,7 @@ class Link(Ear):
         """The same; False also if the guest was silent for so many seconds by its own clock."""
         silence = Silence(self.transport)
         while silence.seconds < quiet and (now := self.transport.now()) < deadline:
-            if self._pump(min(deadline, now + (PANIC_PATIENCE if self._panic else LOOK))):
+            if self._pump(min(deadline, now + LOOK)):
                 return True
             silence.go_on()
         if self.transport.held():

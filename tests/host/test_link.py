@@ -21,6 +21,7 @@ from pfnlab.channel import Channel
 from pfnlab.link import Link
 from pfnlab.request import Request, Result
 from pfnlab.transport import Transport
+from pfnlab.vigil import Silence
 
 FAKE = Path(__file__).with_name("fake_guest.py")
 
@@ -258,6 +259,31 @@ def test_what_was_answered_before_an_end_is_known(says: list[str | None], known:
                 with pytest.raises(errors.GuestGone):
                     link.wait(request, timeout=1000)
         assert link.recoveries == 0
+    finally:
+        line.closed.set()
+
+
+def test_a_panic_is_told_whole_to_whoever_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by the guest's own clock, which may stand still between two lines."""
+    def stand_still(line: Still, timeout: float) -> bytes | None:
+        if not line.inbox and line.time < 60:
+            line.time += timeout
+            if line.time > 59:
+                line.inbox += [wire.seal(text).rstrip() for text in ("% reg r1=5", "% end panic")]
+            raise queue.Empty
+        return got(line, timeout)
+    got = Still.get
+    line = Still([PANIC])
+    link = Link(line)
+    link._inbox = line  # type: ignore[assignment]
+    link.connect(10, booting=False)
+    monkeypatch.setattr(Still, "get", stand_still)
+    monkeypatch.setattr(Silence, "_passed", lambda *looks: 0.0)
+    try:
+        link.submit(["add", "1"], "mutator")
+        with pytest.raises(errors.GuestPanic) as caught:
+            link.poll()
+        assert caught.value.lines == [PANIC, "% reg r1=5", "% end panic"]
     finally:
         line.closed.set()
 

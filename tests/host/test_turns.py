@@ -10,12 +10,14 @@ import pytest
 
 from pfnlab import wire
 from pfnlab.channel import Channel
+from pfnlab.errors import GuestGone
 from pfnlab.link import Link
 
 
 class Busy(Channel):
     """A line on a busy host: whoever reads it has no turn, before or behind what the system does
-    (`stage`), until somebody asks whether anything waits. Each request is answered at once."""
+    (`stage`), until somebody asks whether anything waits. Each request is answered at once; `exit`
+    is the last one."""
 
     def __init__(self, stage: str) -> None:
         ours, self.theirs = socket.socketpair()
@@ -40,6 +42,8 @@ class Busy(Channel):
         return found
 
     def send(self, data: bytes, deadline: float) -> None:
+        if self.theirs.fileno() < 0:
+            raise GuestGone("nobody takes it")
         line = wire.parse(data.split(b"\n")[-2])
         assert line is not None and line.tag is not None
         if line.tag == 0:
@@ -48,6 +52,8 @@ class Busy(Channel):
             self.turn.clear()
             said = f"={line.tag} 5"
         self.theirs.sendall(wire.seal(said))
+        if "exit" in line.words:
+            self.theirs.close()
 
     def close(self) -> None:
         self.turn.set()
@@ -64,5 +70,21 @@ def test_what_has_come_is_no_silence_though_nobody_has_taken_it_yet(stage: str) 
         request = link.wait(link.submit(["add", "5"], "mutator"), timeout=0.01)
         assert request.final is not None and request.final.words == ["5"]
         assert line.turn.is_set() and link.recoveries == 0
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize("stage", ["before", "behind"])
+def test_last_words_that_nobody_has_taken_yet_are_heard(stage: str,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pfnlab.ear.LAST_WORDS", 0.0)
+    line = Busy(stage)
+    link = Link(line)
+    try:
+        link.connect(20, booting=False)
+        request = link.submit(["exit"], "mutator")
+        with pytest.raises(GuestGone, match="the serial line broke"):
+            link.submit(["add", "5"], "mutator")
+        assert request.final is not None and request.final.words == ["5"]
     finally:
         line.close()
