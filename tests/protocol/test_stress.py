@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
-GUEST = Path(__file__).resolve().parents[2] / "build/native/pfnlab"
+from tests.building import ROOT, build
+
+GUEST = ROOT / "build/native/pfnlab"
 EVENT = re.compile(r"^% (alloc|free) addr=(0x[0-9a-f]{16}) pages=(\d+)", re.MULTILINE)
 MASK = (1 << 64) - 1
 
@@ -66,6 +67,7 @@ class Stress:
 ])
 def test_stress_is_the_program_of_the_specification(operations: int, seed: int, order: int,
                                                     area: str) -> None:
+    build("ARCH=native", "image")
     lines = f"> trace 1\n> stress {operations} seed={seed} order={order} area={area}\n"
     said = subprocess.run([GUEST], input=lines.encode(), capture_output=True, check=True,
                           timeout=120).stdout.decode("ascii")
