@@ -16,6 +16,7 @@ enum { ACCEPTED = 0, STATUS_STORED = 1, BUSY = 2, NOT_OPERATIONAL = 3 };
 #define TRAP_STACK 0x2000u            /* of a CPU's stack: its end */
 #define ARRIVAL_SECONDS 5u
 #define HALT_SECONDS 1u               /* to stop by itself */
+#define LOOKS_LEAST 100000u           /* the clock goes on while an emulator stands still */
 
 /* How a CPU waits for another one; the sleep is 50 microseconds of the clock. */
 enum { LOOKS_AWAKE = 256, SLEEP = 50 << 12 };
@@ -121,11 +122,17 @@ static void put_lowcore(char *lowcore, unsigned cpu, virt_t stack_top)
     put_controls(lowcore);
 }
 
+/* Is another CPU waited for longer than it can need, by the clock and by looks at it? */
+static bool is_overdue(uint64_t from, unsigned seconds, unsigned looks)
+{
+    return looks >= LOOKS_LEAST && arch_ticks() - from >= seconds * arch_ticks_per_second();
+}
+
 static bool has_arrived(unsigned cpu)
 {
-    uint64_t from = arch_ticks(), patience = ARRIVAL_SECONDS * arch_ticks_per_second();
+    uint64_t from = arch_ticks();
 
-    while (!cpus_is_running(cpu) && arch_ticks() - from < patience)
+    for (unsigned n = 0; !cpus_is_running(cpu) && !is_overdue(from, ARRIVAL_SECONDS, n); n++)
         arch_cpu_relax();
     return cpus_is_running(cpu);
 }
@@ -258,9 +265,9 @@ void arch_cpu_relax(void)
  */
 static void halt(unsigned cpu)
 {
-    uint64_t from = arch_ticks(), patience = HALT_SECONDS * arch_ticks_per_second();
+    uint64_t from = arch_ticks();
 
-    while (!is_stopped(addresses[cpu]) && arch_ticks() - from < patience)
+    for (unsigned n = 0; !is_stopped(addresses[cpu]) && !is_overdue(from, HALT_SECONDS, n); n++)
         arch_cpu_relax();
     stop(addresses[cpu]);
     atomic_store(&cpus_running[cpu], false);
