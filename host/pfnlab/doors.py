@@ -11,6 +11,7 @@ import bisect
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -172,7 +173,10 @@ def open_process(pid: int, program: Path | None = None) -> Dump:
 def _places(pid: int) -> list[int]:
     """Program counters of the threads that wait in the system; of those that run nobody tells."""
     tasks = sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda task: int(task.name))
-    told = [(task / "syscall").read_text().split() for task in tasks]
+    told = []
+    for task in tasks:
+        with suppress(FileNotFoundError, ProcessLookupError):      # it has ended since
+            told.append((task / "syscall").read_text().split())
     return [int(words[-1], 16) for words in told if len(words) > 2]
 
 

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""pfnlab.ear on a busy host, where each thread has to wait for its turn."""
+"""On a busy host each thread has to wait for its turn, and others end meanwhile."""
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pfnlab import wire
 from pfnlab.channel import Channel
+from pfnlab.doors import open_process, program_of
 from pfnlab.errors import GuestGone
 from pfnlab.link import Link
 
@@ -88,3 +93,20 @@ def test_last_words_that_nobody_has_taken_yet_are_heard(stage: str,
         assert request.final is not None and request.final.words == ["5"]
     finally:
         line.close()
+
+
+def test_a_thread_that_ends_while_one_looks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    really = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        found = list(really(path))
+        end.set()
+        while Path(f"/proc/self/task/{thread.native_id}").exists():
+            time.sleep(0.001)
+        return iter(found)
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert open_process(os.getpid(), program_of("native")).places
+    assert not thread.is_alive()
