@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,3 +27,32 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):    # the latter between opening and reading it
         return False
+
+
+# It has asked only when the parent has ended.
+LATE_TO_ASK = """\
+#!/bin/sh
+echo $$ >"{folder}/new" && mv "{folder}/new" "{folder}/late"
+while [ -e /proc/$PPID ]; do sleep 0.05; done
+exec {setpriv} "$@"
+"""
+
+
+def late_to_ask(folder: Path) -> dict[str, str]:
+    """An environment in which whoever asks the kernel to tell of its parent's end is too late. The
+    file `late` in the folder has its number as soon as it is there."""
+    program = folder / "setpriv"
+    program.write_text(LATE_TO_ASK.format(folder=folder, setpriv=shutil.which("setpriv")))
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "TMPDIR": str(folder)}
+
+
+def survives(folder: Path, seconds: float = 30) -> bool:
+    """Is it there for so long? Then it is ended."""
+    pid, deadline = int((folder / "late").read_text()), time.monotonic() + seconds
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if not is_running(pid):
+        return False
+    os.kill(pid, signal.SIGKILL)
+    return True

@@ -33,7 +33,13 @@ __tracebackhide__ = True          # pytest shows the line of the test, not ours
 
 CONTROL = "control"               # QEMU's control socket, in the private directory
 USAGE = 2                         # exit status of run-guest.sh: wrong options
-KILL_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+def with_parent(*argv: str | Path) -> list[str | Path]:
+    """A program that is killed when this thread ends. The kernel tells of that only who has asked
+    before: so it looks, too, whether this process is there."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"',
+            str(os.getpid()), *argv]
 
 
 def tell_build(root: Path, arch: str) -> None:
@@ -104,7 +110,7 @@ class Transport(Channel):
         self._monitor: Monitor | None = None
         self._errors = open(directory / "stderr.txt", "w+b")
         self.process = subprocess.Popen(
-            [*KILL_WITH_PARENT, *argv], stdin=stdin,
+            with_parent(*argv), stdin=stdin,
             stdout=stdin if link is not None else self._errors.fileno(),
             stderr=self._errors, start_new_session=True,
             env={**os.environ, "TMPDIR": str(directory)})

@@ -38,7 +38,7 @@ from pfnlab.lockstep_mixture import Mixture  # noqa: E402
 from pfnlab.pool import Pool  # noqa: E402
 from pfnlab.progress import Progress  # noqa: E402
 from pfnlab.spec import Spec  # noqa: E402
-from pfnlab.transport import KILL_WITH_PARENT  # noqa: E402
+from pfnlab.transport import with_parent  # noqa: E402
 from tests.fuzz.hostile import Attack, Hostile  # noqa: E402
 
 FOUND = ROOT / "build/fuzz/found"
@@ -112,10 +112,11 @@ def coverage_guided(target: str, result: Result, course: Course) -> None:
     build = ROOT / "build/fuzz/clang-19"
     said = []
     with subprocess.Popen(
-            [*KILL_WITH_PARENT, build / f"fuzz_{target}", f"-dict={build}/line.dict",
-             f"-max_total_time={course.seconds:.0f}", f"-seed={course.seed % (1 << 31) or 1}",
-             f"-artifact_prefix={FOUND}/{target}-", "-timeout=20", corpus,
-             ROOT / "tests/fuzz/corpus" / target],
+            with_parent(
+                build / f"fuzz_{target}", f"-dict={build}/line.dict",
+                f"-max_total_time={course.seconds:.0f}", f"-seed={course.seed % (1 << 31) or 1}",
+                f"-artifact_prefix={FOUND}/{target}-", "-timeout=20", corpus,
+                ROOT / "tests/fuzz/corpus" / target),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             start_new_session=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}) as fuzzer:
         assert fuzzer.stdout is not None
@@ -141,8 +142,8 @@ def _tell_found(target: str, said: str) -> None:
     if not kept:
         print(f"{target}: {said[-1000:]}", flush=True)
         return
-    told = subprocess.run([*KILL_WITH_PARENT, ROOT / f"build/native/tests/fuzz/fuzz_{target}",
-                           kept[-1]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    told = subprocess.run(with_parent(ROOT / f"build/native/tests/fuzz/fuzz_{target}", kept[-1]),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", env={**os.environ, "PFNLAB_SCRIPT": "1"}, check=False)
     print(f"found: {kept[-1]}; as a test it goes to tests/fuzz/found/{target}\n{told.stdout}",
           flush=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pfnlab.transport import with_parent
 from tests.fuzz.examples import shared
 
 
@@ -43,8 +44,8 @@ def test_what_one_worker_finds_another_one_tries_first(tmp_path: Path) -> None:
     pytest.importorskip("redis")
     place = tmp_path / "socket"
     with subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", "redis-server", "--port", "0", "--save", "",
-             "--unixsocket", str(place), "--dir", str(tmp_path)],
+            with_parent("redis-server", "--port", "0", "--save", "", "--unixsocket", place,
+                        "--dir", tmp_path),
             stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

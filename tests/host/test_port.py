@@ -18,7 +18,7 @@ import pytest
 
 from pfnlab import Guest, errors, wire
 from pfnlab.spec import Spec, project_root
-from pfnlab.transport import KILL_WITH_PARENT, Transport
+from pfnlab.transport import Transport, with_parent
 
 pytestmark = [pytest.mark.only("native"),
               pytest.mark.filterwarnings("ignore:set(Daemon|Name).*:DeprecationWarning")]
@@ -189,8 +189,8 @@ def test_a_guest_that_restarts_is_named(board: Board, tmp_path: Path) -> None:
 @contextmanager
 def served(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The native guest on a socket of its own."""
-    with subprocess.Popen([*KILL_WITH_PARENT, project_root() / "build/native/pfnlab", "--serial",
-                           f"unix:{path}"], stdin=subprocess.DEVNULL) as guest:
+    with subprocess.Popen(with_parent(project_root() / "build/native/pfnlab", "--serial",
+                                      f"unix:{path}"), stdin=subprocess.DEVNULL) as guest:
         try:
             while not path.is_socket():
                 assert guest.poll() is None

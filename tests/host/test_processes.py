@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 import pfnlab
+from pfnlab.transport import with_parent
+from tests.processes import late_to_ask, survives
 
 HOST = Path(pfnlab.__file__).parents[1]
 EMULATORS = {"bochs": "bochs-bin", "hercules": "hercules"}
@@ -76,9 +78,9 @@ class Suite:
             (path / "test_owner.py").write_text(OWNER.format(kinds=kinds, where=where))
             # If we are killed, so is it: its guests are busy for ever.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m",
-                 "pytest", "-p", "pfnlab.plugin", "-p", "no:cacheprovider", "-n", "1",
-                 "--max-worker-restart", "0"], cwd=path, start_new_session=True,
+                with_parent(sys.executable, "-m", "pytest", "-p", "pfnlab.plugin", "-p",
+                            "no:cacheprovider", "-n", "1", "--max-worker-restart", "0"),
+                cwd=path, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": str(HOST)}, stdout=subprocess.PIPE, text=True)
             with server.accept()[0] as link, link.makefile() as told:
                 pids, places = zip(*(line.split() for line in told))
@@ -152,3 +154,22 @@ def test_no_guest_outlives_a_pytest_that_is_killed(tmp_path: Path) -> None:
         assert suite.left_after(os.killpg, suite.process.pid) == []
     finally:
         suite.close()
+
+
+STARTS = """
+import os, pathlib, sys, threading, time
+from pfnlab.transport import Transport
+def end():
+    while not (pathlib.Path(os.environ["TMPDIR"]) / "late").exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), 9)
+threading.Thread(target=end).start()
+Transport.command(["sleep", "1000"])
+"""
+
+
+def test_no_guest_outlives_an_owner_that_is_killed_while_it_starts_it(tmp_path: Path) -> None:
+    environment = late_to_ask(tmp_path)
+    subprocess.run([sys.executable, "-c", STARTS], check=False, timeout=60,
+                   env={**environment, "PYTHONPATH": str(HOST)})
+    assert not survives(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine.test_run_guest import ROOT, SCRIPT
-from tests.processes import is_running
+from tests.processes import late_to_ask, survives
 
 # Where the shell begins to wait for what a guest says, which is descriptor 10 or more.
 WAITS = ("break *read if $rdi >= 10 && $rdi != 255", "break *select", "break *pselect")
@@ -64,36 +63,17 @@ def test_a_guest_that_ends_before_the_shell_looks_is_heard_all_the_same() -> Non
     assert (done.stdout, done.stderr, done.returncode) == ("= 7\n", "", 5)
 
 
-# What asks the kernel to tell of the parent's end, when the parent has ended already.
-LATE_TO_ASK = """\
-#!/bin/sh
-echo $$ >"$TMPDIR/new" && mv "$TMPDIR/new" "$TMPDIR/late"
-while [ -e /proc/$PPID ]; do sleep 0.05; done
-exec {setpriv} "$@"
-"""
-
-
 @pytest.mark.parametrize("options", [["x86_64", "--serial", "unix:line"], ["x86_64"]],
                          ids=["socket", "pipe"])
 def test_who_was_just_started_does_not_survive_the_script(options: list[str],
                                                           tmp_path: Path) -> None:
-    late = tmp_path / "late"
-    (tmp_path / "setpriv").write_text(LATE_TO_ASK.format(setpriv=shutil.which("setpriv")))
-    (tmp_path / "setpriv").chmod(0o755)
+    environment = late_to_ask(tmp_path)
     with subprocess.Popen([SCRIPT, *options], cwd=tmp_path, stdin=subprocess.PIPE,
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}",
-                               "TMPDIR": str(tmp_path)}) as script:
-        while not late.exists():
+                          env=environment) as script:
+        while not (tmp_path / "late").exists():
             assert script.poll() is None
             time.sleep(0.01)
         script.kill()
         script.wait()
-        pid = int(late.read_text())
-        deadline = time.monotonic() + 30
-        while is_running(pid) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        survived = is_running(pid)
-        if survived:
-            os.kill(pid, signal.SIGKILL)
-        assert not survived
+        assert not survives(tmp_path)
