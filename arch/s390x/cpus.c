@@ -16,7 +16,7 @@ enum { ACCEPTED = 0, STATUS_STORED = 1, BUSY = 2, NOT_OPERATIONAL = 3 };
 #define TRAP_STACK 0x2000u            /* of a CPU's stack: its end */
 #define ARRIVAL_SECONDS 5u
 #define HALT_SECONDS 1u               /* to stop by itself */
-#define LOOKS_LEAST 100000u           /* the clock goes on while an emulator stands still */
+#define LOOKS_A_SECOND 100u           /* at least: an emulator may stand still, not its clock */
 
 /* How a CPU waits for another one; the sleep is 50 microseconds of the clock. */
 enum { LOOKS_AWAKE = 256, SLEEP = 50 << 12 };
@@ -122,18 +122,37 @@ static void put_lowcore(char *lowcore, unsigned cpu, virt_t stack_top)
     put_controls(lowcore);
 }
 
-/* Is another CPU waited for longer than it can need, by the clock and by looks at it? */
-static bool is_overdue(uint64_t from, unsigned seconds, unsigned looks)
+/* How long others are waited for yet, and when that was known, in ticks. */
+struct patience {
+    uint64_t left, at;
+};
+
+static struct patience patience_of(unsigned seconds)
 {
-    return looks >= LOOKS_LEAST && arch_ticks() - from >= seconds * arch_ticks_per_second();
+    return (struct patience){ seconds * arch_ticks_per_second(), arch_ticks() };
+}
+
+/* A look at another CPU was in vain: may there be one more? */
+static bool is_patient(struct patience *patience)
+{
+    uint64_t now = arch_ticks(), passed = now - patience->at;
+    uint64_t most = arch_ticks_per_second() / LOOKS_A_SECOND;
+
+    passed = passed < most ? passed : most;
+    patience->left -= passed < patience->left ? passed : patience->left;
+    patience->at = now;
+    if (patience->left == 0)
+        return false;
+    arch_cpu_relax();
+    return true;
 }
 
 static bool has_arrived(unsigned cpu)
 {
-    uint64_t from = arch_ticks();
+    struct patience left = patience_of(ARRIVAL_SECONDS);
 
-    for (unsigned n = 0; !cpus_is_running(cpu) && !is_overdue(from, ARRIVAL_SECONDS, n); n++)
-        arch_cpu_relax();
+    while (!cpus_is_running(cpu) && is_patient(&left))
+        continue;
     return cpus_is_running(cpu);
 }
 
@@ -263,12 +282,10 @@ void arch_cpu_relax(void)
  * stops another one that invalidates a translation at that moment: that one waits until nobody
  * executes an instruction, and SIGP waits for it.
  */
-static void halt(unsigned cpu)
+static void halt(unsigned cpu, struct patience *left)
 {
-    uint64_t from = arch_ticks();
-
-    for (unsigned n = 0; !is_stopped(addresses[cpu]) && !is_overdue(from, HALT_SECONDS, n); n++)
-        arch_cpu_relax();
+    while (!is_stopped(addresses[cpu]) && is_patient(left))
+        continue;
     stop(addresses[cpu]);
     atomic_store(&cpus_running[cpu], false);
 }
@@ -280,6 +297,7 @@ static void halt(unsigned cpu)
 void arch_cpus_halt(void)
 {
     unsigned self = arch_cpu_self();
+    struct patience left;
     uint64_t control_0;
 
     interrupts_off();
@@ -289,9 +307,10 @@ void arch_cpus_halt(void)
     for (unsigned cpu = 0; cpu < count; cpu++)
         if (cpu != self && cpus_is_running(cpu))
             interrupt(cpu);
+    left = patience_of(HALT_SECONDS);     /* one for all: they were called at the same time */
     for (unsigned cpu = 0; cpu < count; cpu++)
         if (cpu != self)
-            halt(cpu);
+            halt(cpu, &left);
     atomic_store(&cpus_halting, 0);       /* a call that waits for this one is not about that */
     __asm__ volatile ("stctg %%c0, %%c0, %0" : "=QS"(control_0));
     control_0 |= CR0_SERVICE_SIGNAL;
