@@ -5,4 +5,4 @@
 # process of that number. One that has ended before the kernel was asked to tell is noticed, too.
 
 # shellcheck disable=SC2016  # what the inner shell expands
-exec setpriv --pdeathsig KILL -- sh -c '[ "$PPID" = "$0" ] && exec "$@"' "$@"
+exec setpriv --pdeathsig KILL -- sh -c '[ "$PPID" = "$1" ] && shift && exec "$@"' "${0##*/}" "$@"

@@ -173,3 +173,12 @@ def test_no_guest_outlives_an_owner_that_is_killed_while_it_starts_it(tmp_path: 
     subprocess.run([sys.executable, "-c", STARTS], check=False, timeout=60,
                    env={**environment, "PYTHONPATH": str(HOST)})
     assert not survives(tmp_path)
+
+
+@pytest.mark.parametrize("command", [
+    with_parent, lambda *argv: ["arch/common/with-parent.sh", str(os.getpid()), *argv]])
+def test_a_program_that_is_not_there_is_told_by_name(command: Callable[..., list[str]]) -> None:
+    done = subprocess.run(command("/no/such"), cwd=HOST.parent, stderr=subprocess.PIPE, text=True)
+    name, told = done.stderr.split(":", 1)
+    assert name in ("pfnlab", "with-parent.sh") and "/no/such: not found" in told
+    assert done.returncode == 127
