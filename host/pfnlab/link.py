@@ -122,7 +122,7 @@ class Link(Ear):
         A guest that boots is not disturbed until it says so: boot loaders take keys as commands.
         """
         deadline = self.transport.now() + timeout
-        self.connected, self.overdue = False, None
+        self.connected, self.leaving, self.overdue = False, False, None
         if self._reader.is_alive():
             self.reason, self._panic = None, []
         for request in self._pending:

@@ -263,6 +263,25 @@ def test_what_was_answered_before_an_end_is_known(says: list[str | None], known:
         line.closed.set()
 
 
+def test_a_line_that_is_taken_again_is_recovered_as_before() -> None:
+    """A machine that went back to a snapshot, or a cable that is in its place again."""
+    line = Still([None], deaf=True)
+    link = Link(line)
+    link._inbox = line  # type: ignore[assignment]
+    link.connect(10, booting=False)
+    try:
+        with pytest.raises(errors.GuestGone):
+            link.submit(["add", "1"], "mutator")
+        line.says, line.deaf = ["noise"], False
+        link.connect(10, booting=False)
+        link.submit(["add", "1"], "mutator")
+        line.says = ["=1 5"]
+        link.poll()
+        assert link.recoveries == 1 and link.strict
+    finally:
+        line.closed.set()
+
+
 def test_a_panic_is_told_whole_to_whoever_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """And by the guest's own clock, which may stand still between two lines."""
     def stand_still(line: Still, timeout: float) -> bytes | None:
