@@ -20,6 +20,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -78,7 +79,8 @@ def build_native(root: Path) -> None:
         try:
             _, complaints = done.communicate()
         except BaseException:
-            os.killpg(done.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):        # it has just ended
+                os.killpg(done.pid, signal.SIGTERM)
             raise
     if done.returncode != 0:
         raise GuestGone("the native guest does not start\n"

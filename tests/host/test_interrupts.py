@@ -8,8 +8,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 import pfnlab
 from pfnlab import debugger
+from pfnlab.transport import build_native
 
 SCRIPT = """
 import signal
@@ -50,6 +53,18 @@ def test_an_interrupt_while_processes_are_started_is_not_lost(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-c", EARLY, tmp_path], capture_output=True, text=True,
                           cwd=Path(pfnlab.__file__).parents[1], timeout=60)
     assert (done.returncode, done.stderr) == (130, "pfnlab: stopped\n")
+
+
+def test_an_interrupt_just_when_a_guest_is_built_is_one(tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    def communicate(built: subprocess.Popen[bytes]) -> None:
+        built.wait()
+        raise KeyboardInterrupt
+    (tmp_path / "run-guest.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run-guest.sh").chmod(0o755)
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    with pytest.raises(KeyboardInterrupt):
+        build_native.__wrapped__(tmp_path)
 
 
 def test_another_thread_than_the_main_one_leaves_it_as_it_is() -> None:
