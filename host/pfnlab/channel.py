@@ -15,6 +15,8 @@ HELD_PAUSE = 0.2                  # seconds between two looks whether a debugger
 STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
 USAGE = 2                         # exit status of a program that takes no such options
 HELD_BEFORE = 10.0                # seconds for which it may have held on before anybody looked
+BLOCK = 65536                     # bytes that come in at once, at most
+UNTOUCHED = 0                     # the first of them as long as none has; no line begins so
 
 
 class Channel:
@@ -25,7 +27,7 @@ class Channel:
 
     def __init__(self, link: socket.socket | None = None) -> None:
         self.socket = link
-        self.taken = True             # what receive() returned last is where others look for it
+        self._block = bytearray(BLOCK)
         self._held = 0.0
 
     def now(self) -> float:
@@ -66,15 +68,18 @@ class Channel:
             raise GuestSilent("the guest does not take any input")
 
     def receive(self) -> bytes:
-        """What has come in, waiting for at least a byte; empty at the end. It is not `taken` until
-        the caller says so."""
+        """What has come in, after a wait for at least a byte; empty at the end. It is `waiting`
+        until the caller says taken()."""
         assert self.socket is not None
         try:
-            self.socket.recv(1, socket.MSG_PEEK)      # until something is there
-            self.taken = False
-            return self.socket.recv(65536)
+            size = self.socket.recv_into(self._block)
         except OSError:
             return b""
+        return bytes(memoryview(self._block)[:size])
+
+    def taken(self) -> None:
+        """What receive() returned last is where others look for it."""
+        self._block[0] = UNTOUCHED
 
     def waiting(self) -> bool:
         """Has something come in, or the end, that nobody has taken yet? Of a line that cannot tell
@@ -84,7 +89,8 @@ class Channel:
         poll = select.poll()
         try:
             poll.register(self.socket, select.POLLIN)
-            return bool(poll.poll(0)) or not self.taken
+            # The system writes it there for a thread that may have had no turn since.
+            return bool(poll.poll(0)) or self._block[0] != UNTOUCHED
         except (OSError, ValueError):                 # it is closed
             return False
 

@@ -54,7 +54,7 @@ class Ear(ABC):
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 self._inbox.put(line.rstrip(b"\r"))
-            self.transport.taken = True
+            self.transport.taken()
             self.bytes_in += len(data)
         if rest:
             self._inbox.put(rest)
@@ -117,9 +117,10 @@ class Ear(ABC):
     def _next(self, seconds: float) -> bytes | None:
         """From the inbox; queue.Empty: nothing came in time. What did come counts, however long the
         thread that drains the line has to wait for its turn on a busy host."""
-        with suppress(queue.Empty):
+        try:
             return self._inbox.get(timeout=seconds)
-        taken = self.bytes_in
+        except queue.Empty:
+            taken = self.bytes_in
         while self._reader.is_alive() and self.bytes_in == taken and self.transport.waiting():
             with suppress(queue.Empty):
                 return self._inbox.get(timeout=TURN)
