@@ -16,7 +16,7 @@ STATUS_PATIENCE = 1.0             # seconds for a process to end behind its line
 USAGE = 2                         # exit status of a program that takes no such options
 HELD_BEFORE = 10.0                # seconds for which it may have held on before anybody looked
 BLOCK = 65536                     # bytes that come in at once, at most
-UNTOUCHED = 0                     # the first of them as long as none has; no line begins so
+UNTOUCHED = 0                     # the first of them as long as none has; no guest says that
 
 
 class Channel:

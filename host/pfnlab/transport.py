@@ -37,10 +37,8 @@ USAGE = 2                         # exit status of run-guest.sh: wrong options
 
 
 def with_parent(*argv: str | Path) -> list[str | Path]:
-    """A program that is killed when this thread ends. The kernel tells of that only who has asked
-    before: so it looks, too, whether this process is there."""
-    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c",
-            '[ "$PPID" = "$1" ] && shift && exec "$@"', "pfnlab", str(os.getpid()), *argv]
+    """A program that is killed when this thread ends, or has ended before it started."""
+    return [project_root() / "arch/common/with-parent.sh", str(os.getpid()), *argv]
 
 
 def tell_build(root: Path, arch: str) -> None:

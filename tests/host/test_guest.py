@@ -131,6 +131,7 @@ def test_the_native_guest_is_brought_up_to_date(
     program = project_root() / "build/native/pfnlab"
     (tmp_path / "kernel").mkdir()
     (tmp_path / "kernel/errors.def").touch()
+    (tmp_path / "arch").symlink_to(project_root() / "arch")
     script = tmp_path / "run-guest.sh"
     script.write_text("#!/bin/sh\necho does not compile >&2\nexit 1\n")
     script.chmod(0o755)
@@ -205,6 +206,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     path.chmod(0o755)
+    (tmp_path / "arch").symlink_to(project_root() / "arch")
     monkeypatch.setenv("PFNLAB_HOME", str(tmp_path))
     clock = itertools.count(0, 60)
     monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: next(clock)))
