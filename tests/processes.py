@@ -32,27 +32,32 @@ def is_running(pid: int) -> bool:
 # It has asked only when the parent has ended.
 LATE_TO_ASK = """\
 #!/bin/sh
-echo $$ >"{folder}/new" && mv "{folder}/new" "{folder}/late"
+touch "{folder}/late.$$"
 while [ -e /proc/$PPID ]; do sleep 0.05; done
 exec {setpriv} "$@"
 """
 
 
 def late_to_ask(folder: Path) -> dict[str, str]:
-    """An environment in which whoever asks the kernel to tell of its parent's end is too late. The
-    file `late` in the folder has its number as soon as it is there."""
+    """An environment in which whoever asks the kernel to tell of its parent's end is too late; see
+    those_late()."""
     program = folder / "setpriv"
     program.write_text(LATE_TO_ASK.format(folder=folder, setpriv=shutil.which("setpriv")))
     program.chmod(0o755)
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "TMPDIR": str(folder)}
 
 
-def survives(folder: Path, seconds: float = 30) -> bool:
-    """Is it there for so long? Then it is ended."""
-    pid, deadline = int((folder / "late").read_text()), time.monotonic() + seconds
-    while is_running(pid) and time.monotonic() < deadline:
+def those_late(folder: Path) -> list[int]:
+    """The processes that are about to ask."""
+    return [int(path.suffix[1:]) for path in folder.glob("late.*")]
+
+
+def survivors(folder: Path, seconds: float = 30) -> list[int]:
+    """Those of them that are there for so long; they are ended."""
+    late, deadline = those_late(folder), time.monotonic() + seconds
+    while any(map(is_running, late)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    if not is_running(pid):
-        return False
-    os.kill(pid, signal.SIGKILL)
-    return True
+    found = [pid for pid in late if is_running(pid)]
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    return found
